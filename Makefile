@@ -1,0 +1,54 @@
+# Every target sets up what it needs, so each of them works on a fresh clone.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check fix proto bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' \
+		| while IFS='|' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+setup: $(READY)  ## make .venv with everything that development needs
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "bandit-service needs Python 3.11 or newer, but '$(PYTHON)' is $$($(PYTHON) -V 2>&1)."; \
+		echo "Name another one: make PYTHON=python3.13 setup"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## route a thousand real queries, on this machine alone
+	$(BIN)/bandit-service demo
+
+# One worker a core; the tests of a file share what they started.
+test: $(READY)  ## run the tests and the examples in the docstrings
+	$(BIN)/pytest -n 2 --dist loadfile
+
+check: $(READY)  ## run everything that has to be green, as .ci/run does
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/buf lint protos
+	$(BIN)/python tools/make_protos.py --check
+	@$(MAKE) --no-print-directory test
+
+fix: $(READY)  ## format the code, and repair what can be repaired by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+proto: $(READY)  ## generate bandit_service/rpc/pb from protos/
+	$(BIN)/python tools/make_protos.py
+
+# Left to itself BLAS picks the kernels of the machine at hand.
+bench: $(READY)  ## measure what the README claims
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks
+
+clean:  ## remove caches and builds; .venv stays
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -path ./.venv -prune -o -type d -name __pycache__ -exec rm -rf {} +

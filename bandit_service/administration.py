@@ -1,0 +1,110 @@
+"""Policies and their arms, changed while they serve. Each change is a journaled revision."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from bandit_service import configuration
+from bandit_service.batch import Known
+from bandit_service.configuration import Change
+from bandit_service.engine import PolicyEngine, Registry
+from bandit_service.errors import InvalidField, PolicyNotFound
+from bandit_service.journal import Journal
+from bandit_service.model import Arm, ArmState, PolicyConfig, PolicyView, StateView
+
+MOST_PER_PAGE = 1_000
+DEFAULT_PER_PAGE = 100
+
+
+class Administrator:
+    """Reads from memory; changes through the journal, and answers when they act.
+
+    An `etag` is checked where it is not empty; a stale one raises StaleEtag.
+    """
+
+    def __init__(self, registry: Registry, journal: Journal, timeout: float) -> None:
+        self._registry = registry
+        self._journal = journal
+        self._timeout = timeout
+
+    async def create(self, config: PolicyConfig) -> PolicyView:
+        """Raises PolicyExists, or InvalidField if the configuration makes no sense."""
+        policy_id = await self._journal.change(lambda batch: batch.create(config), self._timeout)
+        return self._registry.by_id[policy_id].view()
+
+    def get(self, name: str) -> PolicyView:
+        return self._engine(name).view()
+
+    def list(self, page_size: int, page_token: str) -> tuple[list[PolicyView], str]:
+        """A page of policies by name, and the token of the next page or ""."""
+        if not 0 <= page_size <= MOST_PER_PAGE:
+            raise InvalidField("page_size", f"must be from 1 to {MOST_PER_PAGE}, not {page_size}")
+        after = _name_of(page_token)
+        names = sorted(name for name in self._registry.by_name if name > after)
+        page = names[: page_size or DEFAULT_PER_PAGE]
+        token = _token_of(page[-1]) if len(page) < len(names) else ""
+        return [self.get(name) for name in page], token
+
+    def state(self, name: str) -> StateView:
+        return self._engine(name).state_view()
+
+    async def update(
+        self, name: str, changes: Mapping[str, Any], etag: str
+    ) -> tuple[PolicyView, bool]:
+        """The policy as changed, and whether its learning started afresh."""
+        engine = self._engine(name)
+
+        def make(known: Known) -> Change:
+            return configuration.updated(changes, known.has_feedback)
+
+        restarted = await self._journal.change(
+            lambda batch: batch.revise(engine.identity.id, etag, make), self._timeout
+        )
+        return engine.view(), restarted
+
+    async def delete(self, name: str, etag: str) -> None:
+        policy_id = self._engine(name).identity.id
+        await self._journal.change(lambda batch: batch.delete(policy_id, etag), self._timeout)
+        if policy_id in self._registry.by_id:
+            self._registry.remove(policy_id)
+
+    async def add_arm(self, policy: str, arm: Arm, etag: str) -> PolicyView:
+        return await self._revise(policy, configuration.arm_added(arm), etag)
+
+    async def update_arm(
+        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str
+    ) -> PolicyView:
+        return await self._revise(policy, configuration.arm_updated(arm, changes), etag)
+
+    async def retire_arm(self, policy: str, arm: str, etag: str) -> PolicyView:
+        change = configuration.arm_state_changed(arm, ArmState.RETIRED)
+        return await self._revise(policy, change, etag)
+
+    async def remove_arm(self, policy: str, arm: str, etag: str) -> PolicyView:
+        change = configuration.arm_state_changed(arm, ArmState.REMOVED)
+        return await self._revise(policy, change, etag)
+
+    async def _revise(self, policy: str, change: Change, etag: str) -> PolicyView:
+        engine = self._engine(policy)
+        await self._journal.change(
+            lambda batch: batch.revise(engine.identity.id, etag, lambda _: change), self._timeout
+        )
+        return engine.view()
+
+    def _engine(self, name: str) -> PolicyEngine:
+        engine = self._registry.by_name.get(name)
+        if engine is None:
+            raise PolicyNotFound(name)
+        return engine
+
+
+def _token_of(name: str) -> str:
+    return base64.urlsafe_b64encode(name.encode()).decode()
+
+
+def _name_of(token: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(token.encode()).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError) as wrong:
+        raise InvalidField("page_token", "is not one that was handed out") from wrong

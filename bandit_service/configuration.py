@@ -1,0 +1,226 @@
+"""What a policy's configuration may be, and how one becomes the next. Pure.
+
+A configuration is checked whole whenever it changes, so that nothing which cannot
+route ever gets into a journal.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+import policies
+from bandit_service.errors import (
+    ArmExists,
+    ArmNotFound,
+    ClockInUse,
+    DefaultArmInUse,
+    InvalidField,
+)
+from bandit_service.model import Arm, ArmState, Features, Mode, PolicyConfig
+
+MOST_ARMS = 256
+MOST_FEATURES = 512
+# K * d^2 numbers twice over (sums and inverses): 4 million are 64 MB.
+MOST_NUMBERS = 4_000_000
+
+_POLICY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
+_MOST_ARM_NAME = 128
+_UNCHANGEABLE = {"name", "arms"}
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What features amount to: their version, and their number, the constant included."""
+
+    version: str
+    dim: int
+
+
+ShapeOf = Callable[[Features], Shape]
+Change = Callable[[PolicyConfig], PolicyConfig]
+
+
+def build(config: PolicyConfig, dim: int) -> policies.Policy[Any]:
+    """The algorithm that a configuration names. Raises InvalidField."""
+    half_life = config.forgetting.half_life if config.forgetting else None
+    try:
+        return policies.build(
+            config.algorithm.name,
+            dim=dim,
+            half_life=half_life,
+            settings=config.algorithm.settings,
+        )
+    except ValueError as wrong:
+        raise InvalidField("algorithm", str(wrong)) from wrong
+
+
+def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
+    """The same configuration, with arms' models filled in. Raises InvalidField."""
+    if not _POLICY_NAME.fullmatch(config.name):
+        raise InvalidField(
+            "name",
+            f"{config.name!r} must be a letter, then up to 62 letters, digits, '.', '_', '-'",
+        )
+    _check_features(config.features)
+    _check_arms(config)
+    _check_numbers(config)
+    if config.mode is Mode.OBSERVE or config.default_arm:
+        _check_default_arm(config)
+    shape = shape_of(config.features)
+    if len(config.arms) * shape.dim**2 > MOST_NUMBERS:
+        raise InvalidField(
+            "arms",
+            f"{len(config.arms)} arms with {shape.dim} features need "
+            f"{len(config.arms) * shape.dim**2:,} numbers; at most {MOST_NUMBERS:,}",
+        )
+    build(config, shape.dim)
+    arms = tuple(msgspec.structs.replace(arm, model=arm.model or arm.name) for arm in config.arms)
+    return msgspec.structs.replace(config, arms=arms)
+
+
+def restarts(old: PolicyConfig, new: PolicyConfig, shape_of: ShapeOf) -> bool:
+    """Whether what was learned under `old` means nothing under `new`."""
+    before, after = shape_of(old.features), shape_of(new.features)
+    if before != after:
+        return True
+    kinds = {build(config, after.dim).state_kind for config in (old, new)}
+    return len(kinds) > 1
+
+
+def updated(changes: Mapping[str, Any], has_feedback: bool) -> Change:
+    """A change of the policy's own fields."""
+
+    def change(config: PolicyConfig) -> PolicyConfig:
+        if unknown := sorted(changes.keys() - _changeable(PolicyConfig)):
+            raise InvalidField("update_mask", f"{unknown[0]!r} cannot be changed")
+        new = msgspec.structs.replace(config, **changes)
+        if has_feedback and new.forgetting is not None:
+            before = config.forgetting.clock if config.forgetting else new.forgetting.clock
+            if config.forgetting is None and new.forgetting.clock.value == "requests":
+                raise ClockInUse(config.name)
+            if before is not new.forgetting.clock:
+                raise ClockInUse(config.name)
+        return new
+
+    return change
+
+
+def arm_added(arm: Arm) -> Change:
+    def change(config: PolicyConfig) -> PolicyConfig:
+        if any(known.name == arm.name for known in config.arms):
+            raise ArmExists(config.name, arm.name)
+        return msgspec.structs.replace(config, arms=(*config.arms, arm))
+
+    return change
+
+
+def arm_updated(name: str, changes: Mapping[str, Any]) -> Change:
+    """A change of one arm's fields."""
+
+    def change(config: PolicyConfig) -> PolicyConfig:
+        if unknown := sorted(changes.keys() - (_changeable(Arm) - {"state"})):
+            raise InvalidField("update_mask", f"{unknown[0]!r} cannot be changed")
+        return _with_arm(config, name, changes)
+
+    return change
+
+
+def arm_state_changed(name: str, state: ArmState) -> Change:
+    """Retires an arm, or removes it."""
+
+    def change(config: PolicyConfig) -> PolicyConfig:
+        if config.default_arm == name:
+            raise DefaultArmInUse(config.name, name)
+        return _with_arm(config, name, {"state": state})
+
+    return change
+
+
+def _changeable(kind: type[msgspec.Struct]) -> set[str]:
+    return set(kind.__struct_fields__) - _UNCHANGEABLE
+
+
+def _with_arm(config: PolicyConfig, name: str, changes: Mapping[str, Any]) -> PolicyConfig:
+    slots = [i for i, arm in enumerate(config.arms) if arm.name == name]
+    if not slots or config.arms[slots[0]].state is ArmState.REMOVED:
+        raise ArmNotFound(config.name, name)
+    arms = list(config.arms)
+    arms[slots[0]] = msgspec.structs.replace(arms[slots[0]], **changes)
+    return msgspec.structs.replace(config, arms=tuple(arms))
+
+
+def _check_features(features: Features) -> None:
+    if (features.text is None) == (features.vector is None):
+        raise InvalidField("features", "exactly one of text and vector is required")
+    if features.vector is not None and not 1 <= features.vector.dimension < MOST_FEATURES:
+        raise InvalidField(
+            "features.vector.dimension",
+            f"must be from 1 to {MOST_FEATURES - 1}, not {features.vector.dimension}",
+        )
+    if features.text is not None and not 8 <= features.text.dimensions <= 256:
+        raise InvalidField(
+            "features.text.dimensions", f"must be from 8 to 256, not {features.text.dimensions}"
+        )
+
+
+def _check_arms(config: PolicyConfig) -> None:
+    if not config.arms:
+        raise InvalidField("arms", "at least one is required")
+    if len(config.arms) > MOST_ARMS:
+        raise InvalidField("arms", f"at most {MOST_ARMS}, not {len(config.arms)}")
+    names = [arm.name for arm in config.arms]
+    for place, arm in enumerate(config.arms):
+        where = f"arms[{place}]"
+        if not (0 < len(arm.name) <= _MOST_ARM_NAME and arm.name.isprintable()):
+            raise InvalidField(
+                f"{where}.name", f"must be 1 to {_MOST_ARM_NAME} printable characters"
+            )
+        if arm.name != arm.name.strip():
+            raise InvalidField(f"{where}.name", f"{arm.name!r} begins or ends with a blank")
+        if arm.name in names[:place]:
+            raise InvalidField(f"{where}.name", f"{arm.name!r} is there twice")
+        _check_arm_numbers(arm, where)
+
+
+def _check_arm_numbers(arm: Arm, where: str) -> None:
+    for name in (
+        "input_usd_per_million_tokens",
+        "output_usd_per_million_tokens",
+        "declared_joules_per_output_token",
+    ):
+        _check_number(f"{where}.{name}", getattr(arm, name))
+    if arm.context_limit_tokens is not None and arm.context_limit_tokens < 1:
+        raise InvalidField(
+            f"{where}.context_limit_tokens", f"must be at least 1, not {arm.context_limit_tokens}"
+        )
+    if not arm.modalities:
+        raise InvalidField(f"{where}.modalities", "at least one is required")
+
+
+def _check_numbers(config: PolicyConfig) -> None:
+    if not 0.0 <= config.floor <= 1.0:
+        raise InvalidField("floor", f"must be in [0, 1], not {config.floor:g}")
+    for name in ("quality_per_usd", "quality_per_second", "quality_per_joule"):
+        _check_number(f"objective.{name}", getattr(config.objective, name))
+    if config.forgetting is not None:
+        half_life = config.forgetting.half_life
+        if not (math.isfinite(half_life) and half_life > 0.0):
+            raise InvalidField("forgetting.half_life", f"must be above 0, not {half_life:g}")
+    sources = config.quality_sources
+    if not sources or len(set(sources)) < len(sources):
+        raise InvalidField("quality_sources", "at least one is required, and each only once")
+
+
+def _check_number(field: str, value: float | None) -> None:
+    if value is not None and not 0.0 <= value <= 1e9:
+        raise InvalidField(field, f"must be from 0 to 1e9, not {value:g}")
+
+
+def _check_default_arm(config: PolicyConfig) -> None:
+    active = [arm.name for arm in config.arms if arm.state is ArmState.ACTIVE]
+    if not config.default_arm:
+        raise InvalidField("default_arm", "required in observe mode")
+    if config.default_arm not in active:
+        raise InvalidField("default_arm", f"{config.default_arm!r} is not an active arm")

@@ -1,0 +1,76 @@
+"""Names for decisions, and the one draw each of them gets.
+
+The number that decides is a keyed hash of the decision's id: a pseudo-random function
+of (policy secret, decision id). So there is no generator state to keep, and the same
+id and logged probabilities give the same arm again, exactly.
+"""
+
+import os
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_MANTISSA = 1 << 53
+_FIRST = b"first arm"
+_SECOND = b"second arm"
+
+
+def new_ids(count: int, now: float) -> list[str]:
+    """`count` fresh ids, UUIDs of version 7 (RFC 9562), whose first 48 bits are `now` in ms.
+
+    Text that begins with the time keeps the decisions' index append-only.
+    """
+    stamp = f"{int(now * 1000):012x}"
+    prefix = f"{stamp[:8]}-{stamp[8:]}-7"
+    random = os.urandom(10 * count).hex()
+    ids = []
+    for start in range(0, 20 * count, 20):
+        r = random[start : start + 20]
+        variant = "89ab"[int(r[3], 16) & 3]
+        ids.append(f"{prefix}{r[:3]}-{variant}{r[4:7]}-{r[7:19]}")
+    return ids
+
+
+def uniform(secret: bytes, decision_id: str, purpose: bytes = _FIRST) -> float:
+    """A number in (0, 1] that depends on nothing else. Never 0, so that an arm of
+    probability 0 cannot be drawn."""
+    digest = blake2b(decision_id.encode(), digest_size=8, key=secret, person=purpose).digest()
+    return ((int.from_bytes(digest, "little") >> 11) + 1) / _MANTISSA
+
+
+def draw(probabilities: Array, uniforms: Array) -> NDArray[np.intp]:
+    """One arm a row: probabilities (n, K), uniforms (n,) in (0, 1] -> arms (n,).
+
+    The first arm whose cumulated probability reaches the uniform. Rows are summed in
+    order, one by one, so a row draws the same arm alone as among others.
+    """
+    cumulated = probabilities.cumsum(axis=1)
+    targets = uniforms * cumulated[:, -1]
+    arms: NDArray[np.intp] = (cumulated < targets[:, None]).sum(axis=1)
+    return arms
+
+
+def draw_first(secret: bytes, ids: Sequence[str], probabilities: Array) -> NDArray[np.intp]:
+    """The arms (n,) that these decisions get from these probabilities (n, K)."""
+    return draw(probabilities, np.array([uniform(secret, i) for i in ids]))
+
+
+def draw_second(secret: bytes, decision_id: str, probabilities: Array, first: int) -> int | None:
+    """The other arm of a duel: from the same probabilities (K,) without the first.
+
+    None if no other arm has a probability.
+    """
+    others = probabilities.copy()
+    others[first] = 0.0
+    if others.sum() <= 0.0:
+        return None
+    return int(draw(others[None, :], np.array([uniform(secret, decision_id, _SECOND)]))[0])
+
+
+def keyed_hash(secret: bytes, what: str) -> bytes:
+    """16 bytes that tell equal from different, and nothing else, without the secret."""
+    return blake2b(what.encode(), digest_size=16, key=secret, person=b"keyed hash").digest()

@@ -1,0 +1,185 @@
+"""Everything this service raises on purpose.
+
+BanditError
+├── BadInput            InvalidField, WrongContext
+├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound
+├── AlreadyExists       PolicyExists, ArmExists, IdReused
+├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockInUse
+├── Stale               StaleEtag
+├── Exhausted           Overloaded
+├── Unavailable         StoreUnavailable, Draining
+└── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase
+
+The sentence is written in the class: what, which one, and what was wanted or kept.
+The caller never builds one, and it names nothing inside (no table, no class).
+"""
+
+
+class BanditError(Exception):
+    """`str(error)` is for people; `facts` is the same for programs."""
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.facts = {name: str(fact) for name, fact in facts.items()}
+
+
+class BadInput(BanditError):
+    """The request makes no sense, whatever the state. `field` is the one at fault."""
+
+    def __init__(self, field: str, message: str, **facts: object) -> None:
+        super().__init__(f"{field}: {message}", field=field, **facts)
+        self.field = field
+
+
+class InvalidField(BadInput):
+    """A field is missing, out of range, or contradicts another."""
+
+
+class WrongContext(BadInput):
+    """The context does not fit the policy's features."""
+
+
+class NotFound(BanditError):
+    """What the request names is not there."""
+
+
+class PolicyNotFound(NotFound):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no policy {name!r}", policy=name)
+
+
+class DecisionNotFound(NotFound):
+    def __init__(self, decision: str) -> None:
+        super().__init__(f"no decision {decision!r}", decision=decision)
+
+
+class ArmNotFound(NotFound):
+    def __init__(self, policy: str, arm: str) -> None:
+        super().__init__(f"policy {policy!r} has no arm {arm!r}", policy=policy, arm=arm)
+
+
+class AlreadyExists(BanditError):
+    """The name or id is taken."""
+
+
+class PolicyExists(AlreadyExists):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"policy {name!r} exists already", policy=name)
+
+
+class ArmExists(AlreadyExists):
+    def __init__(self, policy: str, arm: str) -> None:
+        super().__init__(
+            f"policy {policy!r} has or had an arm {arm!r}; names of arms are never used again",
+            policy=policy,
+            arm=arm,
+        )
+
+
+class IdReused(AlreadyExists):
+    def __init__(self, field: str, value: str) -> None:
+        super().__init__(
+            f"{field} {value!r} was used before with another payload; nothing was changed",
+            field=field,
+            value=value,
+        )
+
+
+class FailedPrecondition(BanditError):
+    """The request makes sense, but not in this state."""
+
+
+class NoEligibleArm(FailedPrecondition):
+    """`reasons` tells why each arm fell out."""
+
+    def __init__(self, policy: str, reasons: dict[str, str]) -> None:
+        listed = "; ".join(f"{arm}: {why}" for arm, why in reasons.items())
+        super().__init__(f"policy {policy!r} has no eligible arm ({listed})", policy=policy)
+
+
+class DefaultArmInUse(FailedPrecondition):
+    def __init__(self, policy: str, arm: str) -> None:
+        super().__init__(
+            f"arm {arm!r} is the default arm of policy {policy!r}; name another default first",
+            policy=policy,
+            arm=arm,
+        )
+
+
+class ClockInUse(FailedPrecondition):
+    def __init__(self, policy: str) -> None:
+        super().__init__(
+            f"policy {policy!r} has feedback already; its clock of forgetting cannot change",
+            policy=policy,
+        )
+
+
+class Stale(BanditError):
+    """Somebody else was quicker."""
+
+
+class StaleEtag(Stale):
+    def __init__(self, policy: str, given: str, current: str) -> None:
+        super().__init__(
+            f"policy {policy!r} has changed: its etag is {current!r}, not {given!r}; read it again",
+            policy=policy,
+            etag=current,
+        )
+
+
+class Exhausted(BanditError):
+    """There is too much of something; later it may fit."""
+
+
+class Overloaded(Exhausted):
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} writes are waiting already; try again later", waiting=waiting)
+
+
+class Unavailable(BanditError):
+    """Cannot be done now; the same call with the same id may be sent again."""
+
+
+class StoreUnavailable(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("the database did not answer; the outcome is unknown, send it again")
+
+
+class Draining(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("the service is shutting down; send it to another replica")
+
+
+class BadStore(BanditError):
+    """The database cannot be used as it is. Raised at the start, never while serving."""
+
+
+class NewerSchema(BadStore):
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            f"the database has schema {found!r}, which this version does not know; "
+            "use the version of bandit-service that made it",
+            found=found,
+        )
+
+
+class OlderSchema(BadStore):
+    def __init__(self, found: str, wanted: str) -> None:
+        super().__init__(
+            f"the database has schema {found!r}, this version needs {wanted!r}; "
+            "run `bandit-service migrate`",
+            found=found,
+            wanted=wanted,
+        )
+
+
+class ForeignDatabase(BadStore):
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"{where} holds tables of something else; name an empty database", where=where
+        )
+
+
+class DamagedDatabase(BadStore):
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where} cannot be read as a database: {why}", where=where)

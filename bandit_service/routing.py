@@ -1,0 +1,322 @@
+"""Route: queries in, durable decisions out.
+
+Queries that arrive in the same turn of the event loop are decided together, in one
+matrix product a policy, and committed together. Nobody hears of a decision before it is
+in the log.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit_service.batch import DecisionJob, Taken
+from bandit_service.eligibility import REASONS, Exclusion
+from bandit_service.engine import PolicyEngine, Registry
+from bandit_service.errors import (
+    BanditError,
+    DecisionNotFound,
+    IdReused,
+    PolicyNotFound,
+    StoreUnavailable,
+    WrongContext,
+)
+from bandit_service.features import FeatureMap, features_of
+from bandit_service.journal import Journal
+from bandit_service.model import (
+    ArmExplanation,
+    Decision,
+    Explanation,
+    Outcome,
+    Query,
+    Routed,
+)
+from bandit_service.ports import Reader
+
+Answer = Routed | BanditError
+
+# Text up to here is embedded on the loop, in well under a millisecond; more of it at
+# once goes to a thread.
+MOST_CHARACTERS_ON_LOOP = 4_096
+
+
+class _Call:
+    """Queries that came together and are answered together."""
+
+    __slots__ = ("answers", "future", "missing", "queries")
+
+    def __init__(self, queries: Sequence[Query], future: "asyncio.Future[list[Answer]]") -> None:
+        self.queries = queries
+        self.future = future
+        self.answers: list[Answer | None] = [None] * len(queries)
+        self.missing = len(queries)
+
+    def settle(self, place: int, answer: Answer) -> None:
+        if self.answers[place] is None:
+            self.answers[place] = answer
+            self.missing -= 1
+            if not self.missing and not self.future.done():
+                self.future.set_result(self.answers)  # type: ignore[arg-type]
+
+    def fail(self, error: Exception) -> None:
+        """For what should not happen: whoever waits hears of it, and of nothing else."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class _Item(msgspec.Struct, gc=False):
+    """One query of a call."""
+
+    call: _Call
+    place: int
+    query: Query
+
+    def settle(self, answer: Answer) -> None:
+        self.call.settle(self.place, answer)
+
+
+class Router:
+    """Decides for every policy of the registry. Belongs to the event loop's thread."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        journal: Journal,
+        reader: Reader,
+        now: Callable[[], float],
+        timeout: float,
+    ) -> None:
+        self._registry = registry
+        self._journal = journal
+        self._reader = reader
+        self._now = now
+        self._timeout = timeout
+        self._calls: list[_Call] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def route(self, query: Query) -> Routed:
+        """One decision. Raises the BanditError that says why there is none."""
+        answer = (await self.route_many((query,)))[0]
+        if isinstance(answer, BanditError):
+            raise answer
+        return answer
+
+    async def route_many(self, queries: Sequence[Query]) -> list[Answer]:
+        """A decision or an error for each query, in the same order."""
+        loop = asyncio.get_running_loop()
+        call = _Call(queries, loop.create_future())
+        if not self._calls:
+            loop.call_soon(self._decide_waiting)
+        self._calls.append(call)
+        return await call.future
+
+    async def explain(self, decision_id: str) -> Explanation:
+        """A decision with all it was made from. Raises DecisionNotFound."""
+        decision = await asyncio.to_thread(self._reader.decision, decision_id)
+        engine = self._registry.by_id.get(decision.policy_id) if decision else None
+        if decision is None or engine is None:
+            raise DecisionNotFound(decision_id)
+        outcomes = await asyncio.to_thread(self._reader.outcomes, decision_id)
+        return _explanation(engine, decision, outcomes)
+
+    # -- from waiting calls to decisions ------------------------------------------------
+
+    def _decide_waiting(self) -> None:
+        calls, self._calls = self._calls, []
+        groups: dict[str, list[_Item]] = {}
+        for call in calls:
+            for place, query in enumerate(call.queries):
+                groups.setdefault(query.policy, []).append(_Item(call, place, query))
+        for name, items in groups.items():
+            try:
+                self._decide_group(name, items)
+            except Exception as error:
+                _fail_all(items, error)
+
+    def _decide_group(self, name: str, items: list[_Item]) -> None:
+        engine = self._registry.by_name.get(name)
+        if engine is None:
+            _settle_all(items, PolicyNotFound(name))
+            return
+        feature_map = features_of(engine.config.features)
+        fitting = list(_fitting(items, engine, feature_map))
+        if fitting and self._has_to_wait(engine, fitting):
+            self._spawn(self._decide_later(engine, fitting, feature_map))
+        elif fitting:
+            self._decide(engine, fitting, _contexts(fitting, feature_map))
+
+    def _has_to_wait(self, engine: PolicyEngine, items: list[_Item]) -> bool:
+        if engine.config.sticky_sessions and any(item.query.session for item in items):
+            return True
+        characters = sum(len(item.query.text or "") for item in items)
+        return characters > MOST_CHARACTERS_ON_LOOP
+
+    async def _decide_later(
+        self, engine: PolicyEngine, items: list[_Item], feature_map: FeatureMap
+    ) -> None:
+        """For what may not hold up the loop: long texts, and sessions to be looked up."""
+        try:
+            contexts = await asyncio.to_thread(_contexts, items, feature_map)
+            await self._look_up_sessions(engine, items)
+            if features_of(engine.config.features) is not feature_map:  # revised meanwhile
+                raise WrongContext("context", "the policy's features have just changed")
+            for wave in _waves(items):
+                self._decide(engine, [items[i] for i in wave], contexts[wave])
+        except BanditError as error:
+            _settle_all(items, error)
+        except Exception as error:
+            _fail_all(items, error)
+
+    async def _look_up_sessions(self, engine: PolicyEngine, items: list[_Item]) -> None:
+        sessions = {item.query.session for item in items if item.query.session}
+        for session in sessions:
+            hashed = engine.session_hash(session)
+            if hashed not in engine.sessions:
+                arm = await asyncio.to_thread(self._reader.session_arm, engine.identity.id, hashed)
+                if engine.sessions.get(hashed) is None:
+                    engine.remember_session(hashed, arm)
+
+    def _decide(
+        self, engine: PolicyEngine, items: list[_Item], contexts: NDArray[np.float64]
+    ) -> None:
+        answers = engine.decide([item.query for item in items], contexts, self._now())
+        decided: list[tuple[_Item, Decision]] = []
+        for item, answer in zip(items, answers, strict=True):
+            if isinstance(answer, BanditError):
+                item.settle(answer)
+            else:
+                decided.append((item, answer))
+        if decided:
+            self._store(engine, decided)
+
+    def _store(self, engine: PolicyEngine, decided: list[tuple[_Item, Decision]]) -> None:
+        def failed(error: Exception) -> None:
+            timer.cancel()
+            reason = error if isinstance(error, BanditError) else StoreUnavailable()
+            _settle_all([item for item, _ in decided], reason)
+
+        def done(taken: Taken) -> None:
+            timer.cancel()
+            names = [arm.name for arm in engine.config.arms]
+            for item, decision in decided:
+                earlier = taken.get(decision.id) if taken else None
+                if earlier is not None:
+                    item.settle(_repeated(engine, decision, earlier, names))
+                else:
+                    item.settle(_routed(decision, names))
+
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._timeout, partial(failed, StoreUnavailable()))
+        try:
+            self._journal.submit(DecisionJob([d for _, d in decided], done, failed))
+        except BanditError as error:
+            failed(error)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _fitting(items: list[_Item], engine: PolicyEngine, feature_map: FeatureMap) -> Iterator[_Item]:
+    """The items whose context the policy can read; the others are told."""
+    vector = engine.config.features.vector
+    wanted = "text" if vector is None else f"a vector of {vector.dimension} numbers"
+    width = 8 * (feature_map.dim - 1)
+    for item in items:
+        query = item.query
+        if vector is None and query.text is None:
+            item.settle(WrongContext("context", f"need {wanted}, got a vector"))
+        elif vector is not None and query.vector is None:
+            item.settle(WrongContext("context", f"need {wanted}, got text"))
+        elif query.vector is not None and len(query.vector) != width:
+            item.settle(
+                WrongContext("context", f"need {wanted}, got {len(query.vector) // 8} numbers")
+            )
+        else:
+            yield item
+
+
+def _contexts(items: list[_Item], feature_map: FeatureMap) -> NDArray[np.float64]:
+    """The contexts (n, d) of items that fit."""
+    if items[0].query.vector is not None:
+        joined = b"".join(item.query.vector or b"" for item in items)
+        return feature_map.from_vectors(np.frombuffer(joined).reshape(len(items), -1))
+    return feature_map.from_texts([item.query.text or "" for item in items])
+
+
+def _waves(items: list[_Item]) -> list[list[int]]:
+    """Indices in turns such that no session comes twice in one: the second query of a
+    session has to see the arm of the first."""
+    waves: list[list[int]] = []
+    turns: dict[str, int] = {}
+    for index, item in enumerate(items):
+        session = item.query.session
+        turn = turns.get(session, 0) if session else 0
+        if session:
+            turns[session] = turn + 1
+        if turn == len(waves):
+            waves.append([])
+        waves[turn].append(index)
+    return waves
+
+
+def _settle_all(items: list[_Item], answer: Answer) -> None:
+    for item in items:
+        item.settle(answer)
+
+
+def _fail_all(items: list[_Item], error: Exception) -> None:
+    for item in items:
+        item.call.fail(error)
+
+
+def _routed(decision: Decision, names: list[str]) -> Routed:
+    if decision.second_arm is None:
+        return Routed(decision, names[decision.arm])
+    return Routed(decision, names[decision.arm], names[decision.second_arm])
+
+
+def _repeated(
+    engine: PolicyEngine, decision: Decision, earlier: Decision, names: list[str]
+) -> Answer:
+    """The first answer to a request id, if this is the same request."""
+    if decision.session_hash is not None and earlier.session_hash is not None:
+        engine.remember_session(earlier.session_hash, earlier.arm)
+    if decision.request_digest != earlier.request_digest:
+        return IdReused("request_id", decision.request_id or "")
+    return _routed(earlier, names)
+
+
+def _explanation(engine: PolicyEngine, decision: Decision, outcomes: list[Outcome]) -> Explanation:
+    names = [arm.name for arm in engine.config.arms]
+    probabilities = np.frombuffer(decision.probabilities)
+    means, deviations = np.frombuffer(decision.means), np.frombuffer(decision.deviations)
+    shadow = None if decision.shadow is None else np.frombuffer(decision.shadow)
+    added = None if decision.offsets is None else np.frombuffer(decision.offsets)
+    arms = [
+        ArmExplanation(
+            arm=names[slot],
+            probability=float(probabilities[slot]),
+            ineligible_reason=REASONS[Exclusion(code)],
+            quality=_known(means[slot]),
+            quality_deviation=_known(deviations[slot]),
+            objective_offset=0.0 if added is None else float(added[slot]),
+            shadow_probability=None if shadow is None else float(shadow[slot]),
+        )
+        for slot, code in enumerate(decision.exclusions)
+    ]
+    return Explanation(
+        policy=engine.config.name,
+        routed=_routed(decision, names),
+        context=tuple(np.frombuffer(decision.context).tolist()),
+        arms=tuple(arms),
+        outcomes=tuple((names[outcome.arm], outcome) for outcome in outcomes),
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

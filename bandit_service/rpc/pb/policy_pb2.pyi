@@ -1,0 +1,340 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from bandit_service.rpc.pb import routing_pb2 as _routing_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODE_UNSPECIFIED: _ClassVar[Mode]
+    MODE_ACT: _ClassVar[Mode]
+    MODE_OBSERVE: _ClassVar[Mode]
+
+class ForgettingClock(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FORGETTING_CLOCK_UNSPECIFIED: _ClassVar[ForgettingClock]
+    FORGETTING_CLOCK_TIME: _ClassVar[ForgettingClock]
+    FORGETTING_CLOCK_REQUESTS: _ClassVar[ForgettingClock]
+
+class PreferenceLearning(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PREFERENCE_LEARNING_UNSPECIFIED: _ClassVar[PreferenceLearning]
+    PREFERENCE_LEARNING_IGNORE: _ClassVar[PreferenceLearning]
+    PREFERENCE_LEARNING_AS_QUALITY: _ClassVar[PreferenceLearning]
+
+class ArmState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ARM_STATE_UNSPECIFIED: _ClassVar[ArmState]
+    ARM_STATE_ACTIVE: _ClassVar[ArmState]
+    ARM_STATE_RETIRED: _ClassVar[ArmState]
+    ARM_STATE_REMOVED: _ClassVar[ArmState]
+MODE_UNSPECIFIED: Mode
+MODE_ACT: Mode
+MODE_OBSERVE: Mode
+FORGETTING_CLOCK_UNSPECIFIED: ForgettingClock
+FORGETTING_CLOCK_TIME: ForgettingClock
+FORGETTING_CLOCK_REQUESTS: ForgettingClock
+PREFERENCE_LEARNING_UNSPECIFIED: PreferenceLearning
+PREFERENCE_LEARNING_IGNORE: PreferenceLearning
+PREFERENCE_LEARNING_AS_QUALITY: PreferenceLearning
+ARM_STATE_UNSPECIFIED: ArmState
+ARM_STATE_ACTIVE: ArmState
+ARM_STATE_RETIRED: ArmState
+ARM_STATE_REMOVED: ArmState
+
+class Policy(_message.Message):
+    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_ARM_FIELD_NUMBER: _ClassVar[int]
+    FORGETTING_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_FIELD_NUMBER: _ClassVar[int]
+    STICKY_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_SOURCES_FIELD_NUMBER: _ClassVar[int]
+    PREFERENCE_LEARNING_FIELD_NUMBER: _ClassVar[int]
+    ARMS_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    algorithm: Algorithm
+    features: Features
+    objective: Objective
+    mode: Mode
+    default_arm: str
+    forgetting: Forgetting
+    floor: float
+    sticky_sessions: bool
+    quality_sources: _containers.RepeatedScalarFieldContainer[_routing_pb2.FeedbackSource]
+    preference_learning: PreferenceLearning
+    arms: _containers.RepeatedCompositeFieldContainer[Arm]
+    revision: int
+    etag: str
+    create_time: _timestamp_pb2.Timestamp
+    update_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Algorithm(_message.Message):
+    __slots__ = ("name", "settings")
+    class SettingsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    settings: _containers.ScalarMap[str, float]
+    def __init__(self, name: _Optional[str] = ..., settings: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class Features(_message.Message):
+    __slots__ = ("text", "vector")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    VECTOR_FIELD_NUMBER: _ClassVar[int]
+    text: TextFeatures
+    vector: VectorFeatures
+    def __init__(self, text: _Optional[_Union[TextFeatures, _Mapping]] = ..., vector: _Optional[_Union[VectorFeatures, _Mapping]] = ...) -> None: ...
+
+class TextFeatures(_message.Message):
+    __slots__ = ("dimensions",)
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    dimensions: int
+    def __init__(self, dimensions: _Optional[int] = ...) -> None: ...
+
+class VectorFeatures(_message.Message):
+    __slots__ = ("dimension",)
+    DIMENSION_FIELD_NUMBER: _ClassVar[int]
+    dimension: int
+    def __init__(self, dimension: _Optional[int] = ...) -> None: ...
+
+class Objective(_message.Message):
+    __slots__ = ("quality_per_usd", "quality_per_second", "quality_per_joule")
+    QUALITY_PER_USD_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_PER_JOULE_FIELD_NUMBER: _ClassVar[int]
+    quality_per_usd: float
+    quality_per_second: float
+    quality_per_joule: float
+    def __init__(self, quality_per_usd: _Optional[float] = ..., quality_per_second: _Optional[float] = ..., quality_per_joule: _Optional[float] = ...) -> None: ...
+
+class Forgetting(_message.Message):
+    __slots__ = ("clock", "half_life", "half_life_requests")
+    CLOCK_FIELD_NUMBER: _ClassVar[int]
+    HALF_LIFE_FIELD_NUMBER: _ClassVar[int]
+    HALF_LIFE_REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    clock: ForgettingClock
+    half_life: _duration_pb2.Duration
+    half_life_requests: float
+    def __init__(self, clock: _Optional[_Union[ForgettingClock, str]] = ..., half_life: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., half_life_requests: _Optional[float] = ...) -> None: ...
+
+class Arm(_message.Message):
+    __slots__ = ("name", "model", "parameters", "prompt_version", "input_usd_per_million_tokens", "output_usd_per_million_tokens", "context_limit_tokens", "modalities", "tags", "declared_joules_per_output_token", "state")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    INPUT_USD_PER_MILLION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_USD_PER_MILLION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_LIMIT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    MODALITIES_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    DECLARED_JOULES_PER_OUTPUT_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    model: str
+    parameters: _struct_pb2.Struct
+    prompt_version: str
+    input_usd_per_million_tokens: float
+    output_usd_per_million_tokens: float
+    context_limit_tokens: int
+    modalities: _containers.RepeatedScalarFieldContainer[_routing_pb2.Modality]
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    declared_joules_per_output_token: float
+    state: ArmState
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., prompt_version: _Optional[str] = ..., input_usd_per_million_tokens: _Optional[float] = ..., output_usd_per_million_tokens: _Optional[float] = ..., context_limit_tokens: _Optional[int] = ..., modalities: _Optional[_Iterable[_Union[_routing_pb2.Modality, str]]] = ..., tags: _Optional[_Iterable[str]] = ..., declared_joules_per_output_token: _Optional[float] = ..., state: _Optional[_Union[ArmState, str]] = ...) -> None: ...
+
+class CreatePolicyRequest(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class CreatePolicyResponse(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class GetPolicyRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetPolicyResponse(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class ListPoliciesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListPoliciesResponse(_message.Message):
+    __slots__ = ("policies", "next_page_token")
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    policies: _containers.RepeatedCompositeFieldContainer[Policy]
+    next_page_token: str
+    def __init__(self, policies: _Optional[_Iterable[_Union[Policy, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class UpdatePolicyRequest(_message.Message):
+    __slots__ = ("policy", "update_mask")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    update_mask: _field_mask_pb2.FieldMask
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class UpdatePolicyResponse(_message.Message):
+    __slots__ = ("policy", "learning_restarted")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    LEARNING_RESTARTED_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    learning_restarted: bool
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ..., learning_restarted: bool = ...) -> None: ...
+
+class DeletePolicyRequest(_message.Message):
+    __slots__ = ("name", "etag")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    etag: str
+    def __init__(self, name: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+
+class DeletePolicyResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class AddArmRequest(_message.Message):
+    __slots__ = ("policy", "arm", "etag")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    ARM_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    policy: str
+    arm: Arm
+    etag: str
+    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[_Union[Arm, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+
+class AddArmResponse(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class UpdateArmRequest(_message.Message):
+    __slots__ = ("policy", "arm", "update_mask", "etag")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    ARM_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    policy: str
+    arm: Arm
+    update_mask: _field_mask_pb2.FieldMask
+    etag: str
+    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[_Union[Arm, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+
+class UpdateArmResponse(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class RetireArmRequest(_message.Message):
+    __slots__ = ("policy", "arm", "etag")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    ARM_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    policy: str
+    arm: str
+    etag: str
+    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+
+class RetireArmResponse(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class RemoveArmRequest(_message.Message):
+    __slots__ = ("policy", "arm", "etag")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    ARM_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    policy: str
+    arm: str
+    etag: str
+    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+
+class RemoveArmResponse(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+
+class GetPolicyStateRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetPolicyStateResponse(_message.Message):
+    __slots__ = ("position", "state_hash", "arms", "feature_version")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    STATE_HASH_FIELD_NUMBER: _ClassVar[int]
+    ARMS_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    state_hash: str
+    arms: _containers.RepeatedCompositeFieldContainer[ArmStatistics]
+    feature_version: str
+    def __init__(self, position: _Optional[int] = ..., state_hash: _Optional[str] = ..., arms: _Optional[_Iterable[_Union[ArmStatistics, _Mapping]]] = ..., feature_version: _Optional[str] = ...) -> None: ...
+
+class ArmStatistics(_message.Message):
+    __slots__ = ("arm", "observations", "mean_quality", "mean_cost_usd", "mean_latency_seconds", "mean_energy_joules", "failure_share")
+    ARM_FIELD_NUMBER: _ClassVar[int]
+    OBSERVATIONS_FIELD_NUMBER: _ClassVar[int]
+    MEAN_QUALITY_FIELD_NUMBER: _ClassVar[int]
+    MEAN_COST_USD_FIELD_NUMBER: _ClassVar[int]
+    MEAN_LATENCY_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MEAN_ENERGY_JOULES_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_SHARE_FIELD_NUMBER: _ClassVar[int]
+    arm: str
+    observations: float
+    mean_quality: float
+    mean_cost_usd: float
+    mean_latency_seconds: float
+    mean_energy_joules: float
+    failure_share: float
+    def __init__(self, arm: _Optional[str] = ..., observations: _Optional[float] = ..., mean_quality: _Optional[float] = ..., mean_cost_usd: _Optional[float] = ..., mean_latency_seconds: _Optional[float] = ..., mean_energy_joules: _Optional[float] = ..., failure_share: _Optional[float] = ...) -> None: ...
