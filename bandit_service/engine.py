@@ -10,23 +10,22 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 import policies
 from bandit_service import configuration, draw
-from bandit_service.calls import CallStatistics, offsets
+from bandit_service.calls import CallStatistics
 from bandit_service.configuration import Shape, ShapeOf
-from bandit_service.eligibility import Codes, Eligibility, Exclusion
-from bandit_service.errors import BanditError, NoEligibleArm
+from bandit_service.deciding import Decider, Moment
+from bandit_service.eligibility import Codes, Exclusion
+from bandit_service.errors import BanditError
 from bandit_service.model import (
     ArmState,
     Clock,
     Decision,
     FeedbackEvent,
     JournalEntry,
-    Mode,
     PolicyConfig,
     PolicyView,
     Query,
@@ -96,8 +95,10 @@ class PolicyEngine:
                 self.calls.drop_arm(slot)
         self.config, self.shape, self.policy = config, shape, policy
         self.revision, self.epoch, self.update_time = event.revision, event.epoch, event.time
-        self._eligibility = Eligibility(config)
-        self._all_eligible = not self._eligibility.everything.any()
+        identity = self.identity
+        self._decider = Decider(
+            config, policy, identity.id, identity.secret, event.revision, shape.version
+        )
 
     def _learn(self, event: FeedbackEvent) -> None:
         for lesson in event.lessons:
@@ -122,136 +123,30 @@ class PolicyEngine:
     def decide(
         self, queries: Sequence[Query], contexts: Array, now: float
     ) -> list[Decision | BanditError]:
-        """One decision a query, or why there is none. contexts: (n, d), checked.
-
-        Hard filters first, then the learner's distribution under the objective, then
-        the floor, then one draw from exactly what is logged.
-        """
-        exclusions = [self._exclusions(query, now) for query in queries]
-        good = [i for i, codes in enumerate(exclusions) if not isinstance(codes, BanditError)]
-        answers: list[Decision | BanditError | Codes] = list(exclusions)
-        if good:
-            kept = [queries[i] for i in good]
-            chosen = self._choose(kept, contexts[good], [exclusions[i] for i in good], now)  # type: ignore[misc]
-            for i, decision in zip(good, chosen, strict=True):
-                answers[i] = decision
-        return answers  # type: ignore[return-value]
-
-    def _exclusions(self, query: Query, now: float) -> Codes | BanditError:
-        try:
-            codes = self._eligibility.exclusions(query)
-        except BanditError as error:
-            return error
-        if self.calls.troubled:
-            resting = (codes == Exclusion.NONE) & self.calls.resting(now)
-            # If all of them rest, there is nothing better to try.
-            if resting.any() and not resting[codes == Exclusion.NONE].all():
-                codes = np.where(resting, np.uint8(Exclusion.UNHEALTHY), codes)
-        if codes is not self._eligibility.everything or not self._all_eligible:
-            if (codes != Exclusion.NONE).all():
-                return NoEligibleArm(self.config.name, self._eligibility.reasons(codes))
-        return codes
-
-    def _choose(
-        self, queries: list[Query], contexts: Array, exclusions: list[Codes], now: float
-    ) -> list[Decision]:
-        config = self.config
-        ids = draw.new_ids(len(queries), now)
-        hashes = [self._hash(query.session) for query in queries]
-        kept = [self._kept_arm(h, codes) for h, codes in zip(hashes, exclusions, strict=True)]
-        added = offsets(config.objective, config.arms, self.calls, queries)
-        eligible = None
-        if not (self._all_eligible and all(c is self._eligibility.everything for c in exclusions)):
-            eligible = np.array(exclusions) == Exclusion.NONE
-        clock = self._clock(len(queries), now)
-        wanted = policies.with_floor(
-            self.policy.probabilities(
-                self.state, contexts, eligible=eligible, offsets=added, clock=clock
-            ),
-            eligible,
-            config.floor,
-        )
-        beliefs = self.policy.estimates(self.state, contexts, clock=clock)
-        served, exclusions = self._served(wanted, exclusions, kept)
-        arms = draw.draw_first(self.identity.secret, ids, served).tolist()
-        batch = _Rows(contexts, served, wanted, beliefs, added, np.array(exclusions))
-        return [
-            self._decision(i, query, ids[i], arms[i], batch, hashes[i], kept[i], now, clock)
-            for i, query in enumerate(queries)
-        ]
-
-    def _served(
-        self, wanted: Array, exclusions: list[Codes], kept: list[int | None]
-    ) -> tuple[Array, list[Codes]]:
-        """What is drawn from: the learner's wish, a session's arm, or the default arm."""
-        observing = self.config.mode is Mode.OBSERVE
-        if not observing and not any(arm is not None for arm in kept):
-            return wanted, exclusions
-        served, codes = wanted.copy(), list(exclusions)
-        default = self._default_slot() if observing else None
-        for row, arm in enumerate(kept):
-            reason = Exclusion.SESSION
-            if arm is None and default is not None:
-                arm, reason = default, Exclusion.OBSERVED
-            if arm is None:
-                continue
-            served[row] = 0.0
-            served[row, arm] = 1.0
-            others = np.where(codes[row] == Exclusion.NONE, np.uint8(reason), codes[row])
-            others[arm] = Exclusion.NONE
-            codes[row] = others
-        return served, codes
-
-    def _decision(
-        self,
-        row: int,
-        query: Query,
-        decision_id: str,
-        arm: int,
-        batch: "_Rows",
-        session: bytes | None,
-        kept: int | None,
-        now: float,
-        clock: float,
-    ) -> Decision:
-        second: int | None = None
-        propensity = float(batch.served[row, arm])
-        alone = propensity >= 1.0
-        observed = self.config.mode is Mode.OBSERVE and kept is None
-        if query.duel and not alone:
-            second = draw.draw_second(self.identity.secret, decision_id, batch.served[row], arm)
-            if second is not None:
-                propensity *= float(batch.served[row, second]) / (1.0 - propensity)
-        if session is not None:
-            self.remember_session(session, arm)
-        return Decision(
-            id=decision_id,
-            policy_id=self.identity.id,
-            revision=self.revision,
+        """One decision a query, or why there is none. contexts: (n, d), checked."""
+        answers: list[Any] = [self._decider.exclusions(q, self.calls, now) for q in queries]
+        good = [i for i, codes in enumerate(answers) if not isinstance(codes, BanditError)]
+        if not good:
+            return answers
+        if len(good) < len(queries):
+            queries, contexts = [queries[i] for i in good], contexts[good]
+        exclusions = [answers[i] for i in good]
+        hashes = [self.session_hash(q.session) if q.session else None for q in queries]
+        moment = Moment(
+            state=self.state,
+            calls=self.calls,
             position=self.position,
-            create_time=now,
-            clock=clock,
-            feature_version=self.shape.version,
-            context=batch.contexts.row(row),
-            arm=arm,
-            second_arm=second,
-            propensity=min(propensity, 1.0),
-            probabilities=batch.probabilities.row(row),
-            shadow=batch.shadow.row(row) if observed else None,
-            means=batch.means.row(row),
-            deviations=batch.deviations.row(row),
-            offsets=None if batch.offsets is None else batch.offsets.row(row),
-            exclusions=batch.exclusions.row(row),
-            forced=alone and kept is None and not observed,
-            sticky=kept is not None,
-            observed=observed,
-            request_id=query.request_id or None,
-            request_digest=request_digest(query) if query.request_id else None,
-            session_hash=session,
-            subject_hash=self._hash(query.subject),
-            input_tokens=query.input_tokens,
-            output_tokens=query.output_tokens,
+            clock=self._clock(len(queries), now),
+            now=now,
+            kept=[self._kept_arm(h, codes) for h, codes in zip(hashes, exclusions, strict=True)],
+            session_hashes=hashes,
         )
+        decisions = self._decider.decide(queries, contexts, exclusions, moment)
+        for i, decision in zip(good, decisions, strict=True):
+            answers[i] = decision
+            if decision.session_hash is not None:
+                self.remember_session(decision.session_hash, decision.arm)
+        return answers
 
     def remember_session(self, session: bytes, arm: int | None) -> None:
         """The arm that a session has now. The longest unused sessions are let go."""
@@ -262,9 +157,6 @@ class PolicyEngine:
 
     def session_hash(self, session: str) -> bytes:
         return draw.keyed_hash(self.identity.secret, session)
-
-    def _hash(self, what: str) -> bytes | None:
-        return draw.keyed_hash(self.identity.secret, what) if what else None
 
     def _kept_arm(self, session: bytes | None, codes: Codes) -> int | None:
         if session is None or not self.config.sticky_sessions:
@@ -280,9 +172,6 @@ class PolicyEngine:
         if forgetting is not None and forgetting.clock is Clock.REQUESTS:
             return float(self.requests)
         return now
-
-    def _default_slot(self) -> int:
-        return [arm.name for arm in self.config.arms].index(self.config.default_arm)
 
     # -- views ------------------------------------------------------------------------
 
@@ -334,47 +223,6 @@ class Registry:
         del self.by_name[engine.identity.name]
 
 
-class _Column:
-    """The rows of a matrix as bytes, cut from one copy."""
-
-    __slots__ = ("_bytes", "_width")
-
-    def __init__(self, matrix: NDArray[Any]) -> None:
-        self._bytes = matrix.tobytes()
-        self._width = matrix.shape[1] * matrix.itemsize
-
-    def row(self, row: int) -> bytes:
-        start = row * self._width
-        return self._bytes[start : start + self._width]
-
-
-class _Rows:
-    """What a batch of decisions was made from, ready to be logged row by row."""
-
-    def __init__(
-        self,
-        contexts: Array,
-        served: Array,
-        wanted: Array,
-        beliefs: policies.Estimates,
-        added: Array | None,
-        exclusions: NDArray[np.uint8],
-    ) -> None:
-        self.served = served
-        self.contexts = _Column(contexts)
-        self.probabilities = _Column(served)
-        self.shadow = _Column(wanted)
-        self.means = _Column(beliefs.mean)
-        self.deviations = _Column(beliefs.deviation)
-        self.offsets = None if added is None else _Column(added)
-        self.exclusions = _Column(exclusions)
-
-
 def etag(policy_id: int, revision: int) -> str:
     """Changes with every revision, and is never that of another policy."""
     return f"{policy_id}-{revision}"
-
-
-def request_digest(query: Query) -> bytes:
-    """Equal for equal requests, whatever they contain."""
-    return hashlib.blake2b(msgspec.msgpack.encode(query), digest_size=16).digest()

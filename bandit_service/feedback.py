@@ -3,10 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
+
 from bandit_service.batch import FeedbackJob
 from bandit_service.errors import BanditError
+from bandit_service.gathering import Gathering
 from bandit_service.journal import Journal, refuse, settle, within
 from bandit_service.model import Recorded, Submission
+
+
+Answer = Recorded | BanditError
 
 
 class Recorder:
@@ -16,6 +22,7 @@ class Recorder:
     def __init__(self, journal: Journal, timeout: float) -> None:
         self._journal = journal
         self._timeout = timeout
+        self._waiting = Gathering(self._submit_waiting)
 
     async def record(self, submission: Submission) -> Recorded:
         """Raises the BanditError that says why it was not recorded."""
@@ -24,12 +31,38 @@ class Recorder:
             raise answer
         return answer
 
-    async def record_many(self, submissions: Sequence[Submission]) -> list[Recorded | BanditError]:
+    async def record_many(self, submissions: Sequence[Submission]) -> list[Answer]:
         """A record or an error for each submission, in the same order.
 
         Raises StoreUnavailable, Overloaded or Draining for all of them.
         """
-        future: asyncio.Future[list[Recorded | BanditError]]
-        future = asyncio.get_running_loop().create_future()
-        self._journal.submit(FeedbackJob(submissions, settle(future), refuse(future)))
-        return await within(future, self._timeout)
+        call = _Call(submissions, asyncio.get_running_loop().create_future())
+        self._waiting.add(call, len(submissions))
+        return await within(call.future, self._timeout)
+
+    def _submit_waiting(self, calls: "list[_Call]") -> None:
+        """One job for all that gathered; each call gets its part of the answers."""
+
+        def done(answers: list[Answer]) -> None:
+            start = 0
+            for call in calls:
+                end = start + len(call.submissions)
+                settle(call.future)(answers[start:end])
+                start = end
+
+        def failed(error: Exception) -> None:
+            for call in calls:
+                refuse(call.future)(error)
+
+        together = [submission for call in calls for submission in call.submissions]
+        try:
+            self._journal.submit(FeedbackJob(together, done, failed))
+        except BanditError as error:
+            failed(error)
+
+
+class _Call(msgspec.Struct):
+    """Submissions that came together and are answered together."""
+
+    submissions: Sequence[Submission]
+    future: "asyncio.Future[list[Answer]]"

@@ -9,7 +9,6 @@ the loop, before the answers to those who caused them.
 import asyncio
 import logging
 import threading
-import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -27,7 +26,6 @@ T = TypeVar("T")
 
 MOST_WAITING = 20_000  # rows; about a second of work
 MOST_ROWS = 2_048  # rows a transaction
-GATHER_SECONDS = 0.002
 
 
 class Journal:
@@ -93,26 +91,14 @@ class Journal:
     # -- on the writer's thread -----------------------------------------------------------
 
     def _run(self) -> None:
-        last_rows = 0
-        while jobs := self._take(last_rows):
-            last_rows = sum(job.rows for job in jobs)
+        while jobs := self._take():
             self._write(jobs)
 
-    def _take(self, last_rows: int) -> list[Job]:
-        """The next jobs; none when all is done.
-
-        A lone caller is served at once. Under load the batch before tells how many are
-        likely to come, and waiting a moment for them saves commits.
-        """
+    def _take(self) -> list[Job]:
+        """What has gathered while the last batch was written; nothing when all is done."""
         with self._wake:
             while not self._waiting and not self._closing:
                 self._wake.wait()
-            if last_rows > 2 and self._rows_waiting < last_rows // 2:
-                deadline = time.monotonic() + GATHER_SECONDS
-                while self._rows_waiting < last_rows // 2 and not self._closing:
-                    left = deadline - time.monotonic()
-                    if left <= 0 or not self._wake.wait(left):
-                        break
             jobs: list[Job] = []
             rows = 0
             while self._waiting and (not jobs or rows + self._waiting[0].rows <= MOST_ROWS):

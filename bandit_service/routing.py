@@ -1,6 +1,6 @@
 """Route: queries in, durable decisions out.
 
-Queries that arrive in the same turn of the event loop are decided together, in one
+Queries that arrive together are decided together, in one
 matrix product a policy, and committed together. Nobody hears of a decision before it is
 in the log.
 """
@@ -25,6 +25,7 @@ from bandit_service.errors import (
     WrongContext,
 )
 from bandit_service.features import FeatureMap, features_of
+from bandit_service.gathering import Gathering
 from bandit_service.journal import Journal
 from bandit_service.model import (
     ArmExplanation,
@@ -94,7 +95,7 @@ class Router:
         self._reader = reader
         self._now = now
         self._timeout = timeout
-        self._calls: list[_Call] = []
+        self._waiting = Gathering(self._decide_waiting)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def route(self, query: Query) -> Routed:
@@ -106,11 +107,8 @@ class Router:
 
     async def route_many(self, queries: Sequence[Query]) -> list[Answer]:
         """A decision or an error for each query, in the same order."""
-        loop = asyncio.get_running_loop()
-        call = _Call(queries, loop.create_future())
-        if not self._calls:
-            loop.call_soon(self._decide_waiting)
-        self._calls.append(call)
+        call = _Call(queries, asyncio.get_running_loop().create_future())
+        self._waiting.add(call, len(queries))
         return await call.future
 
     async def explain(self, decision_id: str) -> Explanation:
@@ -124,8 +122,7 @@ class Router:
 
     # -- from waiting calls to decisions ------------------------------------------------
 
-    def _decide_waiting(self) -> None:
-        calls, self._calls = self._calls, []
+    def _decide_waiting(self, calls: list[_Call]) -> None:
         groups: dict[str, list[_Item]] = {}
         for call in calls:
             for place, query in enumerate(call.queries):

@@ -1,0 +1,209 @@
+"""From queries to decisions, under one configuration. Pure but for fresh ids.
+
+In this order: hard filters, the learner's distribution under the objective, the floor,
+then one draw from exactly what is logged. What a session keeps and what an observing policy
+serves is settled before the draw, too; nothing overrides a draw.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+import policies
+from bandit_service import draw
+from bandit_service.calls import CallStatistics, offsets
+from bandit_service.eligibility import Codes, Eligibility, Exclusion
+from bandit_service.errors import BanditError, NoEligibleArm
+from bandit_service.model import Decision, Mode, PolicyConfig, Query
+
+Array = NDArray[np.float64]
+
+
+class Moment(msgspec.Struct, frozen=True, gc=False):
+    """What a batch of decisions is made at: the state, and where and when it stands.
+
+    `kept` has, for each query, the slot that its session keeps, or None.
+    """
+
+    state: policies.State
+    calls: CallStatistics
+    position: int
+    clock: float
+    now: float
+    kept: Sequence[int | None]
+    session_hashes: Sequence[bytes | None]
+
+
+class Decider:
+    """Makes decisions as one revision of a policy has it. Remembers nothing."""
+
+    def __init__(
+        self,
+        config: PolicyConfig,
+        policy: policies.Policy[Any],
+        policy_id: int,
+        secret: bytes,
+        revision: int,
+        feature_version: str,
+    ) -> None:
+        self.eligibility = Eligibility(config)
+        self._config = config
+        self._policy = policy
+        self._policy_id = policy_id
+        self._secret = secret
+        self._revision = revision
+        self._feature_version = feature_version
+        self._all_active = not self.eligibility.everything.any()
+        self._observing = config.mode is Mode.OBSERVE
+        names = [arm.name for arm in config.arms]
+        self._default = names.index(config.default_arm) if self._observing else None
+
+    def exclusions(self, query: Query, calls: CallStatistics, now: float) -> Codes | BanditError:
+        """Why each arm falls out, (K,); an error if all of them do."""
+        try:
+            codes = self.eligibility.exclusions(query)
+        except BanditError as error:
+            return error
+        if calls.troubled:
+            resting = (codes == Exclusion.NONE) & calls.resting(now)
+            # If all of them rest, there is nothing better to try.
+            if resting.any() and not resting[codes == Exclusion.NONE].all():
+                codes = np.where(resting, np.uint8(Exclusion.UNHEALTHY), codes)
+        if not self._is_open(codes) and codes.all():
+            return NoEligibleArm(self._config.name, self.eligibility.reasons(codes))
+        return codes
+
+    def decide(
+        self, queries: Sequence[Query], contexts: Array, exclusions: list[Codes], moment: Moment
+    ) -> list[Decision]:
+        """One decision a query. contexts: (n, d); exclusions: n times (K,), none all closed."""
+        config = self._config
+        ids = draw.new_ids(len(queries), moment.now)
+        added = offsets(config.objective, config.arms, moment.calls, queries)
+        eligible = None
+        if not all(map(self._is_open, exclusions)):
+            eligible = np.array(exclusions) == Exclusion.NONE
+        learner = self._policy.probabilities(
+            moment.state, contexts, eligible=eligible, offsets=added, clock=moment.clock
+        )
+        wanted = policies.with_floor(learner, eligible, config.floor)
+        beliefs = self._policy.estimates(moment.state, contexts, clock=moment.clock)
+        served, shown = self._served(wanted, exclusions, moment.kept)
+        arms = draw.draw_first(self._secret, ids, served)
+        rows = zip(
+            queries,
+            ids,
+            arms,
+            served[np.arange(len(arms)), arms].tolist(),
+            moment.kept,
+            moment.session_hashes,
+            _rows(contexts),
+            _rows(served),
+            _rows(wanted) if self._observing else [None] * len(ids),
+            _rows(beliefs.mean),
+            _rows(beliefs.deviation),
+            _rows(added) if added is not None else [None] * len(ids),
+            self._exclusion_rows(shown),
+            strict=True,
+        )
+        return [self._decision(moment, *row) for row in rows]
+
+    def _is_open(self, codes: Codes) -> bool:
+        """Whether no arm falls out: known without looking, for most queries."""
+        return self._all_active and codes is self.eligibility.everything
+
+    def _served(
+        self, wanted: Array, exclusions: list[Codes], kept: Sequence[int | None]
+    ) -> tuple[Array, list[Codes]]:
+        """What is drawn from: the learner's wish, a session's arm, or the default arm."""
+        if not self._observing and not any(arm is not None for arm in kept):
+            return wanted, exclusions
+        served, codes = wanted.copy(), list(exclusions)
+        for row, session_arm in enumerate(kept):
+            arm = self._default if session_arm is None else session_arm
+            if arm is None:
+                continue
+            reason = Exclusion.OBSERVED if session_arm is None else Exclusion.SESSION
+            served[row] = 0.0
+            served[row, arm] = 1.0
+            others = np.where(codes[row] == Exclusion.NONE, np.uint8(reason), codes[row])
+            others[arm] = Exclusion.NONE
+            codes[row] = others
+        return served, codes
+
+    def _exclusion_rows(self, exclusions: list[Codes]) -> list[bytes]:
+        plain = self.eligibility.everything
+        if all(codes is plain for codes in exclusions):
+            return [plain.tobytes()] * len(exclusions)
+        return [codes.tobytes() for codes in exclusions]
+
+    def _decision(
+        self,
+        moment: Moment,
+        query: Query,
+        decision_id: str,
+        arm: int,
+        propensity: float,
+        kept: int | None,
+        session_hash: bytes | None,
+        context: bytes,
+        probabilities: bytes,
+        shadow: bytes | None,
+        means: bytes,
+        deviations: bytes,
+        added: bytes | None,
+        exclusions: bytes,
+    ) -> Decision:
+        second = None
+        alone = propensity >= 1.0
+        if query.duel and not alone:
+            chances = np.frombuffer(probabilities)
+            second = draw.draw_second(self._secret, decision_id, chances, arm)
+            if second is not None:
+                propensity *= float(chances[second]) / (1.0 - propensity)
+        sticky = kept is not None
+        observed = self._observing and not sticky
+        return Decision(
+            decision_id,
+            self._policy_id,
+            self._revision,
+            moment.position,
+            moment.now,
+            moment.clock,
+            self._feature_version,
+            context,
+            arm,
+            min(1.0, propensity),
+            probabilities,
+            means,
+            deviations,
+            exclusions,
+            second,
+            shadow if observed else None,
+            added,
+            alone and not sticky and not observed,
+            sticky,
+            observed,
+            False,  # degraded
+            query.request_id or None,
+            request_digest(query) if query.request_id else None,
+            session_hash,
+            draw.keyed_hash(self._secret, query.subject) if query.subject else None,
+            query.input_tokens,
+            query.output_tokens,
+        )
+
+
+def request_digest(query: Query) -> bytes:
+    """Equal for equal requests, whatever they contain."""
+    return hashlib.blake2b(msgspec.msgpack.encode(query), digest_size=16).digest()
+
+
+def _rows(matrix: Array) -> list[bytes]:
+    """The rows of a matrix (n, m) as bytes, cut from one copy."""
+    whole, width = matrix.tobytes(), matrix.shape[1] * matrix.itemsize
+    return [whole[start : start + width] for start in range(0, len(whole), width)]

@@ -1,0 +1,176 @@
+"""The methods of both services: read the request, ask the use case, write the answer.
+
+Errors are not their business (guard.py), nor is what a request may say (convert.py).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from bandit_service.errors import BanditError
+from bandit_service.model import (
+    Arm,
+    Explanation,
+    PolicyConfig,
+    PolicyView,
+    Query,
+    Recorded,
+    Routed,
+    StateView,
+    Submission,
+)
+from bandit_service.rpc import answers, convert, convert_policy, policy_answers
+from bandit_service.rpc.pb import policy_pb2, routing_pb2
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
+
+
+class Routing(Protocol):
+    """Chooses arms."""
+
+    async def route(self, query: Query) -> Routed: ...
+
+    async def route_many(self, queries: Sequence[Query]) -> list[Routed | BanditError]: ...
+
+    async def explain(self, decision_id: str) -> Explanation: ...
+
+
+class FeedbackDesk(Protocol):
+    """Takes feedback."""
+
+    async def record(self, submission: Submission) -> Recorded: ...
+
+    async def record_many(
+        self, submissions: Sequence[Submission]
+    ) -> list[Recorded | BanditError]: ...
+
+
+class Administration(Protocol):
+    """Keeps policies."""
+
+    async def create(self, config: PolicyConfig) -> PolicyView: ...
+
+    def get(self, name: str) -> PolicyView: ...
+
+    def list(self, page_size: int, page_token: str) -> tuple[Sequence[PolicyView], str]: ...
+
+    async def update(
+        self, name: str, changes: Mapping[str, Any], etag: str
+    ) -> tuple[PolicyView, bool]: ...
+
+    async def delete(self, name: str, etag: str) -> None: ...
+
+    async def add_arm(self, policy: str, arm: Arm, etag: str) -> PolicyView: ...
+
+    async def update_arm(
+        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str
+    ) -> PolicyView: ...
+
+    async def retire_arm(self, policy: str, arm: str, etag: str) -> PolicyView: ...
+
+    async def remove_arm(self, policy: str, arm: str, etag: str) -> PolicyView: ...
+
+    def state(self, name: str) -> StateView: ...
+
+
+class RoutingHandlers:
+    """RoutingService."""
+
+    def __init__(self, routing: Routing, feedback: FeedbackDesk) -> None:
+        self._routing = routing
+        self._feedback = feedback
+
+    async def Route(self, request: routing_pb2.RouteRequest) -> routing_pb2.RouteResponse:
+        routed = await self._routing.route(convert.query(request))
+        return answers.route_response(routed)
+
+    async def BatchRoute(
+        self, request: routing_pb2.BatchRouteRequest
+    ) -> routing_pb2.BatchRouteResponse:
+        queries = convert.each(request.requests, convert.query)
+        return answers.route_results(await _in_place(queries, self._routing.route_many))
+
+    async def Feedback(self, request: routing_pb2.FeedbackRequest) -> routing_pb2.FeedbackResponse:
+        recorded = await self._feedback.record(convert.submission(request))
+        return answers.feedback_response(recorded)
+
+    async def BatchFeedback(
+        self, request: routing_pb2.BatchFeedbackRequest
+    ) -> routing_pb2.BatchFeedbackResponse:
+        submissions = convert.each(request.requests, convert.submission)
+        return answers.feedback_results(await _in_place(submissions, self._feedback.record_many))
+
+    async def GetDecision(
+        self, request: routing_pb2.GetDecisionRequest
+    ) -> routing_pb2.GetDecisionResponse:
+        explained = await self._routing.explain(convert.decision_id(request))
+        return answers.explanation(explained)
+
+
+async def _in_place(
+    items: Sequence[Item | BanditError],
+    use: Callable[[Sequence[Item]], Awaitable[list[Done | BanditError]]],
+) -> list[Done | BanditError]:
+    """Uses the items that could be read; the errors of the others stay in their places."""
+    good = [item for item in items if not isinstance(item, BanditError)]
+    done = iter(await use(good) if good else [])
+    return [item if isinstance(item, BanditError) else next(done) for item in items]
+
+
+class PolicyHandlers:
+    """PolicyService."""
+
+    def __init__(self, administration: Administration) -> None:
+        self._administration = administration
+
+    async def CreatePolicy(
+        self, request: policy_pb2.CreatePolicyRequest
+    ) -> policy_pb2.CreatePolicyResponse:
+        view = await self._administration.create(convert_policy.config(request))
+        return policy_pb2.CreatePolicyResponse(policy=policy_answers.policy(view))
+
+    async def GetPolicy(self, request: policy_pb2.GetPolicyRequest) -> policy_pb2.GetPolicyResponse:
+        view = self._administration.get(convert_policy.policy_name("name", request.name))
+        return policy_pb2.GetPolicyResponse(policy=policy_answers.policy(view))
+
+    async def ListPolicies(
+        self, request: policy_pb2.ListPoliciesRequest
+    ) -> policy_pb2.ListPoliciesResponse:
+        views, next_page_token = self._administration.list(*convert_policy.page(request))
+        return policy_answers.policies(views, next_page_token)
+
+    async def UpdatePolicy(
+        self, request: policy_pb2.UpdatePolicyRequest
+    ) -> policy_pb2.UpdatePolicyResponse:
+        view, restarted = await self._administration.update(*convert_policy.policy_update(request))
+        return policy_pb2.UpdatePolicyResponse(
+            policy=policy_answers.policy(view), learning_restarted=restarted
+        )
+
+    async def DeletePolicy(
+        self, request: policy_pb2.DeletePolicyRequest
+    ) -> policy_pb2.DeletePolicyResponse:
+        await self._administration.delete(*convert_policy.deletion(request))
+        return policy_pb2.DeletePolicyResponse()
+
+    async def AddArm(self, request: policy_pb2.AddArmRequest) -> policy_pb2.AddArmResponse:
+        view = await self._administration.add_arm(*convert_policy.arm_addition(request))
+        return policy_pb2.AddArmResponse(policy=policy_answers.policy(view))
+
+    async def UpdateArm(self, request: policy_pb2.UpdateArmRequest) -> policy_pb2.UpdateArmResponse:
+        view = await self._administration.update_arm(*convert_policy.arm_update(request))
+        return policy_pb2.UpdateArmResponse(policy=policy_answers.policy(view))
+
+    async def RetireArm(self, request: policy_pb2.RetireArmRequest) -> policy_pb2.RetireArmResponse:
+        view = await self._administration.retire_arm(*convert_policy.arm_reference(request))
+        return policy_pb2.RetireArmResponse(policy=policy_answers.policy(view))
+
+    async def RemoveArm(self, request: policy_pb2.RemoveArmRequest) -> policy_pb2.RemoveArmResponse:
+        view = await self._administration.remove_arm(*convert_policy.arm_reference(request))
+        return policy_pb2.RemoveArmResponse(policy=policy_answers.policy(view))
+
+    async def GetPolicyState(
+        self, request: policy_pb2.GetPolicyStateRequest
+    ) -> policy_pb2.GetPolicyStateResponse:
+        view = self._administration.state(convert_policy.policy_name("name", request.name))
+        return policy_answers.state(view)

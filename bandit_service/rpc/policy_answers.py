@@ -1,0 +1,107 @@
+"""What operators are answered: policies, and what they have learned."""
+
+from collections.abc import Sequence
+
+from bandit_service.model import (
+    Arm,
+    ArmState,
+    Clock,
+    Features,
+    Forgetting,
+    PolicyConfig,
+    PolicyView,
+    StateView,
+)
+from bandit_service.rpc import form
+from bandit_service.rpc.convert import MODALITIES, SOURCES
+from bandit_service.rpc.convert_policy import CLOCKS, MODES, PREFERENCE_LEARNING
+from bandit_service.rpc.pb import policy_pb2 as pb
+
+ARM_STATES = form.Vocabulary(pb.ArmState, ArmState)
+
+
+def policy(view: PolicyView) -> pb.Policy:
+    config = view.config
+    return pb.Policy(
+        name=config.name,
+        algorithm=pb.Algorithm(name=config.algorithm.name, settings=config.algorithm.settings),
+        features=_features(config.features),
+        objective=_objective(config),
+        mode=MODES.write(config.mode),
+        default_arm=config.default_arm,
+        forgetting=_forgetting(config.forgetting) if config.forgetting else None,
+        floor=config.floor,
+        sticky_sessions=config.sticky_sessions,
+        quality_sources=[SOURCES.write(source) for source in config.quality_sources],
+        preference_learning=PREFERENCE_LEARNING.write(config.preference_learning),
+        arms=[_arm(arm) for arm in config.arms],
+        revision=view.revision,
+        etag=view.etag,
+        create_time=form.timestamp(view.create_time),
+        update_time=form.timestamp(view.update_time),
+    )
+
+
+def policies(views: Sequence[PolicyView], next_page_token: str) -> pb.ListPoliciesResponse:
+    return pb.ListPoliciesResponse(
+        policies=[policy(view) for view in views], next_page_token=next_page_token
+    )
+
+
+def state(view: StateView) -> pb.GetPolicyStateResponse:
+    return pb.GetPolicyStateResponse(
+        position=view.position,
+        state_hash=view.state_hash,
+        feature_version=view.feature_version,
+        arms=[
+            pb.ArmStatistics(
+                arm=arm.arm,
+                observations=arm.observations,
+                mean_quality=arm.mean_quality,
+                mean_cost_usd=arm.mean_cost_usd,
+                mean_latency_seconds=arm.mean_latency_seconds,
+                mean_energy_joules=arm.mean_energy_joules,
+                failure_share=arm.failure_share,
+            )
+            for arm in view.arms
+        ],
+    )
+
+
+def _features(features: Features) -> pb.Features:
+    if features.vector is not None:
+        return pb.Features(vector=pb.VectorFeatures(dimension=features.vector.dimension))
+    assert features.text is not None
+    return pb.Features(text=pb.TextFeatures(dimensions=features.text.dimensions))
+
+
+def _objective(config: PolicyConfig) -> pb.Objective:
+    return pb.Objective(
+        quality_per_usd=config.objective.quality_per_usd,
+        quality_per_second=config.objective.quality_per_second,
+        quality_per_joule=config.objective.quality_per_joule,
+    )
+
+
+def _forgetting(forgetting: Forgetting) -> pb.Forgetting:
+    clock = CLOCKS.write(forgetting.clock)
+    if forgetting.clock is Clock.TIME:
+        return pb.Forgetting(clock=clock, half_life=form.duration(forgetting.half_life))
+    return pb.Forgetting(clock=clock, half_life_requests=forgetting.half_life)
+
+
+def _arm(arm: Arm) -> pb.Arm:
+    written = pb.Arm(
+        name=arm.name,
+        model=arm.model,
+        prompt_version=arm.prompt_version,
+        input_usd_per_million_tokens=arm.input_usd_per_million_tokens,
+        output_usd_per_million_tokens=arm.output_usd_per_million_tokens,
+        context_limit_tokens=arm.context_limit_tokens,
+        modalities=[MODALITIES.write(modality) for modality in arm.modalities],
+        tags=arm.tags,
+        declared_joules_per_output_token=arm.declared_joules_per_output_token,
+        state=ARM_STATES.write(arm.state),
+    )
+    written.parameters.update(arm.parameters)
+    return written

@@ -1,0 +1,70 @@
+"""Policies as operators write them."""
+
+from typing import Any
+
+from bandit_service.model import (
+    Algorithm,
+    Arm,
+    Clock,
+    Features,
+    Forgetting,
+    Modality,
+    Mode,
+    Objective,
+    PolicyConfig,
+    PolicyView,
+    PreferenceLearning,
+    Source,
+    VectorFeatures,
+)
+from bandit_service.rpc import convert_policy, policy_answers
+from bandit_service.rpc.pb import policy_pb2 as pb
+from tests.builders import NOW
+
+NUL = "a\0b"
+
+A_RICH_ARM = Arm(
+    name="large",
+    model="vendor/large-2",
+    parameters={
+        "temperature": 0.5,
+        "max_tokens": 100,
+        "stop": ["\n", "END"],
+        "nested": {"on": True, "nothing": None},
+    },
+    prompt_version="v7",
+    input_usd_per_million_tokens=0.0,
+    output_usd_per_million_tokens=15.0,
+    context_limit_tokens=200_000,
+    modalities=(Modality.TEXT, Modality.FILE),
+    tags=("eu", "fast"),
+    declared_joules_per_output_token=0.3,
+)
+A_RICH_CONFIG = PolicyConfig(
+    name="chat.v2-a_b",
+    arms=(Arm(name="small"), A_RICH_ARM),
+    algorithm=Algorithm(name="linucb", settings={"width": 2.0}),
+    features=Features(vector=VectorFeatures(dimension=8)),
+    objective=Objective(quality_per_usd=1.0, quality_per_second=0.5, quality_per_joule=0.25),
+    mode=Mode.OBSERVE,
+    default_arm="small",
+    forgetting=Forgetting(half_life=1.5, clock=Clock.TIME),
+    floor=0.0,
+    sticky_sessions=False,
+    quality_sources=(Source.CHECK, Source.JUDGE),
+    preference_learning=PreferenceLearning.AS_QUALITY,
+)
+
+
+def written(config):
+    """A policy as it is answered."""
+    return policy_answers.policy(PolicyView(config, 3, "etag", NOW, NOW + 1))
+
+
+def create(policy):
+    return convert_policy.config(pb.CreatePolicyRequest(policy=policy))
+
+
+def a_policy(**changes):
+    given: dict[str, Any] = {"name": "chat", "arms": [pb.Arm(name="small")]}
+    return pb.Policy(**(given | changes))
