@@ -9,10 +9,15 @@ floor of what numpy can do, not a product. Ends in about half a minute.
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+# Before numpy is loaded: on shared cores a BLAS thread that waits for a descheduled one costs
+# milliseconds, in candidate and reference alike.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from scipy.linalg.blas import dger

@@ -1,0 +1,175 @@
+"""The commands of the hot path, for trying things out and for scripts."""
+
+from typing import Annotated, Any
+
+import typer
+
+from bandit_service.cli import output
+from bandit_service.cli.connection import TIMEOUT_SECONDS, Service, calling
+
+_SOURCES = "expert, user, check, judge or implicit."
+_FAILURES = "timeout, rate_limit, error or refusal: how the call failed."
+
+
+@calling
+def route(
+    service: Service,
+    policy: Annotated[str, typer.Argument(help="Name of the policy.")],
+    text: Annotated[str | None, typer.Argument(help="The query; - reads it from stdin.")] = None,
+    vector: Annotated[str | None, typer.Option(help="The query as numbers: 0.1,0.2")] = None,
+    request_id: Annotated[str | None, typer.Option(help="Makes the call idempotent.")] = None,
+    input_tokens: Annotated[int | None, typer.Option(min=0, help="Estimated.")] = None,
+    output_tokens: Annotated[int | None, typer.Option(min=0, help="Estimated.")] = None,
+    required_tag: Annotated[list[str] | None, typer.Option(help="Repeatable.")] = None,
+    required_modality: Annotated[list[str] | None, typer.Option(help="Repeatable.")] = None,
+    allowed_arm: Annotated[list[str] | None, typer.Option(help="Only these. Repeatable.")] = None,
+    session: Annotated[str | None, typer.Option(help="Its last arm is kept.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Who or what it is about.")] = None,
+    duel: Annotated[bool, typer.Option("--duel", help="Choose two arms.")] = False,
+) -> None:
+    """Choose an arm for a query."""
+    from bandit_service.client.messages import RouteOptions, route_request
+
+    options: RouteOptions = {
+        "request_id": request_id,
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "required_tags": required_tag or (),
+        "required_modalities": required_modality or (),  # type: ignore[typeddict-item] # checked there
+        "allowed_arms": allowed_arm or (),
+        "session": session,
+        "subject": subject,
+        "duel": duel,
+    }
+    if text == "-":
+        text = typer.get_text_stream("stdin").read()
+    request = route_request(text, _numbers(vector), policy, options)
+    made = service.routing.Route(request, timeout=TIMEOUT_SECONDS)
+    if service.as_json:
+        output.as_json(made)
+    else:
+        output.facts(_of_response(made))
+
+
+@calling
+def feedback(
+    service: Service,
+    decision_id: Annotated[str, typer.Argument(help="What `route` printed.")],
+    success: Annotated[bool | None, typer.Option("--success/--no-success")] = None,
+    score: Annotated[float | None, typer.Option(help="From 0, worst, to 1, best.")] = None,
+    failure: Annotated[str | None, typer.Option(help=_FAILURES)] = None,
+    prefer: Annotated[str | None, typer.Option(help="The better arm of a duel.")] = None,
+    over: Annotated[str | None, typer.Option(help="The decision that this one beats.")] = None,
+    tie: Annotated[bool, typer.Option("--tie", help="Neither arm of a duel is better.")] = False,
+    tie_with: Annotated[str | None, typer.Option(help="The decision that is as good.")] = None,
+    source: Annotated[str, typer.Option(help=_SOURCES)] = "user",
+    arm: Annotated[str | None, typer.Option(help="The arm spoken of, in a duel.")] = None,
+    cost_usd: Annotated[float | None, typer.Option()] = None,
+    input_tokens: Annotated[int | None, typer.Option()] = None,
+    output_tokens: Annotated[int | None, typer.Option()] = None,
+    latency_seconds: Annotated[float | None, typer.Option()] = None,
+    time_to_first_token_seconds: Annotated[float | None, typer.Option()] = None,
+    energy_joules: Annotated[float | None, typer.Option()] = None,
+    energy_source: Annotated[str | None, typer.Option(help="measured, sampled, estimated")] = None,
+    feedback_id: Annotated[str | None, typer.Option(help="Makes the call idempotent.")] = None,
+) -> None:
+    """Tell how a decision turned out."""
+    from bandit_service.client import messages
+
+    given = dict(locals())
+    values: Any = {
+        name: given[name] for name in messages.FeedbackOptions.__annotations__ if name in given
+    }
+    compared = _compared(decision_id, prefer, over, tie, tie_with)
+    request = messages.feedback_request(decision_id, values, compared)
+    recorded = service.routing.Feedback(request, timeout=TIMEOUT_SECONDS)
+    if service.as_json:
+        output.as_json(recorded)
+        return
+    result = messages.result_of(recorded)
+    effect = result.effect + (" (sent before)" if result.duplicate else "")
+    facts = {"effect": effect, "position": result.position, "feedback_id": result.feedback_id}
+    output.facts(facts.items())
+
+
+@calling
+def decision(
+    service: Service,
+    decision_id: Annotated[str, typer.Argument(help="What `route` printed.")],
+) -> None:
+    """Explain a decision: every arm's probability and estimates, and the feedback so far."""
+    from bandit_service.rpc.pb import routing_pb2 as pb
+
+    request = pb.GetDecisionRequest(decision_id=decision_id)
+    found = service.routing.GetDecision(request, timeout=TIMEOUT_SECONDS)
+    if service.as_json:
+        output.as_json(found)
+        return
+    made = found.decision
+    output.facts([("policy", made.policy), *_of_response(made.response)])
+    output.table(
+        ("arm", "probability", "shadow", "quality", "±", "objective", "why not"),
+        [
+            (
+                arm.arm,
+                arm.probability,
+                output.optional(arm, "shadow_probability"),
+                output.optional(arm, "quality"),
+                output.optional(arm, "quality_deviation"),
+                arm.objective_offset,
+                arm.ineligible_reason,
+            )
+            for arm in made.arms
+        ],
+    )
+    if made.outcomes:
+        output.table(("feedback", "arm", "source", "value"), map(_of_outcome, made.outcomes))
+
+
+def _of_response(made: Any) -> list[tuple[str, Any]]:
+    flags = [name for name in ("degraded", "forced", "sticky", "observed") if getattr(made, name)]
+    return [
+        ("arm", made.arm),
+        ("second_arm", made.second_arm),
+        ("propensity", made.propensity),
+        ("decision_id", made.decision_id),
+        ("revision", made.policy_revision),
+        ("position", made.position),
+        ("flags", ", ".join(flags)),
+    ]
+
+
+def _of_outcome(outcome: Any) -> tuple[Any, ...]:
+    from google.protobuf.json_format import MessageToDict
+
+    from bandit_service.rpc.pb import routing_pb2 as pb
+
+    value = output.optional(outcome, "value")
+    if outcome.kind == "failure":
+        value = output.word(pb.Failure, "FAILURE", outcome.failure)
+    elif outcome.kind == "usage":
+        usage = MessageToDict(outcome.usage, preserving_proto_field_name=True)
+        value = ", ".join(f"{name} {amount}" for name, amount in usage.items())
+    source = output.word(pb.FeedbackSource, "FEEDBACK_SOURCE", outcome.source)
+    return outcome.kind, outcome.arm, source, value
+
+
+def _compared(
+    decision_id: str, prefer: str | None, over: str | None, tie: bool, tie_with: str | None
+) -> Any:
+    from bandit_service.client import Choice, messages
+
+    if sum(map(bool, (prefer, over, tie, tie_with))) > 1:
+        raise typer.BadParameter("give one of --prefer, --over, --tie and --tie-with")
+    if prefer or over:
+        return messages.preference(Choice(decision_id, arm=""), prefer, over)
+    return messages.tie_between(tie_with) if tie or tie_with else None
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"--vector: {text!r} is not numbers with commas") from None

@@ -1,0 +1,232 @@
+"""The commands that change policies and their arms while they serve."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bandit_service.cli import output
+from bandit_service.cli.connection import TIMEOUT_SECONDS, Service, calling
+
+app = typer.Typer(help="Create, read and change policies and their arms.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of the policy.")]
+ArmName = Annotated[str, typer.Argument(metavar="ARM", help="Name of the arm.")]
+File = Annotated[Path | None, typer.Option("--file", "-f", help="YAML file.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One value, such as objective.quality_per_usd=20. Repeatable."),
+]
+Etag = Annotated[
+    str | None, typer.Option(help="Only if the policy has not changed since it had this etag.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.command()
+@calling
+def create(
+    service: Service,
+    name: Annotated[str | None, typer.Argument(help="Name of the policy.")] = None,
+    file: File = None,
+    arm: Annotated[list[str] | None, typer.Option(help="Name of an arm. Repeatable.")] = None,
+    text: Annotated[bool, typer.Option("--text", help="Queries come as text (default).")] = False,
+    vector: Annotated[
+        int | None, typer.Option(min=1, help="Queries come as so many numbers.")
+    ] = None,
+    assignments: Set = None,
+) -> None:
+    """Create a policy from a YAML file, or from its name and arms."""
+    from bandit_service.cli import policy_messages as messages
+    from bandit_service.rpc.pb import policy_pb2 as pb
+
+    if text and vector:
+        raise typer.BadParameter("give either --text or --vector")
+    policy = messages.to_create(name, file, arm or [], vector, assignments or [])
+    request = pb.CreatePolicyRequest(policy=policy)
+    _show(service, service.policies.CreatePolicy(request, timeout=TIMEOUT_SECONDS))
+
+
+@app.command("get")
+@calling
+def get_policy(service: Service, name: Name) -> None:
+    """Print a policy and its arms."""
+    _show(service, _get(service, name))
+
+
+@app.command("list")
+@calling
+def list_policies(service: Service) -> None:
+    """List all policies."""
+    from bandit_service.rpc.pb import policy_pb2 as pb
+
+    found = pb.ListPoliciesResponse()
+    request = pb.ListPoliciesRequest()
+    while True:
+        page = service.policies.ListPolicies(request, timeout=TIMEOUT_SECONDS)
+        found.policies.extend(page.policies)
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    if service.as_json:
+        output.as_json(found)
+        return
+    rows = [
+        (p.name, p.algorithm.name, output.word(pb.Mode, "MODE", p.mode), len(p.arms), p.revision)
+        for p in found.policies
+    ]
+    output.table(("policy", "algorithm", "mode", "arms", "revision"), rows)
+
+
+@app.command()
+@calling
+def update(
+    service: Service, name: Name, assignments: Set = None, file: File = None, etag: Etag = None
+) -> None:
+    """Change fields of a policy.
+
+    --set changes one value and keeps those beside it; each field that a file names is replaced
+    as a whole. Nothing is overwritten that somebody else changes meanwhile.
+    """
+    from bandit_service.cli import policy_messages as messages
+
+    if not (assignments or file):
+        raise typer.BadParameter("give --set or --file")
+    current = _get(service, name).policy
+    request = messages.to_update(current, file, assignments or [], etag)
+    changed = service.policies.UpdatePolicy(request, timeout=TIMEOUT_SECONDS)
+    _show(service, changed)
+    if changed.learning_restarted:
+        typer.echo("learning started afresh: the features or the kind of state changed", err=True)
+
+
+@app.command()
+@calling
+def delete(service: Service, name: Name, etag: Etag = None, yes: Yes = False) -> None:
+    """Delete a policy. Its log is kept."""
+    from bandit_service.rpc.pb import policy_pb2 as pb
+
+    _confirm(f"Delete policy {name}?", yes)
+    request = pb.DeletePolicyRequest(name=name, etag=etag)
+    response = service.policies.DeletePolicy(request, timeout=TIMEOUT_SECONDS)
+    if service.as_json:
+        output.as_json(response)
+    else:
+        typer.echo(f"deleted policy {name}")
+
+
+@app.command()
+@calling
+def state(service: Service, name: Name) -> None:
+    """Print what a policy has learned so far."""
+    from bandit_service.rpc.pb import policy_pb2 as pb
+
+    request = pb.GetPolicyStateRequest(name=name)
+    found = service.policies.GetPolicyState(request, timeout=TIMEOUT_SECONDS)
+    if service.as_json:
+        output.as_json(found)
+        return
+    output.facts(
+        [
+            ("position", found.position),
+            ("state", found.state_hash),
+            ("features", found.feature_version),
+        ]
+    )
+    columns = {
+        "quality": "mean_quality",
+        "USD": "mean_cost_usd",
+        "seconds": "mean_latency_seconds",
+        "joules": "mean_energy_joules",
+        "failed": "failure_share",
+    }
+    rows = [
+        (arm.arm, arm.observations, *(output.optional(arm, field) for field in columns.values()))
+        for arm in found.arms
+    ]
+    output.table(("arm", "observations", *columns), rows)
+
+
+@app.command()
+@calling
+def add_arm(
+    service: Service,
+    name: Name,
+    arm: ArmName,
+    assignments: Set = None,
+    file: File = None,
+    etag: Etag = None,
+) -> None:
+    """Add an arm. It can be chosen from the next decision on."""
+    from bandit_service.cli import policy_messages as messages
+    from bandit_service.rpc.pb import policy_pb2 as pb
+
+    made = messages.new_arm(arm, file, assignments or [])
+    request = pb.AddArmRequest(policy=name, arm=made, etag=etag)
+    _show(service, service.policies.AddArm(request, timeout=TIMEOUT_SECONDS))
+
+
+@app.command()
+@calling
+def update_arm(
+    service: Service,
+    name: Name,
+    arm: ArmName,
+    assignments: Set = None,
+    file: File = None,
+    etag: Etag = None,
+) -> None:
+    """Change fields of an arm, as `policy update` does. What was learned is kept."""
+    from bandit_service.cli import policy_messages as messages
+
+    if not (assignments or file):
+        raise typer.BadParameter("give --set or --file")
+    current = _get(service, name).policy
+    request = messages.to_update_arm(current, arm, file, assignments or [], etag)
+    _show(service, service.policies.UpdateArm(request, timeout=TIMEOUT_SECONDS))
+
+
+@app.command()
+@calling
+def retire_arm(service: Service, name: Name, arm: ArmName, etag: Etag = None) -> None:
+    """Take an arm out of service. Late feedback is still learned."""
+    from bandit_service.rpc.pb import policy_pb2 as pb
+
+    request = pb.RetireArmRequest(policy=name, arm=arm, etag=etag)
+    _show(service, service.policies.RetireArm(request, timeout=TIMEOUT_SECONDS))
+
+
+@app.command()
+@calling
+def remove_arm(
+    service: Service, name: Name, arm: ArmName, etag: Etag = None, yes: Yes = False
+) -> None:
+    """Take an arm out for good, and forget what was learned of it."""
+    from bandit_service.rpc.pb import policy_pb2 as pb
+
+    _confirm(f"Remove arm {arm} of policy {name} for ever?", yes)
+    request = pb.RemoveArmRequest(policy=name, arm=arm, etag=etag)
+    _show(service, service.policies.RemoveArm(request, timeout=TIMEOUT_SECONDS))
+
+
+def _confirm(question: str, yes: bool) -> None:
+    if not yes:
+        typer.confirm(question, abort=True, err=True)
+
+
+def _get(service: Service, name: str) -> Any:
+    from bandit_service.rpc.pb import policy_pb2 as pb
+
+    return service.policies.GetPolicy(pb.GetPolicyRequest(name=name), timeout=TIMEOUT_SECONDS)
+
+
+def _show(service: Service, response: Any) -> None:
+    """A response that holds a policy."""
+    if service.as_json:
+        output.as_json(response)
+        return
+    from bandit_service.cli.policy_messages import described
+
+    summary, columns, rows = described(response.policy)
+    output.facts(summary)
+    output.table(columns, rows)

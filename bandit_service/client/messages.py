@@ -1,0 +1,254 @@
+"""Arguments to messages, and messages to records. Pure, and shared by both clients."""
+
+import sys
+from array import array
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, TypedDict, cast
+from uuid import uuid4
+
+from google.protobuf.duration_pb2 import Duration
+
+from bandit_service.client.records import (
+    Choice,
+    EnergySource,
+    Failure,
+    FeedbackResult,
+    Modality,
+    Source,
+    Usage,
+)
+from bandit_service.rpc.pb import routing_pb2 as pb
+
+NO_DECISION = "the choice was a fallback: there is no decision to learn from"
+
+
+class RouteOptions(TypedDict, total=False):
+    """What `route` takes besides the query. All may be left out.
+
+    policy               name of the policy; default: the client's
+    request_id           makes the call idempotent beyond this process; default: a new UUID
+    input_tokens         estimated length of the prompt, >= 0
+    output_tokens        estimated length of the answer, >= 0
+    required_tags        tags that an arm must all have
+    required_modalities  modalities that an arm must all have
+    allowed_arms         if not empty, only these may be chosen
+    session              conversation of the query: its last arm is kept
+    subject              who or what the query is about; stored as a keyed hash only
+    duel                 True for two arms, to be compared by `prefer` or `tie`
+    timeout              seconds for the call with its retries; default: the client's
+    """
+
+    policy: str | None
+    request_id: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    required_tags: Iterable[str]
+    required_modalities: Iterable[Modality]
+    allowed_arms: Iterable[str]
+    session: str | None
+    subject: str | None
+    duel: bool
+    timeout: float | None
+
+
+class SendOptions(TypedDict, total=False):
+    """What every kind of feedback takes.
+
+    source       who says so; default: user
+    feedback_id  makes the call idempotent beyond this process; default: a new UUID
+    timeout      seconds for the call with its retries; default: the client's
+    """
+
+    source: Source
+    feedback_id: str | None
+    timeout: float | None
+
+
+class FeedbackOptions(SendOptions, total=False):
+    """What `feedback` takes. At least one of the values is needed; absent is unknown.
+
+    success, score, failure  how the answer was (score in [0, 1]), or how the call failed
+    arm                      in a duel, the arm that is spoken of
+    usage                    what the call took, or any of these by themselves: cost_usd (US
+                             dollars), input_tokens, output_tokens, latency_seconds,
+                             time_to_first_token_seconds, energy_joules with energy_source
+    """
+
+    success: bool | None
+    score: float | None
+    failure: Failure | None
+    arm: str | None
+    usage: Usage | None
+    cost_usd: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    latency_seconds: float | None
+    time_to_first_token_seconds: float | None
+    energy_joules: float | None
+    energy_source: EnergySource | None
+
+
+def route_request(
+    text: str | None, vector: Iterable[float] | None, policy: str | None, options: RouteOptions
+) -> pb.RouteRequest:
+    """Raises ValueError without a policy, or unless exactly one of text and vector is given."""
+    name = options.get("policy") or policy
+    if not name:
+        raise ValueError("policy: name one, here or in the client")
+    if (text is None) == (vector is None):
+        raise ValueError("give either text or vector")
+    return pb.RouteRequest(
+        policy=name,
+        request_id=options.get("request_id") or str(uuid4()),
+        text=text,
+        packed_vector=None if vector is None else packed(vector),
+        input_tokens=options.get("input_tokens"),
+        output_tokens=options.get("output_tokens"),
+        required_tags=_names("required_tags", options.get("required_tags")),
+        required_modalities=[
+            _number(pb.Modality, "MODALITY", word)
+            for word in _names("required_modalities", options.get("required_modalities"))
+        ],
+        allowed_arms=_names("allowed_arms", options.get("allowed_arms")),
+        session=options.get("session"),
+        subject=options.get("subject"),
+        duel=options.get("duel", False),
+    )
+
+
+def packed(vector: Iterable[float]) -> bytes:
+    """Little-endian float64, as the wire wants it."""
+    numbers = array("d", vector)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def choice_of(response: pb.RouteResponse) -> Choice:
+    return Choice(
+        decision_id=response.decision_id,
+        arm=response.arm,
+        second_arm=response.second_arm,
+        propensity=response.propensity,
+        policy_revision=response.policy_revision,
+        position=response.position,
+        degraded=response.degraded,
+        forced=response.forced,
+        sticky=response.sticky,
+        observed=response.observed,
+    )
+
+
+def feedback_request(
+    decision: Choice | str, options: FeedbackOptions, preference: pb.Preference | None = None
+) -> pb.FeedbackRequest | None:
+    """None for a fallback, which has no decision. Raises ValueError for an unknown word."""
+    if not (decision_id := id_of(decision)):
+        return None
+    failure = options.get("failure")
+    return pb.FeedbackRequest(
+        decision_id=decision_id,
+        feedback_id=options.get("feedback_id") or str(uuid4()),
+        source=_number(pb.FeedbackSource, "FEEDBACK_SOURCE", options.get("source") or "user"),
+        success=cast(bool, options.get("success")),  # None leaves it out
+        score=options.get("score"),
+        preference=preference,
+        failure=_number(pb.Failure, "FAILURE", failure) if failure else None,
+        usage=_usage_message(options),
+        arm=options.get("arm"),
+    )
+
+
+def comparison(
+    choice: Choice, compared: pb.Preference | None, options: SendOptions
+) -> pb.FeedbackRequest | None:
+    """None if either of the two was a fallback."""
+    if compared is None:
+        return None
+    return feedback_request(choice, cast(FeedbackOptions, options), compared)
+
+
+def preference(choice: Choice, arm: str | None, over: Choice | str | None) -> pb.Preference | None:
+    """Within a duel, or over another decision; None if that one was a fallback."""
+    if (arm is None) == (over is None):
+        raise ValueError("prefer: give either the better arm of a duel, or the choice it beats")
+    if arm is not None:
+        return pb.Preference(preferred_arm=arm)
+    other = id_of(over)
+    if not other:
+        return None
+    return pb.Preference(other_decision_id=other, preferred_decision_id=choice.decision_id)
+
+
+def tie_between(other: Choice | str | None) -> pb.Preference | None:
+    """Between the arms of a duel, or with another decision; None if that was a fallback."""
+    if other is None:
+        return pb.Preference(tie=True)
+    found = id_of(other)
+    return pb.Preference(other_decision_id=found, tie=True) if found else None
+
+
+def id_of(decision: Choice | str | None) -> str:
+    """The decision's id; empty for a fallback. Raises ValueError for an empty string."""
+    if isinstance(decision, Choice):
+        return decision.decision_id
+    if not decision:
+        raise ValueError("decision: a decision id or a Choice is needed")
+    return decision
+
+
+def result_of(response: pb.FeedbackResponse) -> FeedbackResult:
+    known = pb.Effect.DESCRIPTOR.values_by_number.get(response.effect)
+    return FeedbackResult(
+        feedback_id=response.feedback_id,
+        position=response.position,
+        duplicate=response.duplicate,
+        # A newer service may know an effect that this client does not.
+        effect=known.name.removeprefix("EFFECT_").lower() if known else str(response.effect),
+    )
+
+
+def _usage_message(options: FeedbackOptions) -> pb.Usage | None:
+    whole = options.get("usage") or Usage()
+    given: dict[str, Any] = {}
+    for name in Usage.__dataclass_fields__:
+        alone = options.get(name)
+        value = getattr(whole, name) if alone is None else alone
+        if value is not None:
+            given[name] = value
+    if not given:
+        return None
+    source = given.get("energy_source")
+    return pb.Usage(
+        cost_usd=given.get("cost_usd"),
+        input_tokens=given.get("input_tokens"),
+        output_tokens=given.get("output_tokens"),
+        latency=_duration(given.get("latency_seconds")),
+        time_to_first_token=_duration(given.get("time_to_first_token_seconds")),
+        energy_joules=given.get("energy_joules"),
+        energy_source=_number(pb.EnergySource, "ENERGY_SOURCE", source) if source else None,
+    )
+
+
+def _duration(seconds: float | None) -> Duration | None:
+    if seconds is None:
+        return None
+    made = Duration()
+    made.FromTimedelta(timedelta(seconds=seconds))
+    return made
+
+
+def _names(argument: str, given: Iterable[str] | None) -> list[str]:
+    # A lone string is an iterable too: of its letters.
+    if isinstance(given, str):
+        raise TypeError(f"{argument}: a list of names is needed, not {given!r}")
+    return list(given or ())
+
+
+def _number(enum: Any, prefix: str, word: str) -> Any:
+    try:
+        return enum.Value(f"{prefix}_{word.upper()}")
+    except ValueError:
+        known = [name.removeprefix(f"{prefix}_").lower() for name in enum.keys()[1:]]
+        raise ValueError(f"{word!r} is none of {', '.join(known)}") from None

@@ -1,0 +1,57 @@
+"""Contextual-bandit policies in numpy and scipy: no clock, no I/O, no luck of their own.
+
+A policy turns a state and contexts into the chance of each arm; see `policies.policy`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from policies.beta_thompson import BetaThompson
+from policies.epsilon_greedy import EpsilonGreedy
+from policies.floor import with_floor
+from policies.linear_thompson import LinearThompson
+from policies.linucb import LinUCB
+from policies.policy import Estimates, Policy, State
+from policies.settings import coerced
+from policies.squarecb import SquareCB
+from policies.uniform import Uniform
+
+__all__ = ["CATALOGUE", "Estimates", "Policy", "State", "build", "known_settings", "with_floor"]
+
+CATALOGUE: dict[str, type[Policy[Any]]] = {
+    policy.name: policy
+    for policy in (Uniform, EpsilonGreedy, LinUCB, LinearThompson, BetaThompson, SquareCB)
+}
+
+NO_SETTINGS: Mapping[str, float] = {}
+
+
+def known_settings(name: str) -> dict[str, type]:
+    """The settings of a policy of the catalogue: name and type (float, int or bool)."""
+    entries = fields(CATALOGUE[name])  # type: ignore[arg-type]
+    kinds = {e.name: e.type for e in entries if e.name not in ("dim", "half_life")}
+    return {key: kind for key, kind in kinds.items() if kind in (float, int, bool)}
+
+
+def build(
+    name: str,
+    *,
+    dim: int,
+    half_life: float | None = None,
+    settings: Mapping[str, float] = NO_SETTINGS,
+) -> Policy[Any]:
+    """A policy by its name. ValueError says what is known, or what was wanted and what came.
+
+    >>> build("linucb", dim=8, settings={"width": 0.2}).name
+    'linucb'
+    """
+    if name not in CATALOGUE:
+        raise ValueError(f"unknown policy {name!r}; known: {', '.join(CATALOGUE)}")
+    known = known_settings(name)
+    for key in settings:
+        if key not in known:
+            listed = ", ".join(known) or "none"
+            raise ValueError(f"unknown setting {key!r} of {name}; known: {listed}")
+    made = {key: coerced(known[key], key, value) for key, value in settings.items()}
+    return CATALOGUE[name](dim=dim, half_life=half_life, **made)  # type: ignore[call-arg]

@@ -1,0 +1,104 @@
+"""What the linear policies share: their prior's settings, learning, and reading.
+
+Each arm has its own ridge regression of quality on the context ("disjoint" models); see
+`linear_state`. A policy built on it adds only how means and spreads become chances.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.linear_state import LinearState, Prior
+from policies.policy import Array, Estimates
+from policies.settings import check, check_dim_and_half_life, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearPolicy:
+    """Settings of the regressions.
+
+    The defaults suit contexts of norm about 1 beside the constant and qualities in [0, 1]. They are
+    optimistic: an untaught arm is taken for perfect, on the strength of one observation,
+    so every arm is tried early and dropped as soon as it disappoints. With 2,000 to 4,000 queries
+    for ten models that earned more than wide exploration from a neutral prior.
+
+    dim              number of context features d, >= 1
+    half_life        clock units after which data counts half, > 0; None: it never fades
+    intercept        whether the last feature is the constant 1
+    ridge            prior precision of the feature weights, in [1e-6, inf)
+    intercept_ridge  prior precision of the constant's weight, in [1e-6, inf)
+    prior_mean       prior mean of the constant's weight: the quality expected of an untaught arm
+    """
+
+    commutative: ClassVar[bool] = True
+    state_kind: ClassVar[str] = "linear"
+
+    dim: int
+    half_life: float | None = None
+    intercept: bool = True
+    ridge: float = setting(15.0, least=1e-6)
+    intercept_ridge: float = setting(1.0, least=1e-6)
+    prior_mean: float = setting(1.0)
+    prior: Prior = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_dim_and_half_life(self.dim, self.half_life)
+        check(self)
+        prior = Prior(
+            dim=self.dim,
+            half_life=self.half_life,
+            intercept=self.intercept,
+            ridge=self.ridge,
+            intercept_ridge=self.intercept_ridge,
+            prior_mean=self.prior_mean,
+        )
+        object.__setattr__(self, "prior", prior)
+
+    def start(self, arms: int) -> LinearState:
+        return LinearState.empty(self.prior, arms)
+
+    def restore(self, canonical: Mapping[str, NDArray[Any]]) -> LinearState:
+        return LinearState.restored(self.prior, canonical)
+
+    def update(
+        self,
+        state: LinearState,
+        arm: int,
+        context: Array,
+        quality: float,
+        *,
+        weight: float = 1.0,
+        clock: float = 0.0,
+    ) -> None:
+        if state.prior is not self.prior:
+            state.adopt(self.prior)
+        state.learn(arm, context, quality, weight, clock)
+
+    def revise(
+        self,
+        state: LinearState,
+        arm: int,
+        context: Array,
+        old: float,
+        new: float | None,
+        *,
+        weight: float = 1.0,
+        clock: float = 0.0,
+    ) -> None:
+        if state.prior is not self.prior:
+            state.adopt(self.prior)
+        state.revise(arm, context, old, new, weight, clock)
+
+    def estimates(self, state: LinearState, contexts: Array, *, clock: float = 0.0) -> Estimates:
+        means, deviations = self.read(state, contexts, clock)
+        return Estimates(means.copy(), deviations)
+
+    def read(self, state: LinearState, contexts: Array, clock: float) -> tuple[Array, Array]:
+        """Means and deviations sqrt(x' A^-1 x), both (n, K). The means hold until the next read."""
+        if state.prior is not self.prior:
+            state.adopt(self.prior)
+        means, spreads = state.read(contexts, clock)
+        return means, np.sqrt(np.maximum(spreads, 0.0))  # rounding can leave -1e-20

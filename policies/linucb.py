@@ -1,0 +1,93 @@
+"""LinUCB with one ridge regression per arm.
+
+Sources: Li, Chu, Langford and Schapire (2010), "A Contextual-Bandit Approach to Personalized
+News Article Recommendation", algorithm 1, arXiv:1003.0146. The `oful` width is that of
+Abbasi-Yadkori, Pal and Szepesvari (2011), "Improved Algorithms for Linear Stochastic Bandits",
+theorem 2 (NeurIPS 24), with the determinant bounded by the number of observations.
+
+Departs from them: best arms within a relative 1e-9 of each other share the chance; the prior
+may have its own precision and mean on the constant feature; data can fade (the prior never
+does), and the oful width then counts what is left of it.
+"""
+
+from dataclasses import dataclass
+from itertools import repeat
+from math import sqrt
+from typing import ClassVar
+
+import numpy as np
+
+from policies.best import FEW, best_of_few, best_split, judged
+from policies.linear import LinearPolicy
+from policies.linear_state import LinearState
+from policies.policy import Array, Mask
+from policies.settings import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinUCB(LinearPolicy):
+    """Plays the arm whose optimistic quality estimate is highest.
+
+    width  deviations sqrt(x' A^-1 x) added to the mean, in [0, inf); a quality has at most
+           a deviation of 1/2, so widths far below 1 explore enough
+    oful   take the width from the confidence ellipsoid instead, for contexts with |x| <= 1
+    bound  oful: largest norm of an arm's true weights, in [0, inf)
+    noise  oful: deviation of a quality around its mean, in [0, inf)
+    delta  oful: chance that an ellipsoid misses, in [1e-12, 1]
+
+    and the settings of `LinearPolicy`. ValueError for a setting out of range.
+
+    >>> policy = LinUCB(dim=1, width=0.1)
+    >>> state = policy.start(arms=2)
+    >>> policy.probabilities(state, np.ones((1, 1)))
+    array([[0.5, 0.5]])
+    >>> policy.update(state, 0, np.ones(1), 0.3)
+    >>> policy.probabilities(state, np.ones((1, 1)))
+    array([[0., 1.]])
+    """
+
+    name: ClassVar[str] = "linucb"
+
+    width: float = setting(0.1, least=0)
+    oful: bool = False
+    bound: float = setting(1.0, least=0)
+    noise: float = setting(0.5, least=0)
+    delta: float = setting(0.1, least=1e-12, most=1)
+
+    def probabilities(
+        self,
+        state: LinearState,
+        contexts: Array,
+        *,
+        eligible: Mask | None = None,
+        offsets: Array | None = None,
+        clock: float = 0.0,
+    ) -> Array:
+        if eligible is None and offsets is None and 1 <= state.arms <= FEW and len(contexts) == 1:
+            return self._of_few(state, contexts, clock)
+        means, bounds = self.read(state, contexts, clock)
+        bounds *= self.radius(state) if self.oful else self.width
+        bounds += means
+        return best_split(judged(bounds, eligible, offsets))
+
+    def _of_few(self, state: LinearState, contexts: Array, clock: float) -> Array:
+        """The same for one context and few arms, at half the price."""
+        if state.prior is not self.prior:
+            state.adopt(self.prior)
+        means, spreads = state.read(contexts, clock)
+        widths = self.radius(state).tolist() if self.oful else repeat(self.width)
+        triples = zip(means[0].tolist(), widths, spreads[0].tolist(), strict=False)
+        return best_of_few([m + w * sqrt(s) if s > 0.0 else m for m, w, s in triples])
+
+    def radius(self, state: LinearState) -> Array:
+        """Each arm's oful width, shape (K,).
+
+        sqrt(lam) * bound + noise * sqrt(2 ln(1 / delta) + d ln(1 + t / (lam d))), with t the weight
+        the arm has seen; of two unequal prior precisions each term takes the safe one.
+        """
+        precision = self.prior.precision()
+        volume = self.dim * np.log1p(state.evidence / (precision.min() * self.dim))
+        radius: Array = np.sqrt(volume - 2.0 * np.log(self.delta))
+        radius *= self.noise
+        radius += self.bound * np.sqrt(precision.max())
+        return radius
