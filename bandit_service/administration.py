@@ -105,6 +105,6 @@ def _token_of(name: str) -> str:
 
 def _name_of(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError) as wrong:
         raise InvalidField("page_token", "is not one that was handed out") from wrong

@@ -95,13 +95,15 @@ class Known:
     def __init__(self, engine: PolicyEngine | None = None) -> None:
         self.position = engine.position if engine else 0
         self.revision = engine.revision if engine else 0
-        self.has_feedback = bool(engine and engine.calls.qualities[:, 1].any())
+        self.has_feedback = bool(engine and engine.has_feedback)
         self.terms: Terms | None = engine.terms() if engine else None
 
     def follow(self, entry: JournalEntry, shape_of: ShapeOf) -> None:
         event = entry.event
         self.position = entry.position
         if isinstance(event, RevisionEvent):
+            if self.terms is not None and event.epoch != self.terms.epoch:
+                self.has_feedback = False
             self.revision = event.revision
             version = shape_of(event.config.features).version
             self.terms = Terms(event.config, event.epoch, version)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit_service.model import Arm, ArmStatistics, Objective, Query, Usage
+from bandit_service.model import Arm, ArmState, ArmStatistics, Objective, Query, Usage
 
 Array = NDArray[np.float64]
 
@@ -127,13 +127,14 @@ def offsets(
     if not any(weights):
         return None
     means = calls.means()
+    gone = np.array([arm.state is ArmState.REMOVED for arm in arms])
     total = np.zeros((len(queries), len(arms)))
     if weights[0]:
-        total -= weights[0] * _assumed(_expected_cost(arms, means, queries))
+        total -= weights[0] * _assumed(_expected_cost(arms, means, queries), gone)
     if weights[1]:
-        total -= weights[1] * _assumed(np.tile(means[:, _LATENCY], (len(queries), 1)))
+        total -= weights[1] * _assumed(np.tile(means[:, _LATENCY], (len(queries), 1)), gone)
     if weights[2]:
-        total -= weights[2] * _assumed(_expected_energy(arms, means, queries))
+        total -= weights[2] * _assumed(_expected_energy(arms, means, queries), gone)
     return total
 
 
@@ -142,7 +143,8 @@ def _expected_cost(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) 
     price_in = _column(arm.input_usd_per_million_tokens for arm in arms)
     price_out = _column(arm.output_usd_per_million_tokens for arm in arms)
     read = _column(query.input_tokens for query in queries)[:, None]
-    listed = (read * price_in + _output_tokens(means, queries) * price_out) / 1e6
+    written = _output_tokens(means, queries)
+    listed = (_times(read, price_in) + _times(written, price_out)) / 1e6
     return np.where(np.isnan(listed), means[:, _COST], listed)
 
 
@@ -162,8 +164,18 @@ def _output_tokens(means: Array, queries: Sequence[Query]) -> Array:
     return np.where(np.isnan(told), means[:, _OUTPUT], told)
 
 
-def _assumed(amounts: Array) -> Array:
-    """Fills what is not known by the row's upper quartile; 0 where no arm is known."""
+def _times(tokens: Array, price: Array) -> Array:
+    """tokens * price; what is listed at 0 costs nothing, however many tokens there are."""
+    product: Array = np.where(price == 0.0, 0.0, tokens * price)
+    return product
+
+
+def _assumed(amounts: Array, gone: NDArray[np.bool_]) -> Array:
+    """Fills what is not known by the row's upper quartile; 0 where no arm is known.
+
+    Arms that are `gone` (K,) do not count among the others.
+    """
+    amounts = np.where(gone, np.nan, amounts)
     unknown = np.isnan(amounts)
     if not unknown.any():
         return amounts

@@ -19,7 +19,7 @@ from bandit_service.errors import (
     DefaultArmInUse,
     InvalidField,
 )
-from bandit_service.model import Arm, ArmState, Features, Mode, PolicyConfig
+from bandit_service.model import Arm, ArmState, Clock, Features, Mode, PolicyConfig
 
 MOST_ARMS = 256
 MOST_FEATURES = 512
@@ -85,8 +85,13 @@ def restarts(old: PolicyConfig, new: PolicyConfig, shape_of: ShapeOf) -> bool:
     before, after = shape_of(old.features), shape_of(new.features)
     if before != after:
         return True
-    kinds = {build(config, after.dim).state_kind for config in (old, new)}
-    return len(kinds) > 1
+    first, second = (build(config, after.dim) for config in (old, new))
+    return first.state_kind != second.state_kind or _sums(first) != _sums(second)
+
+
+def _sums(policy: policies.Policy[Any]) -> dict[str, tuple[int, ...]]:
+    """The shapes of what a policy learns, an arm."""
+    return {name: sums.shape for name, sums in policy.start(1).canonical().items()}
 
 
 def updated(changes: Mapping[str, Any], has_feedback: bool) -> Change:
@@ -96,15 +101,17 @@ def updated(changes: Mapping[str, Any], has_feedback: bool) -> Change:
         if unknown := sorted(changes.keys() - _changeable(PolicyConfig)):
             raise InvalidField("update_mask", f"{unknown[0]!r} cannot be changed")
         new = msgspec.structs.replace(config, **changes)
-        if has_feedback and new.forgetting is not None:
-            before = config.forgetting.clock if config.forgetting else new.forgetting.clock
-            if config.forgetting is None and new.forgetting.clock.value == "requests":
-                raise ClockInUse(config.name)
-            if before is not new.forgetting.clock:
-                raise ClockInUse(config.name)
+        # What was learned carries the readings of one clock; without forgetting, of time.
+        if has_feedback and clock_of(new) is not clock_of(config):
+            raise ClockInUse(config.name)
         return new
 
     return change
+
+
+def clock_of(config: PolicyConfig) -> Clock:
+    """What the policy's decisions are stamped with."""
+    return Clock.TIME if config.forgetting is None else config.forgetting.clock
 
 
 def arm_added(arm: Arm) -> Change:

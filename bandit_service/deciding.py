@@ -68,7 +68,12 @@ class Decider:
             codes = self.eligibility.exclusions(query)
         except BanditError as error:
             return error
-        if calls.troubled:
+        if self._default is not None:
+            # Whether the default arm is well is for the operator to see to; what it cannot do,
+            # or the caller rules out, is not served even while observing.
+            if codes[self._default] != Exclusion.NONE:
+                return NoEligibleArm(self._config.name, self.eligibility.reasons(codes))
+        elif calls.troubled:
             resting = (codes == Exclusion.NONE) & calls.resting(now)
             # If all of them rest, there is nothing better to try.
             if resting.any() and not resting[codes == Exclusion.NONE].all():
@@ -123,11 +128,11 @@ class Decider:
         if not self._observing and not any(arm is not None for arm in kept):
             return wanted, exclusions
         served, codes = wanted.copy(), list(exclusions)
+        reason = Exclusion.OBSERVED if self._observing else Exclusion.SESSION
         for row, session_arm in enumerate(kept):
-            arm = self._default if session_arm is None else session_arm
+            arm = self._default if self._observing else session_arm
             if arm is None:
                 continue
-            reason = Exclusion.OBSERVED if session_arm is None else Exclusion.SESSION
             served[row] = 0.0
             served[row, arm] = 1.0
             others = np.where(codes[row] == Exclusion.NONE, np.uint8(reason), codes[row])
@@ -165,8 +170,7 @@ class Decider:
             second = draw.draw_second(self._secret, decision_id, chances, arm)
             if second is not None:
                 propensity *= float(chances[second]) / (1.0 - propensity)
-        sticky = kept is not None
-        observed = self._observing and not sticky
+        sticky = kept is not None and not self._observing
         return Decision(
             decision_id,
             self._policy_id,
@@ -183,11 +187,11 @@ class Decider:
             deviations,
             exclusions,
             second,
-            shadow if observed else None,
+            shadow,
             added,
-            alone and not sticky and not observed,
+            alone and not sticky and not self._observing and exclusions.count(0) == 1,
             sticky,
-            observed,
+            self._observing,
             False,  # degraded
             query.request_id or None,
             request_digest(query) if query.request_id else None,

@@ -85,7 +85,7 @@ def run_demo(
         path = database or Path(folder, "demo.db")
         result = _demonstrate(console, path, Path(folder), min(queries, 1_000), algorithm)
     if as_json:
-        print(json.dumps(asdict(result)))
+        print(json.dumps(asdict(result)))  # noqa: T201
     return 0 if result.survived_kill else 1
 
 
@@ -146,7 +146,7 @@ def _server(database: Path, config: Path) -> Iterator[tuple[subprocess.Popen[str
     command = [sys.executable, "-m", "bandit_service.cli", "serve", "--listen", "127.0.0.1:0"]
     command += ["--database", f"sqlite:///{database}", "--policy", str(config)]
     command += ["--log-level", "warning"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
     assert process.stdout is not None
     try:
         yield process, _address(process.stdout)

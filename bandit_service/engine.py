@@ -59,6 +59,7 @@ class PolicyEngine:
         self.identity = identity
         self.revision = self.epoch = self.position = self.requests = 0
         self.update_time = identity.create_time
+        self.has_feedback = False  # since learning began, or began afresh
         self.sessions: OrderedDict[bytes, int | None] = OrderedDict()
         self._shape_of = shape_of
 
@@ -80,8 +81,10 @@ class PolicyEngine:
         afresh = self.revision == 0 or event.epoch != self.epoch
         if afresh:
             self.state = policy.start(len(config.arms))
+            self.has_feedback = False
             if self.revision == 0:
                 self.calls = CallStatistics(len(config.arms))
+            self.calls.qualities[:] = 0.0
         else:
             self.state = policy.restore(self.state.canonical())
             while self.state.arms < len(config.arms):
@@ -101,6 +104,7 @@ class PolicyEngine:
         )
 
     def _learn(self, event: FeedbackEvent) -> None:
+        self.has_feedback |= bool(event.lessons)
         for lesson in event.lessons:
             context = np.frombuffer(lesson.context)
             if lesson.old is None:
@@ -168,10 +172,11 @@ class PolicyEngine:
 
     def _clock(self, count: int, now: float) -> float:
         self.requests += count
-        forgetting = self.config.forgetting
-        if forgetting is not None and forgetting.clock is Clock.REQUESTS:
-            return float(self.requests)
-        return now
+        return float(self.requests) if self.counts_requests() else now
+
+    def counts_requests(self) -> bool:
+        """Whether decisions are stamped with their number instead of the time."""
+        return configuration.clock_of(self.config) is Clock.REQUESTS
 
     # -- views ------------------------------------------------------------------------
 

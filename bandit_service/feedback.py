@@ -11,7 +11,6 @@ from bandit_service.gathering import Gathering
 from bandit_service.journal import Journal, refuse, settle, within
 from bandit_service.model import Recorded, Submission
 
-
 Answer = Recorded | BanditError
 
 
@@ -22,7 +21,7 @@ class Recorder:
     def __init__(self, journal: Journal, timeout: float) -> None:
         self._journal = journal
         self._timeout = timeout
-        self._waiting = Gathering(self._submit_waiting)
+        self._waiting = Gathering(self._submit_waiting, journal.rows_under_way)
 
     async def record(self, submission: Submission) -> Recorded:
         """Raises the BanditError that says why it was not recorded."""
@@ -41,24 +40,16 @@ class Recorder:
         return await within(call.future, self._timeout)
 
     def _submit_waiting(self, calls: "list[_Call]") -> None:
-        """One job for all that gathered; each call gets its part of the answers."""
-
-        def done(answers: list[Answer]) -> None:
-            start = 0
-            for call in calls:
-                end = start + len(call.submissions)
-                settle(call.future)(answers[start:end])
-                start = end
-
-        def failed(error: Exception) -> None:
-            for call in calls:
-                refuse(call.future)(error)
-
-        together = [submission for call in calls for submission in call.submissions]
+        """All at once, but a job each: what cannot be written fails alone."""
+        jobs = [
+            FeedbackJob(call.submissions, settle(call.future), refuse(call.future))
+            for call in calls
+        ]
         try:
-            self._journal.submit(FeedbackJob(together, done, failed))
+            self._journal.submit(*jobs)
         except BanditError as error:
-            failed(error)
+            for job in jobs:
+                job.failed(error)
 
 
 class _Call(msgspec.Struct):

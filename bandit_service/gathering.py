@@ -1,9 +1,9 @@
 """What arrives together is done together.
 
-A matrix product and a commit cost nearly the same for one row as for thirty. A caller
-who is alone is served in the same turn of the event loop. When rows come so quickly that
-some more are sure to follow within a moment, that moment is waited, because gRPC delivers
-calls one by one, even those that were sent together.
+A matrix product and a commit cost nearly the same for one row as for thirty, but gRPC
+delivers calls one by one, even those that were sent together. So while the writer has its
+hands full, what arrives waits a moment for company: it could not be committed sooner by
+much, and goes with others then. A caller who is alone is served at once.
 """
 
 import asyncio
@@ -12,51 +12,44 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-# Waiting pays where at least so many rows come within the longest wait, and ends when
-# so many are there.
-_WORTH_WAITING = 8
-_ENOUGH = 32
-LONGEST_WAIT_SECONDS = 0.004
+WAIT_SECONDS = 0.008
+MOST_ROWS = 64  # more gain nothing
+# Rows that were being written when others arrived, on average: from here on it is load.
+_BUSY_ROWS = 1.0
+_SMOOTHING = 0.1
 
 
 class Gathering(Generic[T]):
-    """Hands items to `use` in batches, in the order they came. For one event loop."""
+    """Hands items to `use` in batches, in the order they came. For one event loop.
 
-    def __init__(self, use: Callable[[list[T]], None]) -> None:
+    `under_way` tells how many rows have been handed on and are not written yet.
+    """
+
+    def __init__(self, use: Callable[[list[T]], None], under_way: Callable[[], int]) -> None:
         self._use = use
+        self._under_way = under_way
         self._items: list[T] = []
         self._size = 0
+        self._business = 0.0  # smoothed rows under way
         self._handle: asyncio.Handle | None = None
-        self._patient = False
-        self._counted = 0  # rows since `_since`
-        self._since = 0.0
+        self._is_waiting = False
 
     def add(self, item: T, size: int = 1) -> None:
         """`size` is how many rows the item stands for."""
         loop = asyncio.get_running_loop()
         self._items.append(item)
         self._size += size
-        self._counted += size
+        self._business += _SMOOTHING * (self._under_way() - self._business)
         if self._handle is None:
-            self._patient = self._more_will_come(loop.time())
-            if self._patient:
-                self._handle = loop.call_later(LONGEST_WAIT_SECONDS, self._flush)
+            self._is_waiting = self._business >= _BUSY_ROWS and self._size < MOST_ROWS
+            if self._is_waiting:
+                self._handle = loop.call_later(WAIT_SECONDS, self._flush)
             else:
                 self._handle = loop.call_soon(self._flush)
-        elif self._patient and self._size >= _ENOUGH:
+        elif self._is_waiting and self._size >= MOST_ROWS:
             self._handle.cancel()
-            self._patient = False
+            self._is_waiting = False
             self._handle = loop.call_soon(self._flush)
-
-    def _more_will_come(self, now: float) -> bool:
-        """Whether rows have come at a rate that makes waiting worth it."""
-        if self._size >= _ENOUGH:
-            return False
-        elapsed = now - self._since
-        quick = self._counted * LONGEST_WAIT_SECONDS >= _WORTH_WAITING * elapsed
-        if elapsed > 4 * LONGEST_WAIT_SECONDS:
-            self._counted, self._since = self._size, now
-        return quick and elapsed > 0.0
 
     def _flush(self) -> None:
         items, self._items = self._items, []

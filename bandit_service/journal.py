@@ -39,7 +39,7 @@ class Journal:
         self._shape_of = shape_of
         self._now = now
         self._waiting: deque[Job] = deque()
-        self._rows_waiting = 0
+        self._rows_under_way = 0  # the event loop's own count
         self._wake = threading.Condition()
         self._closing = False
         self._known: dict[int, Known] = {}
@@ -53,7 +53,8 @@ class Journal:
             while page := self._store.events(identity.id, engine.position, PAGE):
                 for entry in page:
                     engine.apply(entry)
-            engine.requests = int(self._store.last_clock(identity.id) or 0)
+            if engine.counts_requests():
+                engine.requests = int(self._store.last_clock(identity.id) or 0)
             self._registry.add(engine)
             self._known[identity.id] = Known(engine)
 
@@ -61,16 +62,21 @@ class Journal:
         self._loop = loop
         self._thread.start()
 
-    def submit(self, job: Job) -> None:
-        """Queues a job. Raises Overloaded or Draining; then it was not queued."""
+    def submit(self, *jobs: Job) -> None:
+        """Queues jobs. Raises Overloaded or Draining; then none of them was queued."""
         if self._closing:
             raise Draining
-        if self._rows_waiting + job.rows > MOST_WAITING:
-            raise Overloaded(self._rows_waiting)
+        rows = sum(job.rows for job in jobs)
+        if self._rows_under_way + rows > MOST_WAITING:
+            raise Overloaded(self._rows_under_way)
+        self._rows_under_way += rows
         with self._wake:
-            self._waiting.append(job)
-            self._rows_waiting += job.rows
+            self._waiting.extend(jobs)
             self._wake.notify()
+
+    def rows_under_way(self) -> int:
+        """Rows that have been queued and not been answered yet."""
+        return self._rows_under_way
 
     async def change(self, work: Callable[[Batch], T], timeout: float) -> T:
         """Runs `work` inside a transaction and returns what it returned.
@@ -104,7 +110,6 @@ class Journal:
             while self._waiting and (not jobs or rows + self._waiting[0].rows <= MOST_ROWS):
                 jobs.append(self._waiting.popleft())
                 rows += jobs[-1].rows
-            self._rows_waiting -= rows
             return jobs
 
     def _write(self, jobs: list[Job]) -> None:
@@ -113,8 +118,8 @@ class Journal:
             results = batch.commit(jobs)
         except StoreUnavailable as error:
             for job in jobs:
-                self._tell(job.failed, error)
-        except Exception as error:
+                self._tell(self._refuse, job, error)
+        except Exception as error:  # noqa: BLE001 - the thread has to live on
             self._isolate(jobs, error)
         else:
             self._tell(self._deliver, batch.entries, batch.created, results)
@@ -127,7 +132,7 @@ class Journal:
             return
         if not isinstance(error, BanditError):
             log.error("a job could not be written", exc_info=error)
-        self._tell(jobs[0].failed, error)
+        self._tell(self._refuse, jobs[0], error)
 
     def _tell(self, call: Callable[..., None], *args: Any) -> None:
         try:
@@ -146,14 +151,28 @@ class Journal:
         for identity in created:
             self._registry.add(PolicyEngine(identity, self._shape_of))
         for policy_id, entry in entries:
-            engine = self._registry.by_id.get(policy_id)
-            if engine is not None:
-                engine.apply(entry)
+            self._apply(policy_id, entry)
         for job, result in results:
+            self._rows_under_way -= job.rows
             if isinstance(result, BanditError):
                 job.failed(result)
             else:
                 job.done(result)
+
+    def _apply(self, policy_id: int, entry: JournalEntry) -> None:
+        engine = self._registry.by_id.get(policy_id)
+        if engine is None:  # deleted meanwhile
+            return
+        try:
+            engine.apply(entry)
+        except Exception:
+            # It is in the journal, so those who wait are to hear that. The engine stays
+            # behind, and routes on what it knows.
+            log.exception("policy %d cannot fold entry %d", policy_id, entry.position)
+
+    def _refuse(self, job: Job, error: Exception) -> None:
+        self._rows_under_way -= job.rows
+        job.failed(error)
 
 
 def settle(future: asyncio.Future[T]) -> Callable[[T], None]:

@@ -56,9 +56,6 @@ class Standing:
         self.changed_outcomes: dict[_OutcomeKey, Outcome] = {}
         self.changed_learned: dict[tuple[str, int], Learned] = {}
 
-    def outcome(self, decision_id: str, arm: int, kind: Kind, source: str) -> Outcome | None:
-        return self._outcomes.get((decision_id, arm, kind, source))
-
     def qualities(self, decision_id: str, arm: int) -> list[Outcome]:
         return [
             outcome
@@ -68,15 +65,14 @@ class Standing:
             and outcome.kind in _FINENESS
         ]
 
-    def usage(self, decision_id: str, arm: int) -> Usage | None:
-        """The latest report, of any source, on what the call took."""
-        reports = [
+    def latest(self, decision_id: str, arm: int, kind: Kind) -> Outcome | None:
+        """What was said last, by whatever source."""
+        told = [
             outcome
             for outcome in self._outcomes.values()
-            if (outcome.decision_id, outcome.arm, outcome.kind) == (decision_id, arm, Kind.USAGE)
+            if (outcome.decision_id, outcome.arm, outcome.kind) == (decision_id, arm, kind)
         ]
-        latest = max(reports, key=lambda outcome: outcome.position, default=None)
-        return None if latest is None else latest.usage
+        return max(told, key=lambda outcome: outcome.position, default=None)
 
     def learned(self, decision_id: str, arm: int, epoch: int) -> float | None:
         """What the state holds of it; values of an earlier epoch are gone."""
@@ -126,8 +122,12 @@ def plan(
         )
     lessons, effect = _lessons(submission, subjects, decisions, terms, standing)
     comparison = _comparison(submission, decisions, subjects)
-    usage = _usage(submission, arm, decisions[submission.decision_id], standing, position, now)
+    is_removed = arm is not None and terms.config.arms[arm].state is ArmState.REMOVED
+    decision = decisions[submission.decision_id]
+    usage = _usage(submission, arm, decision, is_removed, standing, position, now)
     failed, served = _health(submission, arm, usage, standing, position, now)
+    if is_removed:
+        failed = served = None
     return FeedbackEvent(
         feedback_id=submission.feedback_id,
         decision_id=submission.decision_id,
@@ -308,6 +308,7 @@ def _usage(
     submission: Submission,
     arm: int | None,
     decision: Decision,
+    is_removed: bool,
     standing: Standing,
     position: int,
     now: float,
@@ -315,7 +316,8 @@ def _usage(
     """Fields left out keep what an earlier report, of any source, said of the call."""
     if submission.usage is None or arm is None:
         return None
-    old = standing.usage(decision.id, arm)
+    before = standing.latest(decision.id, arm, Kind.USAGE)
+    old = None if before is None else before.usage
     given = {
         name: value
         for name, value in msgspec.structs.asdict(submission.usage).items()
@@ -324,7 +326,7 @@ def _usage(
     new = msgspec.structs.replace(old or Usage(), **given)
     source = submission.source
     standing.put(Outcome(decision.id, arm, Kind.USAGE, source, position, now, usage=new))
-    return UsageLesson(arm, decision.clock, old, new)
+    return None if is_removed else UsageLesson(arm, decision.clock, old, new)
 
 
 def _health(
@@ -337,14 +339,17 @@ def _health(
 ) -> tuple[int | None, int | None]:
     """The slot that failed, and the slot that is known to have answered.
 
-    Each call counts once. A refusal is the answer of a healthy arm.
+    Each call counts once, whoever speaks of it and in whichever order. A refusal is the
+    answer of a healthy arm.
     """
     failure, decision_id, source = submission.failure, submission.decision_id, submission.source
-    if failure is None or arm is None:
-        first_heard = usage is not None and usage.old is None
+    if arm is None:
+        return None, None
+    is_told = standing.latest(decision_id, arm, Kind.FAILURE) is not None
+    if failure is None:
+        first_heard = usage is not None and usage.old is None and not is_told
         return None, (arm if first_heard else None)
-    before = standing.outcome(decision_id, arm, Kind.FAILURE, source)
     standing.put(Outcome(decision_id, arm, Kind.FAILURE, source, position, now, failure=failure))
-    if before is not None:
+    if is_told:
         return None, None
     return (None, arm) if failure is Failure.REFUSAL else (arm, None)

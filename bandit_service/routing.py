@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.batch import DecisionJob, Taken
-from bandit_service.eligibility import REASONS, Exclusion
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import (
     BanditError,
@@ -24,14 +23,13 @@ from bandit_service.errors import (
     StoreUnavailable,
     WrongContext,
 )
+from bandit_service.explaining import explanation, routed
 from bandit_service.features import FeatureMap, features_of
 from bandit_service.gathering import Gathering
 from bandit_service.journal import Journal
 from bandit_service.model import (
-    ArmExplanation,
     Decision,
     Explanation,
-    Outcome,
     Query,
     Routed,
 )
@@ -95,7 +93,7 @@ class Router:
         self._reader = reader
         self._now = now
         self._timeout = timeout
-        self._waiting = Gathering(self._decide_waiting)
+        self._waiting = Gathering(self._decide_waiting, journal.rows_under_way)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def route(self, query: Query) -> Routed:
@@ -107,6 +105,8 @@ class Router:
 
     async def route_many(self, queries: Sequence[Query]) -> list[Answer]:
         """A decision or an error for each query, in the same order."""
+        if not queries:
+            return []
         call = _Call(queries, asyncio.get_running_loop().create_future())
         self._waiting.add(call, len(queries))
         return await call.future
@@ -118,7 +118,8 @@ class Router:
         if decision is None or engine is None:
             raise DecisionNotFound(decision_id)
         outcomes = await asyncio.to_thread(self._reader.outcomes, decision_id)
-        return _explanation(engine, decision, outcomes)
+        names = [arm.name for arm in engine.config.arms]
+        return explanation(engine.config.name, names, decision, outcomes)
 
     # -- from waiting calls to decisions ------------------------------------------------
 
@@ -130,7 +131,7 @@ class Router:
         for name, items in groups.items():
             try:
                 self._decide_group(name, items)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
                 _fail_all(items, error)
 
     def _decide_group(self, name: str, items: list[_Item]) -> None:
@@ -140,31 +141,48 @@ class Router:
             return
         feature_map = features_of(engine.config.features)
         fitting = list(_fitting(items, engine, feature_map))
-        if fitting and self._has_to_wait(engine, fitting):
-            self._spawn(self._decide_later(engine, fitting, feature_map))
-        elif fitting:
-            self._decide(engine, fitting, _contexts(fitting, feature_map))
+        at_once, later = self._sorted(engine, fitting)
+        if later:
+            self._spawn(self._decide_later(engine, later, feature_map))
+        at_once, contexts = _contexts(at_once, feature_map)
+        self._decide_in_waves(engine, at_once, contexts)
 
-    def _has_to_wait(self, engine: PolicyEngine, items: list[_Item]) -> bool:
-        if engine.config.sticky_sessions and any(item.query.session for item in items):
-            return True
-        characters = sum(len(item.query.text or "") for item in items)
-        return characters > MOST_CHARACTERS_ON_LOOP
+    def _sorted(self, engine: PolicyEngine, items: list[_Item]) -> tuple[list[_Item], list[_Item]]:
+        """What can be decided at once, and what would hold up the loop: sessions that have to
+        be looked up, and long texts."""
+        at_once: list[_Item] = []
+        later: list[_Item] = []
+        characters = 0
+        sticky = engine.config.sticky_sessions
+        for item in items:
+            query = item.query
+            characters += len(query.text or "")
+            is_strange = (
+                sticky
+                and query.session
+                and engine.session_hash(query.session) not in engine.sessions
+            )
+            is_long = characters > MOST_CHARACTERS_ON_LOOP
+            (later if is_strange or is_long else at_once).append(item)
+        return at_once, later
 
     async def _decide_later(
         self, engine: PolicyEngine, items: list[_Item], feature_map: FeatureMap
     ) -> None:
-        """For what may not hold up the loop: long texts, and sessions to be looked up."""
         try:
-            contexts = await asyncio.to_thread(_contexts, items, feature_map)
-            await self._look_up_sessions(engine, items)
+            if items[0].query.text is None:
+                items, contexts = _contexts(items, feature_map)
+            else:
+                contexts = await asyncio.to_thread(_read, items, feature_map)
+            await asyncio.wait_for(self._look_up_sessions(engine, items), self._timeout)
             if features_of(engine.config.features) is not feature_map:  # revised meanwhile
                 raise WrongContext("context", "the policy's features have just changed")
-            for wave in _waves(items):
-                self._decide(engine, [items[i] for i in wave], contexts[wave])
+            self._decide_in_waves(engine, items, contexts)
         except BanditError as error:
             _settle_all(items, error)
-        except Exception as error:
+        except TimeoutError:
+            _settle_all(items, StoreUnavailable())
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
             _fail_all(items, error)
 
     async def _look_up_sessions(self, engine: PolicyEngine, items: list[_Item]) -> None:
@@ -175,6 +193,16 @@ class Router:
                 arm = await asyncio.to_thread(self._reader.session_arm, engine.identity.id, hashed)
                 if engine.sessions.get(hashed) is None:
                     engine.remember_session(hashed, arm)
+
+    def _decide_in_waves(
+        self, engine: PolicyEngine, items: list[_Item], contexts: NDArray[np.float64]
+    ) -> None:
+        waves = _waves(items)
+        if len(waves) == 1:
+            self._decide(engine, items, contexts)
+            return
+        for wave in waves:
+            self._decide(engine, [items[i] for i in wave], contexts[wave])
 
     def _decide(
         self, engine: PolicyEngine, items: list[_Item], contexts: NDArray[np.float64]
@@ -203,7 +231,7 @@ class Router:
                 if earlier is not None:
                     item.settle(_repeated(engine, decision, earlier, names))
                 else:
-                    item.settle(_routed(decision, names))
+                    item.settle(routed(decision, names))
 
         loop = asyncio.get_running_loop()
         timer = loop.call_later(self._timeout, partial(failed, StoreUnavailable()))
@@ -237,12 +265,30 @@ def _fitting(items: list[_Item], engine: PolicyEngine, feature_map: FeatureMap) 
             yield item
 
 
-def _contexts(items: list[_Item], feature_map: FeatureMap) -> NDArray[np.float64]:
-    """The contexts (n, d) of items that fit."""
-    if items[0].query.vector is not None:
-        joined = b"".join(item.query.vector or b"" for item in items)
-        return feature_map.from_vectors(np.frombuffer(joined).reshape(len(items), -1))
-    return feature_map.from_texts([item.query.text or "" for item in items])
+def _contexts(
+    items: list[_Item], feature_map: FeatureMap
+) -> tuple[list[_Item], NDArray[np.float64]]:
+    """The items that have a context, and the contexts (n, d); the others are told."""
+    if not items:
+        return [], np.empty((0, feature_map.dim))
+    try:
+        return items, _read(items, feature_map)
+    except BanditError as error:
+        if len(items) == 1:
+            items[0].settle(error)
+            return [], np.empty((0, feature_map.dim))
+    # One bad query may not fail the others.
+    pairs = [_contexts([item], feature_map) for item in items]
+    kept = [item for good, _ in pairs for item in good]
+    return kept, np.concatenate([contexts for _, contexts in pairs])
+
+
+def _read(items: list[_Item], feature_map: FeatureMap) -> NDArray[np.float64]:
+    queries = [item.query for item in items]
+    if queries[0].vector is not None:
+        joined = b"".join(query.vector or b"" for query in queries)
+        return feature_map.from_vectors(np.frombuffer(joined).reshape(len(queries), -1))
+    return feature_map.from_texts([query.text or "" for query in queries])
 
 
 def _waves(items: list[_Item]) -> list[list[int]]:
@@ -271,12 +317,6 @@ def _fail_all(items: list[_Item], error: Exception) -> None:
         item.call.fail(error)
 
 
-def _routed(decision: Decision, names: list[str]) -> Routed:
-    if decision.second_arm is None:
-        return Routed(decision, names[decision.arm])
-    return Routed(decision, names[decision.arm], names[decision.second_arm])
-
-
 def _repeated(
     engine: PolicyEngine, decision: Decision, earlier: Decision, names: list[str]
 ) -> Answer:
@@ -285,35 +325,4 @@ def _repeated(
         engine.remember_session(earlier.session_hash, earlier.arm)
     if decision.request_digest != earlier.request_digest:
         return IdReused("request_id", decision.request_id or "")
-    return _routed(earlier, names)
-
-
-def _explanation(engine: PolicyEngine, decision: Decision, outcomes: list[Outcome]) -> Explanation:
-    names = [arm.name for arm in engine.config.arms]
-    probabilities = np.frombuffer(decision.probabilities)
-    means, deviations = np.frombuffer(decision.means), np.frombuffer(decision.deviations)
-    shadow = None if decision.shadow is None else np.frombuffer(decision.shadow)
-    added = None if decision.offsets is None else np.frombuffer(decision.offsets)
-    arms = [
-        ArmExplanation(
-            arm=names[slot],
-            probability=float(probabilities[slot]),
-            ineligible_reason=REASONS[Exclusion(code)],
-            quality=_known(means[slot]),
-            quality_deviation=_known(deviations[slot]),
-            objective_offset=0.0 if added is None else float(added[slot]),
-            shadow_probability=None if shadow is None else float(shadow[slot]),
-        )
-        for slot, code in enumerate(decision.exclusions)
-    ]
-    return Explanation(
-        policy=engine.config.name,
-        routed=_routed(decision, names),
-        context=tuple(np.frombuffer(decision.context).tolist()),
-        arms=tuple(arms),
-        outcomes=tuple((names[outcome.arm], outcome) for outcome in outcomes),
-    )
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return routed(earlier, names)

@@ -5,7 +5,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +33,33 @@ def a_postgres_server() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def postgres_databases() -> Iterator[Callable[[str], str]]:
-    """Makes databases: "template0" makes an empty one, "migrated" one with our tables."""
+def postgres_server() -> Iterator[Any]:
+    """A server with two databases that have our tables: "migrated", and "shared" by tests."""
     with a_postgres_server() as server:
-        numbers = count()
-
-        def make(template: str, name: str = "") -> str:
-            name = name or f"test_{next(numbers)}"
-            administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]
-            url: str = server.get_uri(database=name)
-            return url
-
         with psycopg.connect(server.get_uri(), autocommit=True) as administrator:
             administrator.execute("ALTER SYSTEM SET fsync = off")  # nobody pulls the plug here
             administrator.execute("SELECT pg_reload_conf()")
-            migrate(make("template0", "migrated"))
-            yield make
+            administrator.execute("CREATE DATABASE migrated")
+            migrate(server.get_uri(database="migrated"))
+            administrator.execute("CREATE DATABASE shared TEMPLATE migrated")
+        yield server
+
+
+@pytest.fixture
+def postgres_databases(postgres_server: Any) -> Iterator[Callable[[str], str]]:
+    """Makes databases for one test: of "template0" an empty one, of "migrated" one with tables."""
+    names: list[str] = []
+
+    def make(template: str) -> str:
+        names.append(f"test_{len(names)}")
+        administrator.execute(f"CREATE DATABASE {names[-1]} TEMPLATE {template}".encode())
+        url: str = postgres_server.get_uri(database=names[-1])
+        return url
+
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as administrator:
+        yield make
+        for name in names:
+            administrator.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -63,11 +73,18 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database that is ready for a store, once of each kind."""
+    """A database that is ready for a store and holds nothing, once of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/test.db"
-    make: Callable[[str], str] = request.getfixturevalue("postgres_databases")
-    return make("migrated")
+    url: str = request.getfixturevalue("postgres_server").get_uri(database="shared")
+    with psycopg.connect(url, autocommit=True) as connection:  # a tenth of a new one's time
+        tables = connection.execute(
+            "SELECT string_agg(tablename, ', ') FROM pg_tables "
+            "WHERE schemaname = 'public' AND tablename <> 'bandit_schema'"
+        ).fetchone()
+        assert tables
+        connection.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY".encode())
+    return url
 
 
 @pytest.fixture

@@ -1,0 +1,164 @@
+"""What a configuration may be."""
+
+from typing import Any
+
+import pytest
+
+from bandit_service.configuration import MOST_ARMS, check, restarts
+from bandit_service.errors import InvalidField
+from bandit_service.model import (
+    Algorithm,
+    Arm,
+    ArmState,
+    Features,
+    Forgetting,
+    Mode,
+    Objective,
+    Source,
+    TextFeatures,
+    VectorFeatures,
+)
+from tests.builders import a_config, arms, shape_of
+
+NAN, INFINITE = float("nan"), float("inf")
+
+
+def one_arm(**fields: Any) -> dict[str, Any]:
+    return {"arms": (Arm(name="small"), Arm(**({"name": "large"} | fields)))}
+
+
+def vectors(dimension: int) -> Features:
+    return Features(vector=VectorFeatures(dimension=dimension))
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"name": ""}, "name"),
+    ({"name": "1st"}, "name"),
+    ({"name": "two words"}, "name"),
+    ({"name": "a/b"}, "name"),
+    ({"name": "chat\n"}, "name"),
+    ({"name": "x" * 64}, "name"),
+    ({"features": Features()}, "features"),
+    ({"features": Features(text=TextFeatures(), vector=VectorFeatures(dimension=3))}, "features"),
+    ({"features": vectors(0)}, "features.vector.dimension"),
+    ({"features": vectors(512)}, "features.vector.dimension"),
+    ({"features": Features(text=TextFeatures(dimensions=7))}, "features.text.dimensions"),
+    ({"features": Features(text=TextFeatures(dimensions=257))}, "features.text.dimensions"),
+    ({"arms": ()}, "arms"),
+    ({"arms": arms(*(f"arm {i}" for i in range(MOST_ARMS + 1)))}, "arms"),
+    # 16 * 512 * 512 numbers are more than 4 million.
+    ({"arms": arms(*(f"arm {i}" for i in range(16))), "features": vectors(511)}, "arms"),
+    (one_arm(name=""), "arms[1].name"),
+    (one_arm(name="x" * 129), "arms[1].name"),
+    (one_arm(name="a\nb"), "arms[1].name"),
+    (one_arm(name=" large"), "arms[1].name"),
+    (one_arm(name="small"), "arms[1].name"),
+    (one_arm(input_usd_per_million_tokens=-1.0), "arms[1].input_usd_per_million_tokens"),
+    (one_arm(output_usd_per_million_tokens=NAN), "arms[1].output_usd_per_million_tokens"),
+    (one_arm(output_usd_per_million_tokens=2e9), "arms[1].output_usd_per_million_tokens"),
+    (one_arm(declared_joules_per_output_token=INFINITE),
+     "arms[1].declared_joules_per_output_token"),
+    (one_arm(context_limit_tokens=0), "arms[1].context_limit_tokens"),
+    (one_arm(modalities=()), "arms[1].modalities"),
+    ({"algorithm": Algorithm(name="magic")}, "algorithm"),
+    ({"algorithm": Algorithm(settings={"wdth": 1.0})}, "algorithm"),
+    ({"algorithm": Algorithm(settings={"noise": NAN})}, "algorithm"),
+    ({"algorithm": Algorithm(settings={"dim": 3.0})}, "algorithm"),
+    ({"algorithm": Algorithm(settings={"half_life": 3.0})}, "algorithm"),
+    ({"objective": Objective(quality_per_usd=-0.1)}, "objective.quality_per_usd"),
+    ({"objective": Objective(quality_per_second=NAN)}, "objective.quality_per_second"),
+    ({"objective": Objective(quality_per_joule=INFINITE)}, "objective.quality_per_joule"),
+    ({"floor": -0.01}, "floor"),
+    ({"floor": 1.01}, "floor"),
+    ({"floor": NAN}, "floor"),
+    ({"forgetting": Forgetting(half_life=0.0)}, "forgetting.half_life"),
+    ({"forgetting": Forgetting(half_life=NAN)}, "forgetting.half_life"),
+    ({"forgetting": Forgetting(half_life=INFINITE)}, "forgetting.half_life"),
+    ({"quality_sources": ()}, "quality_sources"),
+    ({"quality_sources": (Source.USER, Source.USER)}, "quality_sources"),
+    ({"mode": Mode.OBSERVE}, "default_arm"),
+    ({"default_arm": "lagre"}, "default_arm"),
+    ({"default_arm": "large"} | one_arm(state=ArmState.RETIRED), "default_arm"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "field"), BAD, ids=[str(i) for i in range(len(BAD))])
+def test_a_bad_field_is_refused_by_its_name(changes, field):
+    with pytest.raises(InvalidField) as refused:
+        check(a_config(**changes), shape_of)
+
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "x" * 63},
+        {"name": "Chat-2.beta_1"},
+        {"features": vectors(511), "arms": arms("only")},
+        {"features": Features(text=TextFeatures(dimensions=8))},
+        {"features": Features(text=TextFeatures(dimensions=256))},
+        {"arms": arms(*(f"arm {i}" for i in range(MOST_ARMS)))},
+        one_arm(name="x" * 128),
+        one_arm(name="größer als groß"),
+        one_arm(input_usd_per_million_tokens=0.0, context_limit_tokens=1),
+        one_arm(state=ArmState.RETIRED) | {"default_arm": "small"},
+        {"floor": 0.0},
+        {"floor": 1.0},
+        {"quality_sources": (Source.JUDGE,)},
+        {"mode": Mode.OBSERVE, "default_arm": "large"},
+        {"algorithm": Algorithm(name="linucb", settings={"width": 0.2})},
+    ],
+)
+def test_what_is_just_within_the_limits_is_taken(changes):
+    config = a_config(**changes)
+
+    assert check(config, shape_of).name == config.name
+
+
+def test_an_arm_without_a_model_is_a_model_of_its_own_name():
+    config = a_config(arms=(Arm(name="small"), Arm(name="terse", model="large")))
+
+    checked = check(config, shape_of)
+
+    assert [arm.model for arm in checked.arms] == ["small", "large"]
+
+
+def test_checking_twice_changes_nothing_more():
+    once = check(a_config(arms=(Arm(name="small"),)), shape_of)
+
+    assert check(once, shape_of) == once
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "afresh"),
+    [
+        ({}, {}, False),
+        ({}, {"floor": 0.5}, False),
+        ({}, {"objective": Objective(quality_per_usd=1.0)}, False),
+        ({}, {"mode": Mode.OBSERVE, "default_arm": "small"}, False),
+        ({}, {"quality_sources": (Source.EXPERT,)}, False),
+        ({}, {"arms": arms("small", "medium", "large", "huge")}, False),
+        ({}, {"forgetting": Forgetting(half_life=60.0)}, False),
+        ({}, {"algorithm": Algorithm(settings={"noise": 0.5})}, False),
+        ({}, {"algorithm": Algorithm(settings={"ridge": 5.0})}, False),
+        ({}, {"algorithm": Algorithm(name="linucb")}, False),
+        ({}, {"algorithm": Algorithm(name="beta_thompson")}, True),
+        ({"algorithm": Algorithm(name="beta_thompson")}, {}, True),
+        ({}, {"features": vectors(3)}, True),
+        ({}, {"features": Features(text=TextFeatures())}, True),
+        ({"features": Features(text=TextFeatures())},
+         {"features": Features(text=TextFeatures(dimensions=8))}, True),
+    ],
+)  # fmt: skip
+def test_learning_starts_afresh_only_where_the_old_means_nothing(before, after, afresh):
+    assert restarts(a_config(**before), a_config(**after), shape_of) is afresh
+
+
+def test_learning_starts_afresh_where_the_old_sums_have_another_shape():
+    before, after = (
+        a_config(algorithm=Algorithm(name="beta_thompson", settings={"clusters": clusters}))
+        for clusters in (1, 2)
+    )
+
+    assert restarts(before, after, shape_of)
