@@ -136,6 +136,10 @@ class Batch:
         decisions = [d for job in jobs if isinstance(job, DecisionJob) for d in job.decisions]
         feedback = [job for job in jobs if isinstance(job, FeedbackJob)]
         results: list[tuple[Job, Any]] = []
+        if len(decisions) == sum(job.rows for job in jobs) and not _asked(decisions):
+            self._store.log_decisions(decisions)
+            self._remember(decisions, {})
+            return [(job, {}) for job in jobs]
         with self._store.write() as self.tx:
             taken = self.tx.add_decisions(decisions) if decisions else {}
             self._remember(decisions, taken)
@@ -238,6 +242,11 @@ class Batch:
         if given and given != current:
             assert known.terms is not None
             raise StaleEtag(known.terms.config.name, given, current)
+
+
+def _asked(decisions: Sequence[Decision]) -> bool:
+    """Whether any request id has to be claimed."""
+    return any(decision.request_id is not None for decision in decisions)
 
 
 def _record(batch: Batch, submissions: list[Submission]) -> list[Recorded | BanditError]:

@@ -103,7 +103,7 @@ class Decider:
             queries,
             ids,
             arms,
-            served[np.arange(len(arms)), arms].tolist(),
+            [served.item(row, arm) for row, arm in enumerate(arms)],
             moment.kept,
             moment.session_hashes,
             _rows(contexts),

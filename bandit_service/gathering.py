@@ -2,8 +2,8 @@
 
 A matrix product and a commit cost nearly the same for one row as for thirty, but gRPC
 delivers calls one by one, even those that were sent together. So while the writer has its
-hands full, what arrives waits a moment for company: it could not be committed sooner by
-much, and goes with others then. A caller who is alone is served at once.
+hands full, what arrives waits for company as long as company keeps coming: it could not be
+committed much sooner anyway. A caller who is alone is served at once.
 """
 
 import asyncio
@@ -12,10 +12,12 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-WAIT_SECONDS = 0.008
+# Nobody came for so long: go. (An event loop's timers are good to a millisecond.)
+PAUSE_SECONDS = 0.001
+LONGEST_WAIT_SECONDS = 0.008
 MOST_ROWS = 64  # more gain nothing
 # Rows that were being written when others arrived, on average: from here on it is load.
-_BUSY_ROWS = 1.0
+_BUSY_ROWS = 3.0
 _SMOOTHING = 0.1
 
 
@@ -29,30 +31,42 @@ class Gathering(Generic[T]):
         self._use = use
         self._under_way = under_way
         self._items: list[T] = []
-        self._size = 0
+        self._size = self._seen = 0
+        self._until = 0.0
         self._business = 0.0  # smoothed rows under way
-        self._handle: asyncio.Handle | None = None
-        self._is_waiting = False
+        self._timer: asyncio.TimerHandle | None = None
 
     def add(self, item: T, size: int = 1) -> None:
         """`size` is how many rows the item stands for."""
         loop = asyncio.get_running_loop()
+        is_first = not self._items
         self._items.append(item)
         self._size += size
         self._business += _SMOOTHING * (self._under_way() - self._business)
-        if self._handle is None:
-            self._is_waiting = self._business >= _BUSY_ROWS and self._size < MOST_ROWS
-            if self._is_waiting:
-                self._handle = loop.call_later(WAIT_SECONDS, self._flush)
+        if is_first:
+            if self._business >= _BUSY_ROWS and self._size < MOST_ROWS:
+                self._until = loop.time() + LONGEST_WAIT_SECONDS
+                self._wait(loop)
             else:
-                self._handle = loop.call_soon(self._flush)
-        elif self._is_waiting and self._size >= MOST_ROWS:
-            self._handle.cancel()
-            self._is_waiting = False
-            self._handle = loop.call_soon(self._flush)
+                loop.call_soon(self._flush)
+        elif self._timer is not None and self._size >= MOST_ROWS:
+            self._timer.cancel()
+            self._timer = None
+            loop.call_soon(self._flush)
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._seen = self._size
+        self._timer = loop.call_later(PAUSE_SECONDS, self._look)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._size > self._seen and loop.time() < self._until:
+            self._wait(loop)
+        else:
+            self._timer = None
+            self._flush()
 
     def _flush(self) -> None:
         items, self._items = self._items, []
         self._size = 0
-        self._handle = None
         self._use(items)

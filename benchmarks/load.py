@@ -6,6 +6,7 @@ hold either way, since the reference is measured by the same generator in the sa
 """
 
 import asyncio
+import random
 import shutil
 import statistics
 import struct
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import grpc
@@ -35,18 +37,17 @@ def generator() -> str:
 def unary(
     port: int, method: str, body: bytes, *, calls: int, in_flight: int, rate: int | None = None
 ) -> Load:
-    """`calls` calls of one method, `in_flight` at a time, or paced at `rate` a second.
+    """`calls` calls of one method, `in_flight` at a time, or at random times, `rate` a second.
 
     Raises RuntimeError if any call fails.
     """
-    if shutil.which("h2load"):
-        return _h2load(port, method, body, calls, in_flight, rate)
+    if rate is None and shutil.which("h2load"):
+        return _h2load(port, method, body, calls, in_flight)
+    # Paced by h2load, calls would come in bursts every 10 ms: a test of the queue.
     return asyncio.run(_python(port, method, body, calls, in_flight, rate))
 
 
-def _h2load(
-    port: int, method: str, body: bytes, calls: int, in_flight: int, rate: int | None
-) -> Load:
+def _h2load(port: int, method: str, body: bytes, calls: int, in_flight: int) -> Load:
     with tempfile.TemporaryDirectory() as folder:
         data, log = Path(folder, "body"), Path(folder, "log")
         data.write_bytes(struct.pack(">BI", 0, len(body)) + body)
@@ -58,8 +59,6 @@ def _h2load(
             "-H",
             "te: trailers",
         ]
-        if rate is not None:
-            command.append(f"--rps={rate}")
         run = subprocess.run(
             [*command, f"http://127.0.0.1:{port}{method}"],
             capture_output=True,
@@ -77,6 +76,12 @@ def _h2load(
     return _load(calls / seconds, [m / 1000 for m in micros])
 
 
+def _arrivals(calls: int, rate: int) -> list[float]:
+    """Times of a Poisson process, in ms; the same ones each time."""
+    luck = random.Random(calls)
+    return list(accumulate(luck.expovariate(rate / 1000) for _ in range(calls)))
+
+
 async def _python(
     port: int, method: str, body: bytes, calls: int, in_flight: int, rate: int | None
 ) -> Load:
@@ -87,14 +92,15 @@ async def _python(
         )
         left = calls
         begin = time.perf_counter()
+        due = _arrivals(calls, rate) if rate is not None else None
 
         async def worker() -> None:
             nonlocal left
             while left > 0:
                 left -= 1
-                if rate is not None:
-                    due = begin + (calls - left) / rate
-                    await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                if due is not None:
+                    at = begin + due[calls - left - 1] / 1000
+                    await asyncio.sleep(max(0.0, at - time.perf_counter()))
                 started = time.perf_counter()
                 await call(body)
                 millis.append(1000 * (time.perf_counter() - started))

@@ -20,6 +20,13 @@ MOMENT = "{0} >= 0 AND {0} < 100000000000"
 AMOUNT = "{0} >= 0 AND {0} < 1e300"
 COUNT = "{0} >= 0"
 A_SLOT_EACH = "length({0}) = 8 * length(exclusions)"
+USAGE_ONLY = (
+    "kind = 'usage' OR (cost_usd IS NULL AND input_tokens IS NULL AND output_tokens IS NULL "
+    "AND latency_seconds IS NULL AND time_to_first_token_seconds IS NULL "
+    "AND energy_joules IS NULL AND energy_source IS NULL)"
+)
+MEASURES = ("latency_seconds", "time_to_first_token_seconds", "energy_joules")
+PER_SLOT = ("probabilities", "means", "deviations", "shadow", "offsets")
 
 
 def needed(name: str, kind: sa.types.TypeEngine) -> sa.Column:
@@ -58,7 +65,10 @@ def upgrade() -> None:
     create_policies()
     create_journal()
     create_decisions()
-    create_feedback()
+    index_decisions()
+    create_requests()
+    create_outcomes()
+    create_learned()
 
 
 def create_policies() -> None:
@@ -132,20 +142,13 @@ def create_decisions() -> None:
         needed("context", Bytes),
         needed("arm", sa.Integer()),
         needed("propensity", Real),
-        needed("probabilities", Bytes),
-        needed("means", Bytes),
-        needed("deviations", Bytes),
-        needed("exclusions", Bytes),
+        *(needed(name, Bytes) for name in ("probabilities", "means", "deviations", "exclusions")),
         optional("second_arm", sa.Integer()),
-        optional("shadow", Bytes),
-        optional("offsets", Bytes),
+        *(optional(name, Bytes) for name in ("shadow", "offsets")),
         *map(flag, ("forced", "sticky", "observed", "degraded")),
         optional("request_id", Word),
-        optional("request_digest", Bytes),
-        optional("session_hash", Bytes),
-        optional("subject_hash", Bytes),
-        optional("input_tokens", Whole),
-        optional("output_tokens", Whole),
+        *(optional(name, Bytes) for name in ("request_digest", "session_hash", "subject_hash")),
+        *(optional(name, Whole) for name in ("input_tokens", "output_tokens")),
         check("propensity", "{0} > 0 AND {0} <= 1"),
         check("position", "revision >= 0 AND position >= 0"),
         check("create_time", MOMENT),
@@ -153,17 +156,16 @@ def create_decisions() -> None:
         check("arm", "{0} >= 0 AND {0} < length(exclusions)"),
         check("second_arm", "{0} >= 0 AND {0} < length(exclusions)"),
         check("context", "length({0}) % 8 = 0"),
-        check("probabilities", A_SLOT_EACH),
-        check("means", A_SLOT_EACH),
-        check("deviations", A_SLOT_EACH),
-        check("shadow", A_SLOT_EACH),
-        check("offsets", A_SLOT_EACH),
+        *(check(name, A_SLOT_EACH) for name in PER_SLOT),
         *map(check_flag, ("forced", "sticky", "observed", "degraded")),
         check("input_tokens", COUNT),
         check("output_tokens", COUNT),
         key("decision", "id"),
         with_rowid=True,
     )
+
+
+def index_decisions() -> None:
     op.create_index("decision_policy", "decision", ["policy_id", "id"])
     in_session = sa.text("session_hash IS NOT NULL")
     op.create_index(
@@ -173,6 +175,9 @@ def create_decisions() -> None:
         sqlite_where=in_session,
         postgresql_where=in_session,
     )
+
+
+def create_requests() -> None:
     table(
         "route_request",
         needed("policy_id", sa.Integer()),
@@ -182,7 +187,7 @@ def create_decisions() -> None:
     )
 
 
-def create_feedback() -> None:
+def create_outcomes() -> None:
     table(
         "outcome",
         needed("decision_id", Word),
@@ -196,9 +201,7 @@ def create_feedback() -> None:
         optional("cost_usd", Real),
         optional("input_tokens", Whole),
         optional("output_tokens", Whole),
-        optional("latency_seconds", Real),
-        optional("time_to_first_token_seconds", Real),
-        optional("energy_joules", Real),
+        *(optional(name, Real) for name in MEASURES),
         optional("energy_source", Word),
         check("arm", COUNT),
         check("kind", "{0} IN ('success', 'score', 'preference', 'failure', 'usage')"),
@@ -212,19 +215,14 @@ def create_feedback() -> None:
         check("cost_usd", AMOUNT),
         check("input_tokens", COUNT),
         check("output_tokens", COUNT),
-        check("latency_seconds", AMOUNT),
-        check("time_to_first_token_seconds", AMOUNT),
-        check("energy_joules", AMOUNT),
+        *(check(name, AMOUNT) for name in MEASURES),
         check("energy_source", "{0} IN ('measured', 'sampled', 'estimated')"),
-        check(
-            "usage",
-            "kind = 'usage' OR (cost_usd IS NULL AND input_tokens IS NULL "
-            "AND output_tokens IS NULL AND latency_seconds IS NULL "
-            "AND time_to_first_token_seconds IS NULL AND energy_joules IS NULL "
-            "AND energy_source IS NULL)",
-        ),
+        check("usage", USAGE_ONLY),
         key("outcome", "decision_id", "arm", "kind", "source"),
     )
+
+
+def create_learned() -> None:
     table(
         "learned",
         needed("decision_id", Word),

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from bandit_service.administration import Administrator
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.feedback import Recorder
 from bandit_service.journal import Journal
-from bandit_service.model import PolicyConfig, Routed
+from bandit_service.model import Decision, PolicyConfig, Routed
 from bandit_service.ports import Store, Transaction
 from bandit_service.routing import Router
 from bandit_service.store import open_store
@@ -46,6 +46,10 @@ class WatchedStore:
                 raise self.before_commit.popleft()
         if self.after_commit:
             raise self.after_commit.popleft()
+
+    def log_decisions(self, decisions: Sequence[Decision]) -> None:
+        with self.write() as tx:
+            tx.add_decisions(decisions)
 
     def hold(self) -> None:
         """From now on no transaction gets further than to its commit."""

@@ -1,0 +1,132 @@
+"""Opens a database, makes both kinds equally strict, and translates their errors."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from bandit_service.errors import DamagedDatabase, InvalidField, StoreUnavailable
+
+WAIT_SECONDS = 5  # for a lock of somebody else, for a connection of the pool
+CONNECT_SECONDS = 2
+
+# What a connection of Postgres waits for at most. A replica that is stopped while it holds
+# a head's lock loses the lock with its session, so the others go on.
+_POSTGRES_LIMITS = (
+    f"SET lock_timeout = '{WAIT_SECONDS}s'; SET statement_timeout = '30s'; "
+    "SET idle_in_transaction_session_timeout = '10s'"
+)
+# A peer that vanished without a word is noticed by the kernel, not by a hanging thread.
+_POSTGRES_SOCKET = {
+    "connect_timeout": CONNECT_SECONDS,
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+_SILENT = (OperationalError, InterfaceError, InternalError, PoolTimeout)
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for `sqlite:///path` or `postgresql://…`; connects to nothing yet.
+
+    Raises InvalidField for another URL, DamagedDatabase if the file's folder is missing.
+    """
+    parsed = _parsed(url)
+    if parsed.drivername == "sqlite":
+        return _sqlite(parsed)
+    return _postgres(parsed)
+
+
+def is_sqlite(database: Engine | Connection) -> bool:
+    return database.dialect.name == "sqlite"
+
+
+def where(engine: Engine) -> str:
+    """The database's place for messages, without its password."""
+    if is_sqlite(engine):
+        return str(engine.url.database)
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Makes StoreUnavailable of whatever says that the database did not do its work.
+
+    A broken constraint is a bug of ours and passes through, to be seen.
+    """
+    try:
+        yield
+    except _SILENT as error:
+        raise StoreUnavailable from error
+    except DatabaseError as error:
+        if type(error) is DatabaseError:  # a damaged file, found while serving
+            raise StoreUnavailable from error
+        raise
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = URL.create("unreadable")
+    if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return parsed
+    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    raise InvalidField(  # names only the kind: the rest may hold a password
+        "store", f"{parsed.drivername!r} is not sqlite:///path or postgresql://host/database"
+    )
+
+
+def _sqlite(url: URL) -> Engine:
+    path = Path(str(url.database))
+    if not path.parent.is_dir():
+        raise DamagedDatabase(str(path), "its folder does not exist")
+    # The statements that `bulk` builds are worth keeping prepared.
+    settings = {"timeout": WAIT_SECONDS, "check_same_thread": False, "cached_statements": 256}
+    engine = create_engine(url, connect_args=settings, pool_timeout=WAIT_SECONDS)
+    event.listen(engine, "connect", _be_strict)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _be_strict(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # Python's driver begins late; `_begin` does it
+    connection.execute("PRAGMA synchronous = FULL")  # a commit survives the loss of power
+    connection.execute("PRAGMA foreign_keys = ON")  # off by default
+
+
+def _begin(connection: Connection) -> None:
+    # A reader that becomes a writer half way is refused when another one was quicker, so
+    # who is going to write says so first. A single read needs no transaction.
+    if connection.get_execution_options().get("write"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _postgres(url: URL) -> Engine:
+    settings: dict[str, Any] = {
+        name: value for name, value in _POSTGRES_SOCKET.items() if name not in url.query
+    }
+    engine = create_engine(
+        url, connect_args=settings, pool_timeout=WAIT_SECONDS, pool_pre_ping=True
+    )
+    event.listen(engine, "connect", _limit)
+    return engine
+
+
+def _limit(connection: Any, _record: object) -> None:
+    connection.autocommit = True
+    connection.execute(_POSTGRES_LIMITS)
+    connection.autocommit = False

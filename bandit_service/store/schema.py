@@ -1,0 +1,153 @@
+"""Which tables a database has, and how it gets the ones this version needs."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from bandit_service.errors import DamagedDatabase, ForeignDatabase, NewerSchema, OlderSchema
+from bandit_service.store.engine import answering, is_sqlite, where
+from bandit_service.store.tables import metadata
+
+# Not alembic's own name for it: another program's alembic is not ours.
+VERSION_TABLE = "bandit_schema"
+MIGRATION_LOCK = 0x62616E646974  # "bandit", for Postgres: one migrator at a time
+LOCK_NOT_AVAILABLE = "55P03"
+ATTEMPTS = 5
+SQLITE_BEGINS = b"SQLite format 3\0"
+
+_one_migration = Lock()  # alembic works through globals
+
+
+def check_schema(engine: Engine) -> None:
+    """Looks whether the database is the one this version needs; writes nothing.
+
+    Raises OlderSchema (also if it is empty), NewerSchema, ForeignDatabase,
+    DamagedDatabase, StoreUnavailable.
+    """
+    scripts = ScriptDirectory.from_config(_config())
+    wanted = str(scripts.get_current_head())
+    with _looking(engine) as connection:
+        if connection is None:
+            raise OlderSchema("none", wanted)
+        found, names = _found(connection, where(engine))
+    if found not in ("none", *(script.revision for script in scripts.walk_revisions())):
+        raise NewerSchema(found)
+    if found != wanted:
+        raise OlderSchema(found, wanted)
+    if missing := metadata.tables.keys() - names:
+        raise DamagedDatabase(where(engine), f"it has lost {', '.join(sorted(missing))}")
+
+
+def migrate(engine: Engine) -> str:
+    """Brings the database up to date, and returns the revision it has then.
+
+    Of an older SQLite file a copy is kept beside it. Raises as `check_schema`, before
+    anything is written, but not OlderSchema.
+    """
+    try:
+        check_schema(engine)
+    except OlderSchema as older:
+        with _one_migration, answering():
+            if is_sqlite(engine):
+                _prepare_file(engine, older.facts["found"])
+            _upgrade(engine)
+        check_schema(engine)
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def migrations_folder() -> Path:
+    """The migrations of the wheel, or else of the checkout."""
+    package = Path(__file__).parents[1]
+    packaged = package / "migrations"
+    return packaged if packaged.is_dir() else package.parent / "migrations"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    return config
+
+
+@contextmanager
+def _looking(engine: Engine) -> Iterator[Connection | None]:
+    """A connection that cannot write; None where there is no file yet."""
+    if not is_sqlite(engine):
+        with answering(), engine.connect() as connection:
+            yield connection
+        return
+    path = Path(str(engine.url.database))
+    if not path.exists():
+        yield None
+        return
+    _refuse_what_is_no_database(path)
+    # At rest, a file can be read without the two files that SQLite puts beside it.
+    busy = any(Path(f"{path}{suffix}").exists() for suffix in ("-wal", "-journal"))
+    how = "mode=ro" if busy else "mode=ro&immutable=1"
+    address = f"sqlite:///{path.resolve().as_uri()}?{how}&uri=true"
+    reader = create_engine(address, poolclass=NullPool)
+    try:
+        with reader.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise DamagedDatabase(str(path), str(error.orig)) from error
+    finally:
+        reader.dispose()
+
+
+def _refuse_what_is_no_database(path: Path) -> None:
+    """SQLite itself takes a short file for an empty one, and would write over it."""
+    if not path.is_file():
+        raise DamagedDatabase(str(path), "it is not a file")
+    with path.open("rb") as file:
+        beginning = file.read(len(SQLITE_BEGINS))
+    if beginning not in (b"", SQLITE_BEGINS):
+        raise DamagedDatabase(str(path), "it is not an SQLite file")
+
+
+def _found(connection: Connection, place: str) -> tuple[str, set[str]]:
+    """The revision, "none" before the first one, and the names of the tables."""
+    names = set(inspect(connection).get_table_names())
+    if VERSION_TABLE not in names:
+        if names:
+            raise ForeignDatabase(place)
+        return "none", names
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    return ", ".join(context.get_current_heads()) or "none", names
+
+
+def _prepare_file(engine: Engine, found: str) -> None:
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        if found != "none":
+            copy = Path(f"{engine.url.database}.{found}.backup")
+            copy.unlink(missing_ok=True)  # of an attempt that failed
+            cursor.execute("VACUUM INTO ?", (str(copy),))
+        cursor.execute("PRAGMA journal_mode = WAL")  # stays with the file
+        cursor.close()
+    finally:
+        raw.close()
+
+
+def _upgrade(engine: Engine) -> None:
+    """Runs the migrations; tries again if a table is in use just then."""
+    config = _config()
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with engine.connect().execution_options(write=True) as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+            return
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", "") != LOCK_NOT_AVAILABLE or attempt == ATTEMPTS:
+                raise
+            time.sleep(attempt)
