@@ -97,9 +97,9 @@ def _demonstrate(
     config.write_text(json.dumps(_config(sample, algorithm)))  # JSON is YAML
     with _server(database, config) as (server, address):
         console.print(
-            f"bandit-service on {address}, database {database.name}; policy {POLICY!r}: "
-            f"{algorithm}, {len(sample.arms)} arms, a dollar is worth {QUALITY_PER_USD:g} points "
-            "of quality\n"
+            f"bandit-service on {address}, SQLite database {database.name}\n"
+            f"policy {POLICY!r}: {algorithm}, {len(sample.arms)} arms; "
+            f"a dollar is worth {QUALITY_PER_USD:g} points of quality\n"
         )
         run = asyncio.run(_stream(console, sample, address, queries))
         before = _state(address)
@@ -109,8 +109,8 @@ def _demonstrate(
         after = _state(address)
     survived = (before.position, before.state_hash) == (after.position, after.state_hash)
     console.print(
-        f"\nKilled (SIGKILL) and started again: state at position {after.position} "
-        f"{'is' if survived else 'IS NOT'} the same, {after.state_hash[:16]}…"
+        f"\nKilled (SIGKILL) and started again: state {after.state_hash[:12]}… "
+        f"{'as' if survived else 'NOT AS'} before"
     )
     result = _result(run, queries, algorithm, before.state_hash, survived)
     _summarise(console, result)
@@ -192,27 +192,28 @@ async def _stream(console: Console, sample: Sample, address: str, queries: int) 
 
 
 def _print_header(console: Console, sample: Sample) -> None:
-    names = "  ".join(f"{_short(name):>14}" for name in sample.arms)
-    console.print(f"  query  {names}  quality  random    best     USD/query   last propensity")
+    names = " ".join(f"{_short(name):>12}" for name in sample.arms)
+    console.print(f" query {names} quality random  best USD/1000 chance")
 
 
 def _print_progress(console: Console, run: _Run, end: int, every: int) -> None:
+    """The last part of the stream: who was asked, how it went, and with what chance."""
     start = max(0, end - every)
-    shares = "  ".join(f"{_bar(share)} {share:>4.0%}" for share in run.shares(start, end).values())
+    shares = " ".join(f"{_bar(share)} {share:>4.0%}" for share in run.shares(start, end).values())
     part = run.sample.quality[start:end]
     best = part[:, run.sample.quality.mean(axis=0).argmax()].mean()
     console.print(
-        f"{end:>7}  {shares}   {run.quality(start, end):.3f}   {part.mean():.3f}   {best:.3f}"
-        f"     {run.cost(start, end):.6f}   {run.propensities[end - 1]:.3f}"
+        f"{end:>6} {shares}   {run.quality(start, end):.3f}  {part.mean():.3f} {best:.3f}"
+        f" {1000 * run.cost(start, end):>7.2f}  {run.propensities[end - 1]:.3f}"
     )
 
 
 def _bar(share: float) -> str:
-    return f"{'█' * round(9 * share):<9}"
+    return f"{'█' * round(7 * share):<7}"
 
 
 def _short(name: str) -> str:
-    return name.rsplit("/", 1)[-1][:14]
+    return name.rsplit("/", 1)[-1][:12]
 
 
 def _state(address: str) -> policy_pb2.GetPolicyStateResponse:
@@ -232,12 +233,13 @@ def _explain(console: Console, run: _Run, address: str) -> None:
     table = Table(
         title=f"\nThe last decision, {decision.response.decision_id}", title_justify="left"
     )
-    for column in ("arm", "probability", "expected quality", "±", "objective"):
-        table.add_column(column, justify="left" if column == "arm" else "right")
+    for column in ("arm", "probability", "quality", "±", "objective"):
+        is_name = column == "arm"
+        table.add_column(column, justify="left" if is_name else "right", no_wrap=True)
     for arm in decision.arms:
         chosen = "→ " if arm.arm == decision.response.arm else "  "
         table.add_row(
-            chosen + arm.arm,
+            chosen + arm.arm.rsplit("/", 1)[-1],
             f"{arm.probability:.4f}",
             f"{arm.quality:.3f}",
             f"{arm.quality_deviation:.3f}",
@@ -278,6 +280,5 @@ def _summarise(console: Console, result: Result) -> None:
     share = result.quality / result.best_single_quality
     spent = result.cost_usd / result.best_single_cost_usd
     console.print(
-        f"{share:.1%} of the best single model's quality at {spent:.1%} of its cost, "
-        "from a cold start."
+        f"{share:.1%} of the best single model's quality at {spent:.1%} of its cost, cold start"
     )
