@@ -193,7 +193,7 @@ async def _stream(console: Console, sample: Sample, address: str, queries: int) 
 
 def _print_header(console: Console, sample: Sample) -> None:
     names = " ".join(f"{_short(name):>12}" for name in sample.arms)
-    console.print(f" query {names} quality random  best USD/1000 chance")
+    console.print(f" query {names} qual.  random best  $/1000 chance")
 
 
 def _print_progress(console: Console, run: _Run, end: int, every: int) -> None:
@@ -203,8 +203,8 @@ def _print_progress(console: Console, run: _Run, end: int, every: int) -> None:
     part = run.sample.quality[start:end]
     best = part[:, run.sample.quality.mean(axis=0).argmax()].mean()
     console.print(
-        f"{end:>6} {shares}   {run.quality(start, end):.3f}  {part.mean():.3f} {best:.3f}"
-        f" {1000 * run.cost(start, end):>7.2f}  {run.propensities[end - 1]:.3f}"
+        f"{end:>6} {shares}  {run.quality(start, end):.3f}  {part.mean():.3f} {best:.3f}"
+        f" {1000 * run.cost(start, end):>6.2f}  {run.propensities[end - 1]:.3f}"
     )
 
 

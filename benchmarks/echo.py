@@ -4,8 +4,6 @@
 It takes and returns the bytes of the service's own messages, so that both sides move as much.
 """
 
-import asyncio
-
 import grpc
 import uvloop
 

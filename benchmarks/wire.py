@@ -190,15 +190,13 @@ async def _feedback_rate(port: int, rows: int) -> float:
 
 async def _in_turn(send: Callable[[bytes], Any], bodies: list[bytes]) -> list[Any]:
     """Four calls in flight at any time."""
-    answers: list[Any] = []
-    left = iter(bodies)
+    free = asyncio.Semaphore(4)
 
-    async def worker() -> None:
-        for body in left:
-            answers.append(await send(body))
+    async def one(body: bytes) -> Any:
+        async with free:
+            return await send(body)
 
-    await asyncio.gather(*(worker() for _ in range(4)))
-    return answers
+    return await asyncio.gather(*map(one, bodies))
 
 
 def _alternate(

@@ -27,6 +27,7 @@ class Acknowledged:
 
     choices: dict[str, Choice] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
+    enough: asyncio.Event = field(default_factory=asyncio.Event)  # to kill the server amid them
 
 
 async def some_traffic(
@@ -44,6 +45,8 @@ async def some_traffic(
                 score = float(luck.random() < CHANCES[choice.arm])
                 await client.feedback(choice, score=score, cost_usd=0.001)
                 acknowledged.scores[choice.decision_id] = score
+                if len(acknowledged.scores) == 150:
+                    acknowledged.enough.set()
 
         users = [asyncio.create_task(user()) for _ in range(in_flight)]
         with contextlib.suppress(BanditRpcError):
@@ -57,8 +60,7 @@ async def killed_amid_traffic(server: Server, seed: int) -> Acknowledged:
     """Kills the server once some hundred answers have been acknowledged."""
     acknowledged = Acknowledged()
     traffic = asyncio.create_task(some_traffic(server.address, acknowledged, 100_000, seed))
-    while len(acknowledged.scores) < 150:
-        await asyncio.sleep(0.01)
+    await acknowledged.enough.wait()
     await asyncio.to_thread(server.kill)
     await traffic
     return acknowledged
@@ -67,7 +69,9 @@ async def killed_amid_traffic(server: Server, seed: int) -> Acknowledged:
 def the_state(address: str) -> policy_pb2.GetPolicyStateResponse:
     with grpc.insecure_channel(address) as channel:
         stub = policy_pb2_grpc.PolicyServiceStub(channel)
-        return stub.GetPolicyState(policy_pb2.GetPolicyStateRequest(name="chat"), timeout=10)
+        asked = policy_pb2.GetPolicyStateRequest(name="chat")
+        state: policy_pb2.GetPolicyStateResponse = stub.GetPolicyState(asked, timeout=10)
+        return state
 
 
 def the_decisions(address: str, ids: list[str]) -> list[routing_pb2.Decision]:

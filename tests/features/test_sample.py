@@ -79,7 +79,7 @@ def test_no_text_longer_than_a_name_is_in_the_file_and_nothing_pickled():
     file = resources.files("bandit_service.sample") / FILE_NAME
 
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-        texts = {name: stored[name] for name in stored.files if stored[name].dtype.kind not in "f"}
+        texts = {name: stored[name] for name in stored.files if stored[name].dtype.kind != "f"}
 
     assert set(texts) == {"tasks", "arms"}
     for array in texts.values():

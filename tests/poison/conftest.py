@@ -1,4 +1,4 @@
-"""One server a file of tests: they share what it holds, and none may change it by a failure."""
+"""One server for all files of tests that run in this process."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from tests.poison.house import House
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house = House(tmp_path_factory.mktemp("poison"))
     yield house

@@ -8,6 +8,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
+from bandit_service.rpc.pb.routing_pb2 import ItemError
 from tests.poison.house import Answer, House, check_words
 
 Build = Callable[[House], Any]  # the request, of whichever kind
@@ -24,6 +25,13 @@ class Refusal:
         fields = [self.field] if self.field else []
         assert found == (self.code.name, self.reason, fields), answer
         check_words(answer)
+
+    def check_item(self, error: ItemError) -> None:
+        """An item of a batch is told the same."""
+        found = (error.code, error.reason, error.metadata["field"] if self.field else "")
+        assert found == (self.code.value[0], self.reason, self.field), error
+        fields = [self.field] if self.field else []
+        check_words(Answer(self.code, error.message, error.reason, dict(error.metadata), fields))
 
 
 def bad(field: str, reason: str = "INVALID_FIELD") -> Refusal:

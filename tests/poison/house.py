@@ -23,6 +23,7 @@ from bandit_service.store.tables import metadata
 from tests.servers import Server
 
 METHODS = {method.name: method for service in SERVICES for method in service.methods}
+READERS = {"GetDecision", "GetPolicy", "GetPolicyState", "ListPolicies"}
 SECONDS = 20.0  # far more than any call takes: one that needs them hangs
 DIMENSION = 4
 VECTOR = (0.1, -0.2, 0.3, 0.4)
@@ -67,6 +68,8 @@ class House:
     def __init__(self, folder: Path) -> None:
         self._file = folder / "poison.db"
         self._generation = 0
+        self._old: list[str] = []
+        self._last_look: Snapshot | None = None
         self._start()
         self.ok("CreatePolicy", pp.CreatePolicyRequest(policy=a_vector_policy("steady")))
         self.furnish()
@@ -88,9 +91,12 @@ class House:
         return logged
 
     def furnish(self) -> None:
-        """Two policies with a past. They are new ones each time."""
+        """Two policies with a past. They are new ones each time; those of long ago are deleted."""
+        for name in self._old[:-2]:
+            self.ask("DeletePolicy", pp.DeletePolicyRequest(name=name))
         self._generation += 1
         self.chat, self.words = f"chat-{self._generation}", f"words-{self._generation}"
+        self._old = [*self._old[-2:], self.chat, self.words]
         self.ok("CreatePolicy", pp.CreatePolicyRequest(policy=a_vector_policy(self.chat)))
         texts = pp.Policy(name=self.words, arms=[pp.Arm(name="small"), pp.Arm(name="large")])
         self.ok("CreatePolicy", pp.CreatePolicyRequest(policy=texts))
@@ -127,6 +133,8 @@ class House:
             written = call(raw, timeout=SECONDS, **options)
         except grpc.RpcError as error:
             return _refusal(error)
+        if name not in READERS:
+            self._last_look = None
         # What a client cannot read is no answer: this raises.
         return Answer(
             grpc.StatusCode.OK, response=GetMessageClass(method.output_type).FromString(written)
@@ -138,6 +146,10 @@ class House:
         return answer.response
 
     # -- looking --------------------------------------------------------------------------
+
+    def before(self) -> Snapshot:
+        """The last look, if nothing has succeeded since that could have changed what is seen."""
+        return self._last_look or self.snapshot()
 
     def snapshot(self) -> Snapshot:
         request = pp.ListPoliciesRequest(page_size=1000)
@@ -152,12 +164,13 @@ class House:
                 rows = connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
                 digest = hashlib.sha256(repr(rows).encode()).hexdigest()
                 look.seen[f"table {table}"] = (len(rows), digest)
+        self._last_look = look
         return look
 
     @contextmanager
     def unchanged(self, what: object) -> Iterator[None]:
         """Around a call that fails: afterwards everything is as it was, and is at work."""
-        before = self.snapshot()
+        before = self.before()
         yield
         self.assert_equal(before, what)
         self.serves()

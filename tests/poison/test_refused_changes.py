@@ -24,7 +24,6 @@ from tests.poison.expectations import (
     Refusal,
     bad,
     check_refused,
-    check_restart,
     sentences,
 )
 from tests.poison.house import House, a_vector_policy
@@ -485,7 +484,3 @@ def test_a_bad_call_of_an_operator_is_refused_and_changes_nothing(
     house: House, method: str, refusal: Refusal, build: Build
 ):
     check_refused(house, method, build(house), refusal)
-
-
-def test_a_restart_after_bad_changes_finds_the_same_state(house: House):
-    check_restart(house)

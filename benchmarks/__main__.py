@@ -1,0 +1,24 @@
+"""`python -m benchmarks [--quick] [--json FOLDER]`: every number that the README claims."""
+
+import argparse
+from pathlib import Path
+
+from benchmarks import learners, store, wire
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the calls, SQLite only")
+    parser.add_argument("--json", type=Path, help="also write the numbers into this folder")
+    options = parser.parse_args()
+    if options.json:
+        options.json.mkdir(parents=True, exist_ok=True)
+    for name, module in (("learners", learners), ("store", store), ("wire", wire)):
+        arguments = ["--json", str(options.json / f"{name}.json")] if options.json else []
+        if options.quick and module is wire:
+            arguments.append("--quick")
+        module.main(arguments)
+
+
+if __name__ == "__main__":
+    main()
