@@ -70,7 +70,10 @@ def demo(
 
 
 def migrate(database: Annotated[str | None, typer.Option(help=_DATABASE)] = None) -> None:
-    """Bring the tables of a database to this version. An SQLite file is made if there is none."""
+    """Bring the tables of a database to this version. An SQLite file is made if there is none.
+
+    The database can be set as BANDIT_DATABASE too.
+    """
     from bandit_service.store import migrate as bring_up_to_date
 
     # Nothing listens here, so how a server would is not to be refused.

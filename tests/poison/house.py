@@ -4,7 +4,7 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,13 @@ class House:
         self._server = Server(f"sqlite:///{self._file}")
         unlimited = [("grpc.max_receive_message_length", -1)]
         self._channel = grpc.insecure_channel(self._server.address, options=unlimited)
+        self._reader = sqlite3.connect(f"file:{self._file}?mode=ro", uri=True)
+        self._version, self._rows = -1, dict[str, Any]()
 
     def stop(self) -> str:
         """What the server has logged."""
         self._channel.close()
+        self._reader.close()
         return self._server.terminate()[1]
 
     def restart(self) -> str:
@@ -158,14 +161,21 @@ class House:
             state = self.ok("GetPolicyState", pp.GetPolicyStateRequest(name=policy.name))
             look.seen[f"policy {policy.name}"] = policy
             look.seen[f"state of {policy.name}"] = (state.position, state.state_hash)
-        with closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True)) as connection:
-            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            for (table,) in tables.fetchall():
-                rows = connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
-                digest = hashlib.sha256(repr(rows).encode()).hexdigest()
-                look.seen[f"table {table}"] = (len(rows), digest)
+        look.seen.update(self._tables())
         self._last_look = look
         return look
+
+    def _tables(self) -> dict[str, Any]:
+        """How many rows each table has, and a hash over all of them."""
+        (version,) = self._reader.execute("PRAGMA data_version").fetchone()
+        if version != self._version:  # somebody has committed something
+            self._version, self._rows = version, {}
+            tables = self._reader.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            for (table,) in tables.fetchall():
+                rows = self._reader.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+                digest = hashlib.sha256(repr(rows).encode()).hexdigest()
+                self._rows[f"table {table}"] = (len(rows), digest)
+        return self._rows
 
     @contextmanager
     def unchanged(self, what: object) -> Iterator[None]:
