@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from bandit_service import configuration
-from bandit_service.batch import Known
 from bandit_service.configuration import Change
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import InvalidField, PolicyNotFound
@@ -54,12 +53,9 @@ class Administrator:
     ) -> tuple[PolicyView, bool]:
         """The policy as changed, and whether its learning started afresh."""
         engine = self._engine(name)
-
-        def make(known: Known) -> Change:
-            return configuration.updated(changes, known.has_feedback)
-
+        change = configuration.updated(changes)
         restarted = await self._journal.change(
-            lambda batch: batch.revise(engine.identity.id, etag, make), self._timeout
+            lambda batch: batch.revise(engine.identity.id, etag, change), self._timeout
         )
         return engine.view(), restarted
 
@@ -88,7 +84,7 @@ class Administrator:
     async def _revise(self, policy: str, change: Change, etag: str) -> PolicyView:
         engine = self._engine(policy)
         await self._journal.change(
-            lambda batch: batch.revise(engine.identity.id, etag, lambda _: change), self._timeout
+            lambda batch: batch.revise(engine.identity.id, etag, change), self._timeout
         )
         return engine.view()
 

@@ -95,20 +95,15 @@ class Known:
     def __init__(self, engine: PolicyEngine | None = None) -> None:
         self.position = engine.position if engine else 0
         self.revision = engine.revision if engine else 0
-        self.has_feedback = bool(engine and engine.has_feedback)
         self.terms: Terms | None = engine.terms() if engine else None
 
     def follow(self, entry: JournalEntry, shape_of: ShapeOf) -> None:
         event = entry.event
         self.position = entry.position
         if isinstance(event, RevisionEvent):
-            if self.terms is not None and event.epoch != self.terms.epoch:
-                self.has_feedback = False
             self.revision = event.revision
             version = shape_of(event.config.features).version
             self.terms = Terms(event.config, event.epoch, version)
-        elif event.lessons:
-            self.has_feedback = True
 
 
 class Batch:
@@ -217,7 +212,7 @@ class Batch:
         self.append(identity.id, [JournalEntry(1, RevisionEvent(1, 0, checked, self.now))])
         return identity.id
 
-    def revise(self, policy_id: int, given_etag: str, make: "Callable[[Known], Change]") -> bool:
+    def revise(self, policy_id: int, given_etag: str, change: Change) -> bool:
         """Changes a policy's configuration; True if learning starts afresh.
 
         Raises StaleEtag, or what the change raises.
@@ -226,7 +221,7 @@ class Batch:
         assert known.terms is not None
         self._check_etag(policy_id, known, given_etag)
         old, epoch = known.terms.config, known.terms.epoch
-        new = check(make(known)(old), self._shape_of)
+        new = check(change(old), self._shape_of)
         afresh = restarts(old, new, self._shape_of)
         if new != old:
             event = RevisionEvent(known.revision + 1, epoch + afresh, new, self.now)

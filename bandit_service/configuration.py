@@ -4,7 +4,6 @@ A configuration is checked whole whenever it changes, so that nothing which cann
 route ever gets into a journal.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +14,7 @@ import policies
 from bandit_service.errors import (
     ArmExists,
     ArmNotFound,
-    ClockInUse,
+    ClockFixed,
     DefaultArmInUse,
     InvalidField,
 )
@@ -25,6 +24,8 @@ MOST_ARMS = 256
 MOST_FEATURES = 512
 # K * d^2 numbers twice over (sums and inverses): 4 million are 64 MB.
 MOST_NUMBERS = 4_000_000
+# Seconds or requests. A thousandth forgets all at once; the longest is what a Duration holds.
+SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE = 1e-3, 315_576_000_000.0
 
 _POLICY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 _MOST_ARM_NAME = 128
@@ -94,16 +95,17 @@ def _sums(policy: policies.Policy[Any]) -> dict[str, tuple[int, ...]]:
     return {name: sums.shape for name, sums in policy.start(1).canonical().items()}
 
 
-def updated(changes: Mapping[str, Any], has_feedback: bool) -> Change:
+def updated(changes: Mapping[str, Any]) -> Change:
     """A change of the policy's own fields."""
 
     def change(config: PolicyConfig) -> PolicyConfig:
         if unknown := sorted(changes.keys() - _changeable(PolicyConfig)):
             raise InvalidField("update_mask", f"{unknown[0]!r} cannot be changed")
         new = msgspec.structs.replace(config, **changes)
-        # What was learned carries the readings of one clock; without forgetting, of time.
-        if has_feedback and clock_of(new) is not clock_of(config):
-            raise ClockInUse(config.name)
+        # Every decision carries a reading of one clock, and feedback on it may come at any
+        # time: seconds learned among ordinals would outweigh them for ever.
+        if clock_of(new) is not clock_of(config):
+            raise ClockFixed(config.name, clock_of(config).value)
         return new
 
     return change
@@ -118,6 +120,7 @@ def arm_added(arm: Arm) -> Change:
     def change(config: PolicyConfig) -> PolicyConfig:
         if any(known.name == arm.name for known in config.arms):
             raise ArmExists(config.name, arm.name)
+        _check_arm_numbers(arm, "arm")
         return msgspec.structs.replace(config, arms=(*config.arms, arm))
 
     return change
@@ -129,7 +132,11 @@ def arm_updated(name: str, changes: Mapping[str, Any]) -> Change:
     def change(config: PolicyConfig) -> PolicyConfig:
         if unknown := sorted(changes.keys() - (_changeable(Arm) - {"state"})):
             raise InvalidField("update_mask", f"{unknown[0]!r} cannot be changed")
-        return _with_arm(config, name, changes)
+        new = _with_arm(config, name, changes)
+        for arm in new.arms:
+            if arm.name == name:
+                _check_arm_numbers(arm, "arm")
+        return new
 
     return change
 
@@ -213,8 +220,11 @@ def _check_numbers(config: PolicyConfig) -> None:
         _check_number(f"objective.{name}", getattr(config.objective, name))
     if config.forgetting is not None:
         half_life = config.forgetting.half_life
-        if not (math.isfinite(half_life) and half_life > 0.0):
-            raise InvalidField("forgetting.half_life", f"must be above 0, not {half_life:g}")
+        if not SHORTEST_HALF_LIFE <= half_life <= LONGEST_HALF_LIFE:
+            raise InvalidField(
+                "forgetting.half_life",
+                f"must be from {SHORTEST_HALF_LIFE:g} to {LONGEST_HALF_LIFE:g}, not {half_life:g}",
+            )
     sources = config.quality_sources
     if not sources or len(set(sources)) < len(sources):
         raise InvalidField("quality_sources", "at least one is required, and each only once")

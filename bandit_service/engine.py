@@ -59,7 +59,6 @@ class PolicyEngine:
         self.identity = identity
         self.revision = self.epoch = self.position = self.requests = 0
         self.update_time = identity.create_time
-        self.has_feedback = False  # since learning began, or began afresh
         self.sessions: OrderedDict[bytes, int | None] = OrderedDict()
         self._shape_of = shape_of
 
@@ -81,7 +80,6 @@ class PolicyEngine:
         afresh = self.revision == 0 or event.epoch != self.epoch
         if afresh:
             self.state = policy.start(len(config.arms))
-            self.has_feedback = False
             if self.revision == 0:
                 self.calls = CallStatistics(len(config.arms))
             self.calls.qualities[:] = 0.0
@@ -104,7 +102,6 @@ class PolicyEngine:
         )
 
     def _learn(self, event: FeedbackEvent) -> None:
-        self.has_feedback |= bool(event.lessons)
         for lesson in event.lessons:
             context = np.frombuffer(lesson.context)
             if lesson.old is None:

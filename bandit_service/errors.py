@@ -4,7 +4,7 @@ BanditError
 ├── BadInput            InvalidField, WrongContext
 ├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
-├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockInUse
+├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed
 ├── Stale               StaleEtag
 ├── Exhausted           Overloaded
 ├── Unavailable         StoreUnavailable, Draining
@@ -106,11 +106,13 @@ class DefaultArmInUse(FailedPrecondition):
         )
 
 
-class ClockInUse(FailedPrecondition):
-    def __init__(self, policy: str) -> None:
+class ClockFixed(FailedPrecondition):
+    def __init__(self, policy: str, clock: str) -> None:
         super().__init__(
-            f"policy {policy!r} has feedback already; its clock of forgetting cannot change",
+            f"the decisions of policy {policy!r} are stamped by the clock of {clock}, and that "
+            "cannot change; create another policy",
             policy=policy,
+            clock=clock,
         )
 
 

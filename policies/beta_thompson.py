@@ -35,8 +35,8 @@ class BetaThompson:
     half_life     clock units after which data counts half, > 0; None: it never fades
     clusters      C, whole, in [1, dim]; the cluster is the largest of the first C features (the
                   first of several), 1 ignores the context
-    prior_wins    Beta prior, in [1, inf)
-    prior_losses  Beta prior, in [1, inf)
+    prior_wins    Beta prior, in [1, 1e6]
+    prior_losses  Beta prior, in [1, 1e6]
 
     ValueError for a setting out of range, and for a quality outside [0, 1].
 
@@ -53,9 +53,9 @@ class BetaThompson:
 
     dim: int
     half_life: float | None = None
-    clusters: int = setting(1, least=1)
-    prior_wins: float = setting(1.0, least=1)
-    prior_losses: float = setting(1.0, least=1)
+    clusters: int = setting(1, least=1, most=1e6)
+    prior_wins: float = setting(1.0, least=1, most=1e6)
+    prior_losses: float = setting(1.0, least=1, most=1e6)
 
     def __post_init__(self) -> None:
         check_dim_and_half_life(self.dim, self.half_life)

@@ -32,13 +32,13 @@ NARROWEST = 1e-9  # as in gaussian_best
 class LinearThompson(LinearPolicy):
     """Plays each arm as often as it is the best, by what is believed of it.
 
-    width          factor on the deviations drawn with, in [0, inf); 1 is Thompson's own, less is
+    width          factor on the deviations drawn with, in [0, 1e6]; 1 is Thompson's own, less is
                    greedier, 0 plays the highest mean. The default leaves most exploration to the
                    optimistic prior
-    noise          deviation of a quality around its mean, in [1e-6, inf)
+    noise          deviation of a quality around its mean, in [1e-6, 1e6]
     unknown_noise  learn each arm's noise: noise^2 is then inverse-gamma(a0, b0) with
                    b0 = a0 * noise^2 at first. Takes some 20 times longer (a row at a time)
-    noise_count    a0 above: how many observations, halved, `noise` counts for, in [0.5, inf)
+    noise_count    a0 above: how many observations, halved, `noise` counts for, in [0.5, 1e6]
 
     and the settings of `LinearPolicy`. ValueError for a setting out of range.
 
@@ -51,10 +51,10 @@ class LinearThompson(LinearPolicy):
 
     name: ClassVar[str] = "linear_thompson"
 
-    width: float = setting(0.1, least=0)
-    noise: float = setting(0.5, least=1e-6)
+    width: float = setting(0.1, least=0, most=1e6)
+    noise: float = setting(0.5, least=1e-6, most=1e6)
     unknown_noise: bool = False
-    noise_count: float = setting(2.0, least=0.5)
+    noise_count: float = setting(2.0, least=0.5, most=1e6)
 
     def probabilities(
         self,

@@ -28,11 +28,11 @@ from policies.settings import setting
 class LinUCB(LinearPolicy):
     """Plays the arm whose optimistic quality estimate is highest.
 
-    width  deviations sqrt(x' A^-1 x) added to the mean, in [0, inf); a quality has at most
+    width  deviations sqrt(x' A^-1 x) added to the mean, in [0, 1e6]; a quality has at most
            a deviation of 1/2, so widths far below 1 explore enough
     oful   take the width from the confidence ellipsoid instead, for contexts with |x| <= 1
-    bound  oful: largest norm of an arm's true weights, in [0, inf)
-    noise  oful: deviation of a quality around its mean, in [0, inf)
+    bound  oful: largest norm of an arm's true weights, in [0, 1e6]
+    noise  oful: deviation of a quality around its mean, in [0, 1e6]
     delta  oful: chance that an ellipsoid misses, in [1e-12, 1]
 
     and the settings of `LinearPolicy`. ValueError for a setting out of range.
@@ -48,10 +48,10 @@ class LinUCB(LinearPolicy):
 
     name: ClassVar[str] = "linucb"
 
-    width: float = setting(0.1, least=0)
+    width: float = setting(0.1, least=0, most=1e6)
     oful: bool = False
-    bound: float = setting(1.0, least=0)
-    noise: float = setting(0.5, least=0)
+    bound: float = setting(1.0, least=0, most=1e6)
+    noise: float = setting(0.5, least=0, most=1e6)
     delta: float = setting(0.1, least=1e-12, most=1)
 
     def probabilities(

@@ -26,7 +26,7 @@ class SquareCB(LinearPolicy):
     """Plays an arm the more rarely, the further its mean is below the best.
 
     gamma0  the chance of an arm a gap g below the best is 1 / (K + gamma0 sqrt(t) g), with K
-            eligible arms and t observations; in [0, inf), 0 plays all evenly
+            eligible arms and t observations; in [0, 1e9], 0 plays all evenly
 
     and the settings of `LinearPolicy`. ValueError for a setting out of range.
 
@@ -39,7 +39,7 @@ class SquareCB(LinearPolicy):
 
     name: ClassVar[str] = "squarecb"
 
-    gamma0: float = setting(10.0, least=0)
+    gamma0: float = setting(10.0, least=0, most=1e9)
 
     def probabilities(
         self,

@@ -223,7 +223,7 @@ def _finite(field: str) -> Callable[[pb.Arm, str], float | None]:
 
 _ARM_FIELDS: Mapping[str, Callable[[pb.Arm, str], Any]] = {
     "model": lambda said, where: form.text(f"{where}model", said.model),
-    "parameters": lambda said, where: _dict(said.parameters, f"{where}parameters"),
+    "parameters": lambda said, where: _dict(said.parameters, f"{where}parameters", _DEEPEST),
     "prompt_version": lambda said, where: form.text(f"{where}prompt_version", said.prompt_version),
     "input_usd_per_million_tokens": _finite("input_usd_per_million_tokens"),
     "output_usd_per_million_tokens": _finite("output_usd_per_million_tokens"),
@@ -238,19 +238,29 @@ _ARM_FIELDS: Mapping[str, Callable[[pb.Arm, str], Any]] = {
 }
 
 
-def _dict(struct: Struct, where: str) -> dict[str, Any]:
+# Levels of parameters. protobuf reads 100 levels of messages, and an answer holds a policy's
+# arms deeper than the request that brought them.
+_DEEPEST = 20
+_LONGEST_PLACE = 100  # characters of a field's name that are repeated to the caller
+
+
+def _dict(struct: Struct, where: str, depth: int) -> dict[str, Any]:
     return {
-        form.text(where, name): _value(value, f"{where}.{name}")
+        form.text(where, name): _value(value, f"{where}.{name}", depth - 1)
         for name, value in struct.fields.items()
     }
 
 
-def _value(value: Value, where: str) -> Any:
+def _value(value: Value, where: str, depth: int) -> Any:
+    """`depth` is how many levels may follow."""
+    if depth < 0:
+        raise InvalidField(where[:_LONGEST_PLACE], "nests too deeply")
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
-        return _dict(value.struct_value, where)
+        return _dict(value.struct_value, where, depth)
     if kind == "list_value":
-        return [_value(item, f"{where}[{i}]") for i, item in enumerate(value.list_value.values)]
+        items = enumerate(value.list_value.values)
+        return [_value(item, f"{where}[{i}]", depth - 1) for i, item in items]
     if kind == "string_value":
         return form.text(where, value.string_value)
     if kind == "bool_value":

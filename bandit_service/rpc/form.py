@@ -97,7 +97,7 @@ def seconds(field: str, duration: Duration) -> float:
 
 def duration(seconds: float) -> Duration:
     written = Duration()
-    written.FromNanoseconds(round(seconds * 1e9))
+    written.FromNanoseconds(min(round(seconds * 1e9), MOST_SECONDS * 1_000_000_000))
     return written
 
 

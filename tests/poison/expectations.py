@@ -47,7 +47,7 @@ ARM_EXISTS = Refusal(grpc.StatusCode.ALREADY_EXISTS, "ARM_EXISTS")
 ID_REUSED = Refusal(grpc.StatusCode.ALREADY_EXISTS, "ID_REUSED")
 NO_ELIGIBLE_ARM = Refusal(grpc.StatusCode.FAILED_PRECONDITION, "NO_ELIGIBLE_ARM")
 DEFAULT_ARM_IN_USE = Refusal(grpc.StatusCode.FAILED_PRECONDITION, "DEFAULT_ARM_IN_USE")
-CLOCK_IN_USE = Refusal(grpc.StatusCode.FAILED_PRECONDITION, "CLOCK_IN_USE")
+CLOCK_FIXED = Refusal(grpc.StatusCode.FAILED_PRECONDITION, "CLOCK_FIXED")
 STALE_ETAG = Refusal(grpc.StatusCode.ABORTED, "STALE_ETAG")
 
 Cases = dict[str, tuple[Refusal, Build]]

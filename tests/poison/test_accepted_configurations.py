@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import permutations
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -16,7 +17,7 @@ from bandit_service.rpc.pb import routing_pb2 as pb
 from tests.poison.expectations import check_restart
 from tests.poison.house import VECTOR, House, a_vector_policy, check_words
 
-EXTREMES = (5e-324, 0.0, 4.0, 1e16, 1e308, -1e308)
+EXTREMES = (5e-324, 0.0, 1e16, 1e308, -1e308)
 SETTINGS = [
     (name, setting) for name in policies.CATALOGUE for setting in policies.known_settings(name)
 ]
@@ -98,8 +99,7 @@ def test_the_longest_half_life_is_told_as_a_valid_duration(house: House):
             assert told.forgetting.half_life.seconds <= LONG_WAY.seconds  # more is none
 
 
-@pytest.mark.parametrize("after", policies.CATALOGUE)
-@pytest.mark.parametrize("before", policies.CATALOGUE)
+@pytest.mark.parametrize(("before", "after"), list(permutations(policies.CATALOGUE, 2)))
 def test_an_algorithm_can_be_changed_for_any_other(house: House, before: str, after: str):
     with a_policy(house, before) as policy:
         house.ok("CreatePolicy", pp.CreatePolicyRequest(policy=policy))
@@ -119,7 +119,7 @@ def test_every_change_of_a_setting_that_is_accepted_can_route_and_learn(
     with a_policy(house, algorithm) as policy:
         house.ok("CreatePolicy", pp.CreatePolicyRequest(policy=policy))
         a_life(house, policy.name)
-        for value in (0.0, 1.0, 2.0):
+        for value in (1.0, 2.0):
             policy.algorithm.settings[setting] = value
             mask = FieldMask(paths=["algorithm"])
             change = pp.UpdatePolicyRequest(policy=policy, update_mask=mask)

@@ -278,3 +278,7 @@ def test_feedback_for_a_deleted_policy_is_refused(house: House):
     house.furnish()
 
     check_refused(house, "Feedback", request, NO_POLICY)
+
+
+def test_after_all_bad_feedback_a_good_query_and_its_feedback_are_taken(house: House):
+    house.serves()

@@ -214,3 +214,7 @@ def test_a_deleted_policy_neither_routes_nor_explains(house: House):
     check_refused(house, "Route", house.query(policy=chat), NO_POLICY)
     explained = pb.GetDecisionRequest(decision_id=decision)
     check_refused(house, "GetDecision", explained, NO_DECISION)
+
+
+def test_after_all_bad_queries_a_good_query_and_its_feedback_are_taken(house: House):
+    house.serves()

@@ -62,7 +62,7 @@ def test_every_family_has_a_code_of_its_own():
         (errors.InvalidField("score", "is odd"), "INVALID_ARGUMENT", "INVALID_FIELD"),
         (errors.PolicyNotFound("chat"), "NOT_FOUND", "POLICY_NOT_FOUND"),
         (errors.IdReused("request_id", "r"), "ALREADY_EXISTS", "ID_REUSED"),
-        (errors.ClockInUse("chat"), "FAILED_PRECONDITION", "CLOCK_IN_USE"),
+        (errors.ClockFixed("chat", "time"), "FAILED_PRECONDITION", "CLOCK_FIXED"),
         (errors.StaleEtag("chat", "1", "2"), "ABORTED", "STALE_ETAG"),
         (errors.Overloaded(9), "RESOURCE_EXHAUSTED", "OVERLOADED"),
         (errors.StoreUnavailable(), "UNAVAILABLE", "STORE_UNAVAILABLE"),

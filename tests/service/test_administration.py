@@ -8,7 +8,7 @@ import pytest
 from bandit_service.errors import (
     ArmExists,
     BanditError,
-    ClockInUse,
+    ClockFixed,
     DefaultArmInUse,
     InvalidField,
     PolicyExists,
@@ -190,21 +190,14 @@ async def test_the_default_arm_cannot_be_taken_away(service):
         await service.administrator.retire_arm("chat", "small", "")
 
 
-async def test_the_clock_cannot_change_once_there_is_feedback_even_after_a_restart(
-    database, by_requests
-):
-    async with running(database) as service:
-        await service.create()
-        await service.recorder.record(a_submission(decision_id=await service.decide(), success=1))
-        with pytest.raises(ClockInUse):
-            await service.administrator.update("chat", {"forgetting": by_requests}, "")
+async def test_the_clock_of_forgetting_cannot_change_but_the_half_life_can(service, by_requests):
+    by_time = Forgetting(half_life=60.0)
 
-    async with running(database) as service:
-        with pytest.raises(ClockInUse):
-            await service.administrator.update("chat", {"forgetting": by_requests}, "")
-        by_time = Forgetting(half_life=60.0)
-        view, _ = await service.administrator.update("chat", {"forgetting": by_time}, "")
-        assert view.config.forgetting == by_time
+    with pytest.raises(ClockFixed):
+        await service.administrator.update("chat", {"forgetting": by_requests}, "")
+    view, _ = await service.administrator.update("chat", {"forgetting": by_time}, "")
+
+    assert view.config.forgetting == by_time
 
 
 async def test_a_deleted_policy_is_gone_and_its_name_is_free(database):

@@ -6,7 +6,7 @@ from bandit_service.configuration import arm_added, arm_state_changed, arm_updat
 from bandit_service.errors import (
     ArmExists,
     ArmNotFound,
-    ClockInUse,
+    ClockFixed,
     DefaultArmInUse,
     InvalidField,
 )
@@ -67,7 +67,7 @@ def test_the_default_arm_stays_until_another_is_named(state):
     with pytest.raises(DefaultArmInUse, match="name another default first"):
         arm_state_changed("small", state)(config)
 
-    moved = updated({"default_arm": "large"}, has_feedback=True)(config)
+    moved = updated({"default_arm": "large"})(config)
     assert state_of(arm_state_changed("small", state)(moved), "small") is state
 
 
@@ -97,7 +97,7 @@ def test_some_fields_of_an_arm_cannot_be_updated(field):
 @pytest.mark.parametrize("field", ["name", "arms", "colour"])
 def test_some_fields_of_a_policy_cannot_be_updated(field):
     with pytest.raises(InvalidField, match=f"'{field}' cannot be changed") as refused:
-        updated({field: "x"}, has_feedback=False)(a_config())
+        updated({field: "x"})(a_config())
 
     assert refused.value.field == "update_mask"
 
@@ -105,7 +105,7 @@ def test_some_fields_of_a_policy_cannot_be_updated(field):
 def test_an_update_leaves_the_fields_that_it_does_not_name():
     before = a_config(floor=0.2, default_arm="large")
 
-    after = updated({"floor": 0.3}, has_feedback=True)(before)
+    after = updated({"floor": 0.3})(before)
 
     assert after == a_config(floor=0.3, default_arm="large")
 
@@ -125,19 +125,11 @@ def test_an_update_leaves_the_fields_that_it_does_not_name():
         (BY_REQUESTS, None, False),
     ],
 )
-def test_once_there_is_feedback_the_clock_cannot_change(before, after, allowed):
-    change = updated({"forgetting": after}, has_feedback=True)
+def test_the_clock_cannot_change(before, after, allowed):
+    change = updated({"forgetting": after})
 
     if allowed:
         assert change(a_config(forgetting=before)).forgetting == after
     else:
-        with pytest.raises(ClockInUse):
+        with pytest.raises(ClockFixed):
             change(a_config(forgetting=before))
-
-
-@pytest.mark.parametrize("before", [None, BY_TIME, BY_REQUESTS])
-@pytest.mark.parametrize("after", [None, BY_TIME, BY_REQUESTS])
-def test_before_any_feedback_the_clock_may_change(before, after):
-    change = updated({"forgetting": after}, has_feedback=False)
-
-    assert change(a_config(forgetting=before)).forgetting == after

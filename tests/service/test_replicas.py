@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bandit_service.errors import ClockInUse, IdReused, StaleEtag
+from bandit_service.errors import IdReused, StaleEtag
 from bandit_service.model import Arm, Effect
 from tests.builders import a_query, a_submission
 from tests.service.running import Service, running
@@ -134,11 +134,3 @@ async def test_a_change_that_was_made_elsewhere_makes_the_etag_stale(pair):
     assert second.administrator.get("chat").config.floor in (0.01, 0.2)
     updated, _ = await second.administrator.update("chat", {"sticky_sessions": False}, "")
     assert (updated.config.floor, updated.config.sticky_sessions) == (0.2, False)
-
-
-async def test_feedback_that_only_the_other_has_seen_keeps_the_clock_too(pair, by_requests):
-    first, second = pair
-    await praise(first, "f1")
-
-    with pytest.raises(ClockInUse):
-        await second.administrator.update("chat", {"forgetting": by_requests}, "")

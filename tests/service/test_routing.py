@@ -14,7 +14,7 @@ from bandit_service.errors import (
     WrongContext,
 )
 from bandit_service.model import Features, Mode, Routed, TextFeatures
-from tests.builders import NOW, a_query, a_submission, packed
+from tests.builders import a_query, a_submission, packed
 from tests.service.running import running
 
 TEXT = Features(text=TextFeatures(dimensions=16))
@@ -208,18 +208,6 @@ async def test_the_count_of_requests_goes_on_after_a_restart(database, by_reques
 
     async with running(database) as service:
         assert (await service.routed())[0].decision.clock == 8.0
-
-
-async def test_the_count_of_requests_starts_at_0_though_decisions_were_made_by_time(
-    database, by_requests
-):
-    async with running(database) as service:
-        await service.create()
-        await service.routed(3)
-
-    async with running(database) as service:
-        await service.administrator.update("chat", {"forgetting": by_requests}, "")
-        assert (await service.routed())[0].decision.clock < NOW / 2
 
 
 async def test_an_explanation_says_what_each_arm_looked_like_and_what_came_of_it(service):

@@ -1,0 +1,239 @@
+"""What a policy and an arm cannot be, and the field that is said to be at fault."""
+
+import math
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.struct_pb2 import Struct, Value
+
+from bandit_service.rpc.pb import policy_pb2 as pp
+
+NAN, INF = math.nan, math.inf
+NUL = "a\0b"
+LONG = "n" * 129
+
+
+def features(kind: object) -> pp.Policy:
+    text = isinstance(kind, pp.TextFeatures)
+    return pp.Policy(features=pp.Features(**{"text" if text else "vector": kind}))  # type: ignore[arg-type]
+
+
+def algorithm(name: str, **settings: float) -> pp.Policy:
+    return pp.Policy(algorithm=pp.Algorithm(name=name, settings=settings))
+
+
+def forgetting(**said: object) -> pp.Policy:
+    return pp.Policy(forgetting=pp.Forgetting(**said))  # type: ignore[arg-type]
+
+
+def objective(**said: float) -> pp.Policy:
+    return pp.Policy(objective=pp.Objective(**said))
+
+
+# By the field to change: values it cannot have, with the field that is said to be at fault.
+VALUES: dict[str, tuple[str, str, pp.Policy]] = {
+    "an unknown algorithm": ("algorithm", "algorithm", algorithm("guess")),
+    "an algorithm's name with NUL": ("algorithm", "algorithm.name", algorithm(NUL)),
+    "an unknown setting": ("algorithm", "algorithm", algorithm("linucb", luck=1.0)),
+    "a setting out of range": ("algorithm", "algorithm", algorithm("linucb", ridge=-1.0)),
+    "a setting of NaN": (
+        "algorithm",
+        "algorithm.settings.ridge",
+        algorithm("linucb", ridge=NAN),
+    ),
+    "a setting of infinity": (
+        "algorithm",
+        "algorithm.settings.ridge",
+        algorithm("linucb", ridge=INF),
+    ),
+    "half a cluster": ("algorithm", "algorithm", algorithm("beta_thompson", clusters=1.5)),
+    "more clusters than features": (
+        "algorithm",
+        "algorithm",
+        algorithm("beta_thompson", clusters=1e308),
+    ),
+    "features of no kind": ("features", "features.kind", pp.Policy(features=pp.Features())),
+    "no dimension": ("features", "features.vector.dimension", features(pp.VectorFeatures())),
+    "a negative dimension": (
+        "features",
+        "features.vector.dimension",
+        features(pp.VectorFeatures(dimension=-1)),
+    ),
+    "512 dimensions": (
+        "features",
+        "features.vector.dimension",
+        features(pp.VectorFeatures(dimension=512)),
+    ),
+    "text of 7 dimensions": (
+        "features",
+        "features.text.dimensions",
+        features(pp.TextFeatures(dimensions=7)),
+    ),
+    "text of two billion dimensions": (
+        "features",
+        "features.text.dimensions",
+        features(pp.TextFeatures(dimensions=2**31 - 1)),
+    ),
+    "a worth of NaN": (
+        "objective",
+        "objective.quality_per_usd",
+        objective(quality_per_usd=NAN),
+    ),
+    "a worth of infinity": (
+        "objective",
+        "objective.quality_per_second",
+        objective(quality_per_second=INF),
+    ),
+    "a negative worth": (
+        "objective",
+        "objective.quality_per_joule",
+        objective(quality_per_joule=-1.0),
+    ),
+    "a worth of 1e308": (
+        "objective",
+        "objective.quality_per_usd",
+        objective(quality_per_usd=1e308),
+    ),
+    "an unknown mode": ("mode", "mode", pp.Policy(mode=99)),  # type: ignore[arg-type]
+    "a default arm that never was": ("default_arm", "default_arm", pp.Policy(default_arm="nobody")),
+    "a default arm with NUL": ("default_arm", "default_arm", pp.Policy(default_arm=NUL)),
+    "an empty half-life": ("forgetting", "forgetting.half_life", forgetting()),
+    "a negative half-life": (
+        "forgetting",
+        "forgetting.half_life",
+        forgetting(half_life=Duration(seconds=-1)),
+    ),
+    "a half-life that is no duration": (
+        "forgetting",
+        "forgetting.half_life",
+        forgetting(half_life=Duration(seconds=2**63 - 1)),
+    ),
+    "a half-life of two clocks": (
+        "forgetting",
+        "forgetting.half_life_requests",
+        forgetting(half_life=Duration(seconds=1), half_life_requests=1.0),
+    ),
+    "no requests of half-life": (
+        "forgetting",
+        "forgetting.half_life_requests",
+        forgetting(clock=pp.FORGETTING_CLOCK_REQUESTS),
+    ),
+    "NaN requests of half-life": (
+        "forgetting",
+        "forgetting.half_life_requests",
+        forgetting(clock=pp.FORGETTING_CLOCK_REQUESTS, half_life_requests=NAN),
+    ),
+    "an unknown clock": ("forgetting", "forgetting.clock", forgetting(clock=99)),
+    "a floor of NaN": ("floor", "floor", pp.Policy(floor=NAN)),
+    "a floor of infinity": ("floor", "floor", pp.Policy(floor=INF)),
+    "a floor below 0": ("floor", "floor", pp.Policy(floor=-5e-324)),
+    "a floor of 1e308": ("floor", "floor", pp.Policy(floor=1e308)),
+    "an unknown source": (
+        "quality_sources",
+        "quality_sources[1]",
+        pp.Policy(quality_sources=[1, 99]),  # type: ignore[list-item]
+    ),
+    "a source of no kind": (
+        "quality_sources",
+        "quality_sources[0]",
+        pp.Policy(quality_sources=[0]),  # type: ignore[list-item]
+    ),
+    "a source twice": (
+        "quality_sources",
+        "quality_sources",
+        pp.Policy(quality_sources=[1, 1]),  # type: ignore[list-item]
+    ),
+    "an unknown way to learn preferences": (
+        "preference_learning",
+        "preference_learning",
+        pp.Policy(preference_learning=99),  # type: ignore[arg-type]
+    ),
+}
+
+
+def parameters(value: Value) -> pp.Arm:
+    return pp.Arm(parameters=Struct(fields={"temperature": value}))
+
+
+# The same for arms; fields are below the arm.
+ARM_VALUES: dict[str, tuple[str, str, pp.Arm]] = {
+    "a model with NUL": ("model", "model", pp.Arm(model=NUL)),
+    "a parameter of NaN": (
+        "parameters",
+        "parameters.temperature",
+        parameters(Value(number_value=NAN)),
+    ),
+    "a parameter of infinity": (
+        "parameters",
+        "parameters.temperature",
+        parameters(Value(number_value=INF)),
+    ),
+    "a parameter of no kind": ("parameters", "parameters.temperature", parameters(Value())),
+    "a parameter with NUL": (
+        "parameters",
+        "parameters.temperature",
+        parameters(Value(string_value=NUL)),
+    ),
+    "a prompt's version with NUL": (
+        "prompt_version",
+        "prompt_version",
+        pp.Arm(prompt_version=NUL),
+    ),
+    "a price of NaN": (
+        "input_usd_per_million_tokens",
+        "input_usd_per_million_tokens",
+        pp.Arm(input_usd_per_million_tokens=NAN),
+    ),
+    "a negative price": (
+        "output_usd_per_million_tokens",
+        "output_usd_per_million_tokens",
+        pp.Arm(output_usd_per_million_tokens=-0.01),
+    ),
+    "a price of 1e308": (
+        "input_usd_per_million_tokens",
+        "input_usd_per_million_tokens",
+        pp.Arm(input_usd_per_million_tokens=1e308),
+    ),
+    "a limit of no tokens": (
+        "context_limit_tokens",
+        "context_limit_tokens",
+        pp.Arm(context_limit_tokens=0),
+    ),
+    "a negative limit": (
+        "context_limit_tokens",
+        "context_limit_tokens",
+        pp.Arm(context_limit_tokens=-(2**63)),
+    ),
+    "an unknown modality": ("modalities", "modalities[1]", pp.Arm(modalities=[1, 99])),  # type: ignore[list-item]
+    "a modality of no kind": ("modalities", "modalities[0]", pp.Arm(modalities=[0])),  # type: ignore[list-item]
+    "an empty tag": ("tags", "tags[0]", pp.Arm(tags=[""])),
+    "a tag that is too long": ("tags", "tags[0]", pp.Arm(tags=[LONG])),
+    "an energy of infinity": (
+        "declared_joules_per_output_token",
+        "declared_joules_per_output_token",
+        pp.Arm(declared_joules_per_output_token=INF),
+    ),
+    "a negative energy": (
+        "declared_joules_per_output_token",
+        "declared_joules_per_output_token",
+        pp.Arm(declared_joules_per_output_token=-1.0),
+    ),
+}
+ARM_NAMES = {
+    "no name": "",
+    "a blank name": " ",
+    "a name that begins with a blank": " small",
+    "a name that is too long": LONG,
+    "a name with NUL": NUL,
+    "a name of two lines": "small\nlarge",
+    "a name with a control character": "small\x1b[31m",
+}
+POLICY_NAMES = {
+    "no name": "",
+    "a name that begins with a digit": "1st",
+    "a name of 64 letters": "n" * 64,
+    "a name of 100 kB": "n" * 100_000,
+    "a name with NUL": NUL,
+    "a name with a line's end": "chat\n",
+    "a name of foreign letters": "\u4e2d\u6587",
+    "a name with a quote": "chat'; --",
+}
