@@ -62,8 +62,6 @@ class Administrator:
     async def delete(self, name: str, etag: str) -> None:
         policy_id = self._engine(name).identity.id
         await self._journal.change(lambda batch: batch.delete(policy_id, etag), self._timeout)
-        if policy_id in self._registry.by_id:
-            self._registry.remove(policy_id)
 
     async def add_arm(self, policy: str, arm: Arm, etag: str) -> PolicyView:
         return await self._revise(policy, configuration.arm_added(arm), etag)

@@ -42,6 +42,9 @@ async def serve(settings: Settings) -> int:
     for config in settings.policies:
         check(config, _shape_of)
     rpc.check_listen(settings.listen)
+    tls = _tls_files(settings)
+    if tls is not None:
+        rpc.check_tls(tls)
     store = open_store(settings.database)
     registry = Registry()
     journal = Journal(store, registry, _shape_of, now=time.time)
@@ -56,12 +59,14 @@ async def serve(settings: Settings) -> int:
             administrator,
             health=health,
             listen=settings.listen,
-            tls=_tls_files(settings),
+            tls=tls,
             insecure=settings.insecure,
             with_reflection=True,
         )
         for config in settings.policies:
-            if config.name not in registry.by_name:
+            if config.name in registry.by_name:
+                log.warning("policy %r exists already and stays as it is", config.name)
+            else:
                 await administrator.create(config)
         _warm_up(registry)
         await rpc.start(server, health)

@@ -14,6 +14,7 @@ from bandit_service.configuration import Change, ShapeOf, check, restarts
 from bandit_service.engine import PolicyEngine, etag
 from bandit_service.errors import (
     BanditError,
+    BrokenJournal,
     DecisionNotFound,
     IdReused,
     PolicyNotFound,
@@ -103,7 +104,7 @@ class Known:
         if isinstance(event, RevisionEvent):
             self.revision = event.revision
             version = shape_of(event.config.features).version
-            self.terms = Terms(event.config, event.epoch, version)
+            self.terms = Terms(event.config, event.epoch, event.started_epoch, version)
 
 
 class Batch:
@@ -125,6 +126,7 @@ class Batch:
         self._heads: dict[int, Known] = {}
         self.entries: list[tuple[int, JournalEntry]] = []
         self.created: list[StoredPolicy] = []
+        self.deleted: list[int] = []
 
     def commit(self, jobs: list[Job]) -> list[tuple[Job, Any]]:
         """Writes the jobs and returns each with its result."""
@@ -147,6 +149,8 @@ class Batch:
                 recorded = iter(_record(self, [s for job in feedback for s in job.submissions]))
                 results += [(job, [next(recorded) for _ in job.submissions]) for job in feedback]
         self._committed.update(self._heads)
+        for policy_id in self.deleted:
+            self._committed.pop(policy_id, None)
         return results
 
     def _work(self, job: PolicyJob) -> Any:
@@ -180,7 +184,10 @@ class Batch:
                 known.__dict__.update(before.__dict__)
             self._heads[policy_id] = known
             while known.position < head:
-                for entry in self.tx.events(policy_id, known.position, PAGE):
+                page = self.tx.events(policy_id, known.position, PAGE)
+                if not page:
+                    raise BrokenJournal(policy_id, known.position + 1)
+                for entry in page:
                     self._follow(policy_id, known, entry)
         return known
 
@@ -209,7 +216,7 @@ class Batch:
         checked = check(config, self._shape_of)
         identity = self.tx.create_policy(config.name, secrets.token_bytes(32), self.now)
         self.created.append(identity)
-        self.append(identity.id, [JournalEntry(1, RevisionEvent(1, 0, checked, self.now))])
+        self.append(identity.id, [JournalEntry(1, RevisionEvent(1, 0, 0, checked, self.now))])
         return identity.id
 
     def revise(self, policy_id: int, given_etag: str, change: Change) -> bool:
@@ -221,16 +228,20 @@ class Batch:
         assert known.terms is not None
         self._check_etag(policy_id, known, given_etag)
         old, epoch = known.terms.config, known.terms.epoch
+        started = known.terms.started_epoch
         new = check(change(old), self._shape_of)
         afresh = restarts(old, new, self._shape_of)
         if new != old:
-            event = RevisionEvent(known.revision + 1, epoch + afresh, new, self.now)
+            epoch += afresh or new.forgetting != old.forgetting
+            started = epoch if afresh else started
+            event = RevisionEvent(known.revision + 1, epoch, started, new, self.now)
             self.append(policy_id, [JournalEntry(known.position + 1, event)])
         return afresh
 
     def delete(self, policy_id: int, given_etag: str) -> None:
         self._check_etag(policy_id, self.head(policy_id), given_etag)
         self.tx.delete_policy(policy_id, self.now)
+        self.deleted.append(policy_id)
 
     def _check_etag(self, policy_id: int, known: Known, given: str) -> None:
         current = etag(policy_id, known.revision)

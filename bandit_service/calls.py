@@ -14,8 +14,8 @@ from bandit_service.model import Arm, ArmState, ArmStatistics, Objective, Query,
 
 Array = NDArray[np.float64]
 
-_FIELDS = ("cost_usd", "latency_seconds", "energy_joules", "output_tokens")
-_COST, _LATENCY, _ENERGY, _OUTPUT = range(4)
+_FIELDS = ("cost_usd", "latency_seconds", "energy_joules", "input_tokens", "output_tokens")
+_COST, _LATENCY, _ENERGY, _INPUT, _OUTPUT = range(len(_FIELDS))
 
 # Five failures in a row are no accident at any usable failure rate (at 10 % one in
 # 100,000). The rest doubles while a probe keeps failing.
@@ -28,7 +28,7 @@ class CallStatistics:
     """Sums over the calls of K arms.
 
     qualities (K, 2)        sum and number of the qualities that stand, never faded
-    totals, counts  (K, 4)  cost in USD, latency in s, energy in J, output tokens
+    totals, counts  (K, 5)  cost in USD, latency in s, energy in J, tokens read and written
     calls, failures (K,)    calls heard of, and those that failed
     streak, last_failure (K,)  failures in a row; when the last one was, in s
     """
@@ -94,7 +94,7 @@ class CallStatistics:
         return (self.streak >= FAILURES_BEFORE_REST) & (now < self.last_failure + rest)
 
     def means(self) -> Array:
-        """Mean of each field per arm, shape (K, 4); NaN where nothing is known."""
+        """Mean of each field per arm, shape (K, 5); NaN where nothing is known."""
         known = np.where(self.counts > 0.0, self.counts, np.nan)
         means: Array = self.totals / known
         return means
@@ -139,13 +139,16 @@ def offsets(
 
 
 def _expected_cost(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) -> Array:
-    """USD a call, (n, K): list price times tokens where both are known, else the mean seen."""
+    """USD a call, (n, K). What is known best of: list prices times the tokens that the caller
+    expects; the mean seen; list prices times the mean tokens seen."""
     price_in = _column(arm.input_usd_per_million_tokens for arm in arms)
     price_out = _column(arm.output_usd_per_million_tokens for arm in arms)
-    read = _column(query.input_tokens for query in queries)[:, None]
-    written = _output_tokens(means, queries)
-    listed = (_times(read, price_in) + _times(written, price_out)) / 1e6
-    return np.where(np.isnan(listed), means[:, _COST], listed)
+    told = _column(query.input_tokens for query in queries)[:, None]
+    written = _times(_output_tokens(means, queries), price_out)
+    expected = (_times(told, price_in) + written) / 1e6
+    usual = (_times(means[:, _INPUT], price_in) + written) / 1e6
+    seen = np.where(np.isnan(means[:, _COST]), usual, means[:, _COST])
+    return np.where(np.isnan(expected), seen, expected)
 
 
 def _expected_energy(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) -> Array:

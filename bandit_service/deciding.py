@@ -164,12 +164,18 @@ class Decider:
         exclusions: bytes,
     ) -> Decision:
         second = None
-        alone = propensity >= 1.0
+        alone = exclusions.count(Exclusion.NONE) == 1
         if query.duel and not alone:
-            chances = np.frombuffer(probabilities)
-            second = draw.draw_second(self._secret, decision_id, chances, arm)
-            if second is not None:
-                propensity *= float(chances[second]) / (1.0 - propensity)
+            drawn = draw.draw_second(
+                self._secret,
+                decision_id,
+                np.frombuffer(probabilities),
+                arm,
+                np.frombuffer(exclusions, dtype=np.uint8) == Exclusion.NONE,
+            )
+            if drawn is not None:
+                second = drawn[0]
+                propensity *= drawn[1]
         sticky = kept is not None and not self._observing
         return Decision(
             decision_id,
@@ -189,7 +195,7 @@ class Decider:
             second,
             shadow,
             added,
-            alone and not sticky and not self._observing and exclusions.count(0) == 1,
+            alone and not sticky and not self._observing,
             sticky,
             self._observing,
             False,  # degraded

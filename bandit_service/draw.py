@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 _MANTISSA = 1 << 53
 _FIRST = b"first arm"
@@ -71,16 +72,25 @@ def draw_first(secret: bytes, ids: Sequence[str], probabilities: Array) -> list[
     return draw(probabilities, [uniform(secret, i) for i in ids])
 
 
-def draw_second(secret: bytes, decision_id: str, probabilities: Array, first: int) -> int | None:
-    """The other arm of a duel: from the same probabilities (K,) without the first.
+def draw_second(
+    secret: bytes, decision_id: str, probabilities: Array, first: int, eligible: Mask
+) -> tuple[int, float] | None:
+    """The other arm of a duel, and its chance given the first.
 
-    None if no other arm has a probability.
+    From the same probabilities (K,) without the first; where they leave nothing, because
+    the first was certain, evenly from the other eligible arms (K,). None if there are none.
     """
     others = probabilities.copy()
     others[first] = 0.0
-    if others.sum() <= 0.0:
+    total = float(others.sum())
+    if total <= 0.0:
+        others = eligible.astype(np.float64)
+        others[first] = 0.0
+        total = float(others.sum())
+    if total <= 0.0:
         return None
-    return draw(others[None, :], [uniform(secret, decision_id, _SECOND)])[0]
+    second = draw(others[None, :], [uniform(secret, decision_id, _SECOND)])[0]
+    return second, float(others[second]) / total
 
 
 def keyed_hash(secret: bytes, what: str) -> bytes:

@@ -54,10 +54,11 @@ class PolicyEngine:
     policy: policies.Policy[Any]
     state: policies.State
     calls: CallStatistics
+    names: list[str]  # of the slots
 
     def __init__(self, identity: StoredPolicy, shape_of: ShapeOf) -> None:
         self.identity = identity
-        self.revision = self.epoch = self.position = self.requests = 0
+        self.revision = self.epoch = self.started_epoch = self.position = self.requests = 0
         self.update_time = identity.create_time
         self.sessions: OrderedDict[bytes, int | None] = OrderedDict()
         self._shape_of = shape_of
@@ -77,7 +78,7 @@ class PolicyEngine:
     def _revise(self, event: RevisionEvent) -> None:
         config, shape = event.config, self._shape_of(event.config.features)
         policy = configuration.build(config, shape.dim)
-        afresh = self.revision == 0 or event.epoch != self.epoch
+        afresh = self.revision == 0 or event.started_epoch != self.started_epoch
         if afresh:
             self.state = policy.start(len(config.arms))
             if self.revision == 0:
@@ -95,7 +96,9 @@ class PolicyEngine:
                 self.state.drop_arm(slot)
                 self.calls.drop_arm(slot)
         self.config, self.shape, self.policy = config, shape, policy
-        self.revision, self.epoch, self.update_time = event.revision, event.epoch, event.time
+        self.names = [arm.name for arm in config.arms]
+        self.revision, self.update_time = event.revision, event.time
+        self.epoch, self.started_epoch = event.epoch, event.started_epoch
         identity = self.identity
         self._decider = Decider(
             config, policy, identity.id, identity.secret, event.revision, shape.version
@@ -156,6 +159,11 @@ class PolicyEngine:
         if len(self.sessions) > MOST_SESSIONS:
             self.sessions.popitem(last=False)
 
+    def forget_session(self, session: bytes | None) -> None:
+        """What is remembered of a session may be wrong: look it up the next time."""
+        if session is not None:
+            self.sessions.pop(session, None)
+
     def session_hash(self, session: str) -> bytes:
         return draw.keyed_hash(self.identity.secret, session)
 
@@ -178,7 +186,7 @@ class PolicyEngine:
     # -- views ------------------------------------------------------------------------
 
     def terms(self) -> Terms:
-        return Terms(self.config, self.epoch, self.shape.version)
+        return Terms(self.config, self.epoch, self.started_epoch, self.shape.version)
 
     def view(self) -> PolicyView:
         return PolicyView(
@@ -221,8 +229,10 @@ class Registry:
         self.by_name[engine.identity.name] = self.by_id[engine.identity.id] = engine
 
     def remove(self, policy_id: int) -> None:
-        engine = self.by_id.pop(policy_id)
-        del self.by_name[engine.identity.name]
+        """Nothing happens if it has been removed already, or its name given to another."""
+        engine = self.by_id.pop(policy_id, None)
+        if engine is not None and self.by_name.get(engine.identity.name) is engine:
+            del self.by_name[engine.identity.name]
 
 
 def etag(policy_id: int, revision: int) -> str:

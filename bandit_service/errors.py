@@ -8,7 +8,7 @@ BanditError
 ├── Stale               StaleEtag
 ├── Exhausted           Overloaded
 ├── Unavailable         StoreUnavailable, Draining
-└── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase
+└── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase, BrokenJournal
 
 The sentence is written in the class: what, which one, and what was wanted or kept.
 The caller never builds one, and it names nothing inside (no table, no class).
@@ -153,7 +153,8 @@ class Draining(Unavailable):
 
 
 class BadStore(BanditError):
-    """The database cannot be used as it is. Raised at the start, never while serving."""
+    """The database cannot be used as it is. Raised at the start; while serving, only for a
+    journal that was damaged meanwhile."""
 
 
 class NewerSchema(BadStore):
@@ -185,3 +186,13 @@ class ForeignDatabase(BadStore):
 class DamagedDatabase(BadStore):
     def __init__(self, where: str, why: str) -> None:
         super().__init__(f"{where} cannot be read as a database: {why}", where=where)
+
+
+class BrokenJournal(BadStore):
+    def __init__(self, policy_id: int, position: int) -> None:
+        super().__init__(
+            f"the journal of policy {policy_id} cannot be read at position {position}; "
+            "restore the database from a copy",
+            policy=policy_id,
+            position=position,
+        )

@@ -13,10 +13,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import msgspec
+
 from bandit_service.batch import PAGE, Batch, Job, Known, PolicyJob
 from bandit_service.configuration import ShapeOf
 from bandit_service.engine import PolicyEngine, Registry
-from bandit_service.errors import BanditError, Draining, Overloaded, StoreUnavailable
+from bandit_service.errors import BanditError, BrokenJournal, Draining, Overloaded, StoreUnavailable
 from bandit_service.model import Decision, JournalEntry, StoredPolicy
 from bandit_service.ports import Store
 
@@ -42,6 +44,7 @@ class Journal:
         self._rows_under_way = 0  # the event loop's own count
         self._wake = threading.Condition()
         self._closing = False
+        self._is_unsure = False  # whether a commit may have happened without our hearing of it
         self._known: dict[int, Known] = {}
         self._recent: OrderedDict[str, Decision] = OrderedDict()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -49,14 +52,26 @@ class Journal:
     def load(self) -> None:
         """Folds every policy's journal into a fresh engine. Before `start`."""
         for identity in self._store.policies():
-            engine = PolicyEngine(identity, self._shape_of)
+            self._registry.add(self._load(identity))
+
+    def _load(self, identity: StoredPolicy) -> PolicyEngine:
+        engine = PolicyEngine(identity, self._shape_of)
+        try:
             while page := self._store.events(identity.id, engine.position, PAGE):
                 for entry in page:
                     engine.apply(entry)
-            if engine.counts_requests():
-                engine.requests = int(self._store.last_clock(identity.id) or 0)
-            self._registry.add(engine)
-            self._known[identity.id] = Known(engine)
+        except (
+            ValueError,
+            ArithmeticError,
+            msgspec.MsgspecError,
+        ) as wrong:
+            raise BrokenJournal(identity.id, engine.position + 1) from wrong
+        if not engine.position:
+            raise BrokenJournal(identity.id, 1)
+        if engine.counts_requests():
+            engine.requests = int(self._store.last_clock(identity.id) or 0)
+        self._known[identity.id] = Known(engine)
+        return engine
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -92,6 +107,8 @@ class Journal:
         with self._wake:
             self._closing = True
             self._wake.notify()
+        if not self._thread.is_alive():
+            return
         await self._loop.run_in_executor(None, self._thread.join)
 
     # -- on the writer's thread -----------------------------------------------------------
@@ -113,16 +130,32 @@ class Journal:
             return jobs
 
     def _write(self, jobs: list[Job]) -> None:
+        if self._is_unsure:
+            self._find_out()
         batch = Batch(self._store, self._known, self._recent, self._shape_of, self._now())
         try:
             results = batch.commit(jobs)
         except StoreUnavailable as error:
+            self._is_unsure = True
             for job in jobs:
                 self._tell(self._refuse, job, error)
         except Exception as error:  # noqa: BLE001 - the thread has to live on
             self._isolate(jobs, error)
         else:
-            self._tell(self._deliver, batch.entries, batch.created, results)
+            self._tell(self._deliver, batch, results)
+
+    def _find_out(self) -> None:
+        """After a commit whose answer was lost: which policies there are, and are not."""
+        try:
+            stored = {identity.id: identity for identity in self._store.policies()}
+            made = [self._load(stored[i]) for i in stored if i not in self._known]
+        except BanditError:
+            return  # the next batch will tell, or fail as well
+        gone = [policy_id for policy_id in self._known if policy_id not in stored]
+        for policy_id in gone:
+            del self._known[policy_id]
+        self._is_unsure = False
+        self._tell(self._replace, made, gone)
 
     def _isolate(self, jobs: list[Job], error: Exception) -> None:
         """One bad job may not fail the others: each gets a transaction of its own."""
@@ -142,22 +175,28 @@ class Journal:
 
     # -- on the event loop ------------------------------------------------------------------
 
-    def _deliver(
-        self,
-        entries: list[tuple[int, JournalEntry]],
-        created: list[StoredPolicy],
-        results: list[tuple[Job, Any]],
-    ) -> None:
-        for identity in created:
+    def _deliver(self, batch: Batch, results: list[tuple[Job, Any]]) -> None:
+        for identity in batch.created:
             self._registry.add(PolicyEngine(identity, self._shape_of))
-        for policy_id, entry in entries:
+        for policy_id, entry in batch.entries:
             self._apply(policy_id, entry)
+        for policy_id in batch.deleted:
+            self._registry.remove(policy_id)
         for job, result in results:
             self._rows_under_way -= job.rows
-            if isinstance(result, BanditError):
-                job.failed(result)
-            else:
-                job.done(result)
+            try:
+                if isinstance(result, BanditError):
+                    job.failed(result)
+                else:
+                    job.done(result)
+            except Exception:
+                log.exception("an answer could not be given")  # the others are to get theirs
+
+    def _replace(self, made: list[PolicyEngine], gone: list[int]) -> None:
+        for policy_id in gone:
+            self._registry.remove(policy_id)
+        for engine in made:
+            self._registry.add(engine)
 
     def _apply(self, policy_id: int, entry: JournalEntry) -> None:
         engine = self._registry.by_id.get(policy_id)

@@ -286,8 +286,7 @@ class Outcome(msgspec.Struct, frozen=True):
 class Learned(msgspec.Struct, frozen=True):
     """The quality that the state holds for one arm of one decision.
 
-    `epoch` counts how often the policy's learning was restarted: a value learned in
-    an earlier one is no longer in the state.
+    `epoch` is that of the policy when it was learned; see RevisionEvent.
     """
 
     decision_id: str
@@ -346,10 +345,15 @@ class FeedbackEvent(msgspec.Struct, frozen=True, tag="feedback"):
 
 
 class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
-    """A policy's configuration from here on. `epoch` rises when learning restarts."""
+    """A policy's configuration from here on.
+
+    `epoch` rises when learning restarts, and when it forgets at another pace from here on;
+    `started_epoch` is the one in which learning last began.
+    """
 
     revision: int
     epoch: int
+    started_epoch: int
     config: PolicyConfig
     time: float
 

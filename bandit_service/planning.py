@@ -37,10 +37,15 @@ _OutcomeKey = tuple[str, int, Kind, str]
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What a policy learns from at one position of its journal."""
+    """What a policy learns from at one position of its journal.
+
+    `epoch` rises when learning restarts or forgets at another pace; what was learned before
+    `started_epoch` is not in the state any more.
+    """
 
     config: PolicyConfig
     epoch: int
+    started_epoch: int
     feature_version: str
 
 
@@ -51,41 +56,39 @@ class Standing:
     """
 
     def __init__(self, outcomes: Iterable[Outcome], learned: Iterable[Learned]) -> None:
-        self._outcomes: dict[_OutcomeKey, Outcome] = {_key(o): o for o in outcomes}
+        self._outcomes: dict[tuple[str, int], dict[tuple[Kind, str], Outcome]] = {}
         self._learned = {(one.decision_id, one.arm): one for one in learned}
         self.changed_outcomes: dict[_OutcomeKey, Outcome] = {}
         self.changed_learned: dict[tuple[str, int], Learned] = {}
+        for outcome in outcomes:
+            self._keep(outcome)
 
-    def qualities(self, decision_id: str, arm: int) -> list[Outcome]:
-        return [
-            outcome
-            for outcome in self._outcomes.values()
-            if outcome.decision_id == decision_id
-            and outcome.arm == arm
-            and outcome.kind in _FINENESS
-        ]
+    def of(self, decision_id: str, arm: int) -> list[Outcome]:
+        """All that stands of one arm of one decision."""
+        return list(self._outcomes.get((decision_id, arm), {}).values())
 
     def latest(self, decision_id: str, arm: int, kind: Kind) -> Outcome | None:
         """What was said last, by whatever source."""
-        told = [
-            outcome
-            for outcome in self._outcomes.values()
-            if (outcome.decision_id, outcome.arm, outcome.kind) == (decision_id, arm, kind)
-        ]
+        told = [outcome for outcome in self.of(decision_id, arm) if outcome.kind is kind]
         return max(told, key=lambda outcome: outcome.position, default=None)
 
-    def learned(self, decision_id: str, arm: int, epoch: int) -> float | None:
-        """What the state holds of it; values of an earlier epoch are gone."""
+    def learned(self, decision_id: str, arm: int, terms: Terms) -> Learned | None:
+        """What the state holds of it; what was learned before a restart is gone."""
         found = self._learned.get((decision_id, arm))
-        return found.value if found is not None and found.epoch == epoch else None
+        return found if found is not None and found.epoch >= terms.started_epoch else None
 
     def put(self, outcome: Outcome) -> None:
-        key = _key(outcome)
-        self._outcomes[key] = self.changed_outcomes[key] = outcome
+        self._keep(outcome)
+        key = (outcome.decision_id, outcome.arm, outcome.kind, outcome.source)
+        self.changed_outcomes[key] = outcome
 
     def learn(self, learned: Learned) -> None:
         key = (learned.decision_id, learned.arm)
         self._learned[key] = self.changed_learned[key] = learned
+
+    def _keep(self, outcome: Outcome) -> None:
+        mine = self._outcomes.setdefault((outcome.decision_id, outcome.arm), {})
+        mine[outcome.kind, outcome.source] = outcome
 
 
 def digest(submission: Submission) -> bytes:
@@ -116,6 +119,7 @@ def plan(
     """
     subjects = _subjects(submission, decisions, terms.config)
     arm = _arm(submission, decisions[submission.decision_id], terms.config)
+    is_news = arm is not None and not standing.of(submission.decision_id, arm)
     for decision_id, slot, kind, value in subjects:
         standing.put(
             Outcome(decision_id, slot, kind, submission.source, position, now, value=value)
@@ -125,7 +129,7 @@ def plan(
     is_removed = arm is not None and terms.config.arms[arm].state is ArmState.REMOVED
     decision = decisions[submission.decision_id]
     usage = _usage(submission, arm, decision, is_removed, standing, position, now)
-    failed, served = _health(submission, arm, usage, standing, position, now)
+    failed, served = _health(submission, arm, is_news, standing, position, now)
     if is_removed:
         failed = served = None
     return FeedbackEvent(
@@ -140,10 +144,6 @@ def plan(
         failed_arm=failed,
         served_arm=served,
     )
-
-
-def _key(outcome: Outcome) -> _OutcomeKey:
-    return (outcome.decision_id, outcome.arm, outcome.kind, outcome.source)
 
 
 _Subject = tuple[str, int, Kind, float]  # decision, slot, kind, value
@@ -205,10 +205,9 @@ def _preference(
 
 
 def _arm(submission: Submission, decision: Decision, config: PolicyConfig) -> int | None:
-    """The slot that usage and failure speak of; None if neither is given."""
-    if submission.usage is None and submission.failure is None:
-        if submission.arm:
-            _named_arm(submission, decision, config)
+    """The slot that all but a preference speaks of; None if there is only a preference."""
+    told = (submission.success, submission.score, submission.usage, submission.failure)
+    if all(one is None for one in told) and not submission.arm:
         return None
     return _named_arm(submission, decision, config)
 
@@ -244,16 +243,18 @@ def _lessons(
         if refusal is not None:
             effects.append(refusal)
             continue
-        spoken = _spoken(standing.qualities(decision_id, slot), terms.config)
-        old = standing.learned(decision_id, slot, terms.epoch)
+        spoken = _spoken(standing.of(decision_id, slot), terms.config)
+        held = standing.learned(decision_id, slot, terms)
         if spoken is None or spoken.value is None:
             effects.append(Effect.NOT_CONFIGURED)
         elif spoken.source is not submission.source:
             ours = submission.source in terms.config.quality_sources
             effects.append(Effect.OUTRANKED if ours else Effect.NOT_CONFIGURED)
-        elif spoken.value == old:
+        elif held is not None and (held.value == spoken.value or held.epoch < terms.epoch):
+            # Equal; or it has been fading at another pace, so nobody knows what is left of it.
             effects.append(Effect.RECORDED)
         else:
+            old = None if held is None else held.value
             lessons.append(Lesson(slot, decision.context, decision.clock, old, spoken.value))
             standing.learn(Learned(decision_id, slot, spoken.value, terms.epoch))
             effects.append(Effect.LEARNED)
@@ -276,7 +277,8 @@ def _spoken(outcomes: list[Outcome], config: PolicyConfig) -> Outcome | None:
     learned = [
         outcome
         for outcome in outcomes
-        if outcome.source in rank
+        if outcome.kind in _FINENESS
+        and outcome.source in rank
         and (
             outcome.kind is not Kind.PREFERENCE
             or config.preference_learning is PreferenceLearning.AS_QUALITY
@@ -332,24 +334,23 @@ def _usage(
 def _health(
     submission: Submission,
     arm: int | None,
-    usage: UsageLesson | None,
+    is_news: bool,
     standing: Standing,
     position: int,
     now: float,
 ) -> tuple[int | None, int | None]:
     """The slot that failed, and the slot that is known to have answered.
 
-    Each call counts once, whoever speaks of it and in whichever order. A refusal is the
-    answer of a healthy arm.
+    Each call counts once, whoever speaks of it and in whichever order: the first word says
+    that it answered, the first failure that it failed. A refusal is an answer.
     """
     failure, decision_id, source = submission.failure, submission.decision_id, submission.source
     if arm is None:
         return None, None
-    is_told = standing.latest(decision_id, arm, Kind.FAILURE) is not None
     if failure is None:
-        first_heard = usage is not None and usage.old is None and not is_told
-        return None, (arm if first_heard else None)
+        return None, (arm if is_news else None)
+    is_told = standing.latest(decision_id, arm, Kind.FAILURE) is not None
     standing.put(Outcome(decision_id, arm, Kind.FAILURE, source, position, now, failure=failure))
-    if is_told:
-        return None, None
-    return (None, arm) if failure is Failure.REFUSAL else (arm, None)
+    if failure is Failure.REFUSAL:
+        return None, (arm if is_news else None)
+    return (None, None) if is_told else (arm, None)

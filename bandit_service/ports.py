@@ -31,6 +31,10 @@ class Reader(Protocol):
 
     def decision(self, decision_id: str) -> Decision | None: ...
 
+    def requested(self, policy_id: int, request_id: str) -> Decision | None:
+        """The decision that holds a request id."""
+        ...
+
     def outcomes(self, decision_id: str) -> list[Outcome]:
         """The values that stand, by position."""
         ...

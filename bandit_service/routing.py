@@ -8,12 +8,14 @@ in the log.
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
+from typing import cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.batch import DecisionJob, Taken
+from bandit_service.deciding import request_digest
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import (
     BanditError,
@@ -118,8 +120,9 @@ class Router:
         if decision is None or engine is None:
             raise DecisionNotFound(decision_id)
         outcomes = await asyncio.to_thread(self._reader.outcomes, decision_id)
-        names = [arm.name for arm in engine.config.arms]
-        return explanation(engine.config.name, names, decision, outcomes)
+        if len(decision.exclusions) > len(engine.names):  # see `_repeated`
+            raise StoreUnavailable
+        return explanation(engine.config.name, engine.names, decision, outcomes)
 
     # -- from waiting calls to decisions ------------------------------------------------
 
@@ -210,28 +213,45 @@ class Router:
         answers = engine.decide([item.query for item in items], contexts, self._now())
         decided: list[tuple[_Item, Decision]] = []
         for item, answer in zip(items, answers, strict=True):
-            if isinstance(answer, BanditError):
-                item.settle(answer)
-            else:
+            if not isinstance(answer, BanditError):
                 decided.append((item, answer))
+            elif item.query.request_id:
+                self._spawn(self._repeat_or(engine, item, answer))
+            else:
+                item.settle(answer)
         if decided:
             self._store(engine, decided)
+
+    async def _repeat_or(self, engine: PolicyEngine, item: _Item, error: BanditError) -> None:
+        """What could be decided once may not be possible any more; a repeat is answered all
+        the same."""
+        query, answer = item.query, cast(Answer, error)
+        try:
+            asked = asyncio.to_thread(self._reader.requested, engine.identity.id, query.request_id)
+            earlier = await asyncio.wait_for(asked, self._timeout)
+            if earlier is not None:
+                answer = _repeated(engine, request_digest(query), query.request_id, earlier)
+        except TimeoutError:
+            answer = StoreUnavailable()
+        except BanditError as unavailable:
+            answer = unavailable
+        item.settle(answer)
 
     def _store(self, engine: PolicyEngine, decided: list[tuple[_Item, Decision]]) -> None:
         def failed(error: Exception) -> None:
             timer.cancel()
             reason = error if isinstance(error, BanditError) else StoreUnavailable()
-            _settle_all([item for item, _ in decided], reason)
+            for item, decision in decided:
+                engine.forget_session(decision.session_hash)
+                item.settle(reason)
 
         def done(taken: Taken) -> None:
-            timer.cancel()
-            names = [arm.name for arm in engine.config.arms]
             for item, decision in decided:
-                earlier = taken.get(decision.id) if taken else None
-                if earlier is not None:
-                    item.settle(_repeated(engine, decision, earlier, names))
-                else:
-                    item.settle(routed(decision, names))
+                try:
+                    item.settle(self._answer(engine, decision, taken.get(decision.id)))
+                except Exception as error:  # noqa: BLE001 - the others are to get their answers
+                    item.call.fail(error)
+            timer.cancel()
 
         loop = asyncio.get_running_loop()
         timer = loop.call_later(self._timeout, partial(failed, StoreUnavailable()))
@@ -239,6 +259,13 @@ class Router:
             self._journal.submit(DecisionJob([d for _, d in decided], done, failed))
         except BanditError as error:
             failed(error)
+
+    def _answer(self, engine: PolicyEngine, decision: Decision, earlier: Decision | None) -> Answer:
+        if earlier is None:
+            return routed(decision, engine.names)
+        engine.forget_session(decision.session_hash)  # this decision never was
+        digest = decision.request_digest or b""
+        return _repeated(engine, digest, decision.request_id or "", earlier)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -317,12 +344,10 @@ def _fail_all(items: list[_Item], error: Exception) -> None:
         item.call.fail(error)
 
 
-def _repeated(
-    engine: PolicyEngine, decision: Decision, earlier: Decision, names: list[str]
-) -> Answer:
+def _repeated(engine: PolicyEngine, digest: bytes, request_id: str, earlier: Decision) -> Answer:
     """The first answer to a request id, if this is the same request."""
-    if decision.session_hash is not None and earlier.session_hash is not None:
-        engine.remember_session(earlier.session_hash, earlier.arm)
-    if decision.request_digest != earlier.request_digest:
-        return IdReused("request_id", decision.request_id or "")
-    return routed(earlier, names)
+    if digest != earlier.request_digest:
+        return IdReused("request_id", request_id)
+    if max(earlier.arm, earlier.second_arm or 0) >= len(engine.names):
+        return StoreUnavailable()  # decided by a replica that knows more arms than this one yet
+    return routed(earlier, engine.names)

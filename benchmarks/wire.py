@@ -78,7 +78,7 @@ def _measure_one(
 
 
 def _saturated(what: str, port: int, echo_port: int, body: bytes, scale: float) -> dict[str, Any]:
-    calls = int(20_000 * scale)
+    calls = int(8_000 * scale)
 
     def run(at: int) -> Load:
         return load.unary(at, ROUTE, body, calls=calls, in_flight=64)
@@ -98,7 +98,7 @@ def _saturated(what: str, port: int, echo_port: int, body: bytes, scale: float) 
 
 def _alone(what: str, port: int, echo_port: int, body: bytes, scale: float) -> dict[str, Any]:
     def run(at: int) -> Load:
-        return load.unary(at, ROUTE, body, calls=int(3_000 * scale), in_flight=1)
+        return load.unary(at, ROUTE, body, calls=int(2_000 * scale), in_flight=1)
 
     ours, reference = _alternate(run, port, echo_port)
     p50 = statistics.median(r.p50_ms for r in ours)
@@ -113,7 +113,7 @@ def _alone(what: str, port: int, echo_port: int, body: bytes, scale: float) -> d
 
 
 def _half(what: str, port: int, echo_port: int, body: bytes, scale: float) -> dict[str, Any]:
-    calls = int(20_000 * scale)
+    calls = int(8_000 * scale)
     full = load.unary(port, ROUTE, body, calls=calls, in_flight=64).calls_per_second
     rate = int(full / 2)
 
@@ -138,7 +138,7 @@ def _batches(what: str, port: int, algorithm: str, scale: float) -> dict[str, An
     rates = [
         BATCH
         * load.unary(
-            port, BATCH_ROUTE, body, calls=int(1_500 * scale), in_flight=4
+            port, BATCH_ROUTE, body, calls=int(600 * scale), in_flight=4
         ).calls_per_second
         for _ in range(3)
     ]

@@ -28,8 +28,8 @@ class LinearPolicy:
     dim              number of context features d, >= 1
     half_life        clock units after which data counts half, > 0; None: it never fades
     intercept        whether the last feature is the constant 1
-    ridge            prior precision of the feature weights, in [1e-6, 1e6]
-    intercept_ridge  prior precision of the constant's weight, in [1e-6, 1e6]
+    ridge            prior precision of the feature weights, in [1e-3, 1e6]
+    intercept_ridge  prior precision of the constant's weight, in [1e-3, 1e6]
     prior_mean       prior mean of the constant's weight: the quality expected of an untaught arm
     """
 
@@ -39,8 +39,8 @@ class LinearPolicy:
     dim: int
     half_life: float | None = None
     intercept: bool = True
-    ridge: float = setting(15.0, least=1e-6, most=1e6)
-    intercept_ridge: float = setting(1.0, least=1e-6, most=1e6)
+    ridge: float = setting(15.0, least=1e-3, most=1e6)
+    intercept_ridge: float = setting(1.0, least=1e-3, most=1e6)
     prior_mean: float = setting(1.0, least=-1e6, most=1e6)
     prior: Prior = field(init=False, repr=False, compare=False)
 

@@ -6,7 +6,8 @@ Prior (Lam0, theta0) and data sums (S) are kept apart: aging, merging or withdra
 touches the prior, and directions that are never seen keep their ridge.
 
 The sums are the truth; A^-1 and theta are caches, kept by Sherman-Morrison steps and rebuilt
-from the sums now and then, equal to a rebuild within 1e-9.
+from the sums now and then, equal to a rebuild within 1e-9 (less where A is so badly conditioned
+that a rebuild itself has fewer digits). Where a step would lose them, a rebuild takes its place.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,9 @@ from policies.aging import faded, tick
 from policies.policy import Array
 
 STEPS_PER_REBUILD = 1000  # Sherman-Morrison steps of one arm between rebuilds
+LEAST_GROWTH = 1.0 - 1e-9  # 1 + weight x'A^-1x of a step; below 1 only by rounding
+MOST_GROWTH = 1e6  # a step loses as many digits as this has
+ROUNDING = 1e-14  # relative; what is left of a diagonal below this is rounding
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,11 @@ class LinearState:
         v = u[:-1]
         error = float(u[-1]) - quality
         u[-1] = error
-        scale = share / (1.0 + share * float(v.dot(x)))
+        growth = 1.0 + share * float(v.dot(x))
+        if not LEAST_GROWTH <= growth <= MOST_GROWTH:  # nor where it is not a number
+            self.stale.add(arm)
+            return
+        scale = share / growth
         dger(-scale, v, u, 1, 1, transposed, 1, 1, 1)
         self.residuals[arm] += scale * error * error
         self.evidence[arm] += share
@@ -244,15 +252,12 @@ class LinearState:
         precision = prior.precision()
         matrix = aged[:d, :d]
         matrix[np.arange(d), np.arange(d)] += precision
-        factor, failed = dpotrf(matrix, lower=1)
-        if failed:
-            raise np.linalg.LinAlgError(f"arm {arm}: its precision is not positive definite")
-        inverse, _ = dpotri(factor, lower=1)
+        inverse, _ = dpotri(_factor(matrix, precision), lower=1)
         inverse = inverse + inverse.T  # dpotri leaves zeros above the diagonal
         inverse[np.arange(d), np.arange(d)] *= 0.5
         self.blocks[arm, :d] = inverse.T  # symmetric, and in this order contiguous
         self.blocks[arm, d] = inverse @ (precision * prior.mean() + aged[d, :d])
-        self.evidence[arm] = aged[d + 1, d + 1]
+        self.evidence[arm] = max(float(aged[d + 1, d + 1]), 0.0)
         self.steps[arm] = 0
         self._settle(arm)
 
@@ -283,3 +288,36 @@ class LinearState:
             means[first : first + step] = grid[:, :, dim]
             np.einsum("nkd,nd->nk", grid[:, :, :dim], some, out=spreads[first : first + step])
         return means, spreads
+
+
+def _factor(matrix: Array, precision: Array) -> Array:
+    """A lower Cholesky factor of A = `matrix`, or of the nearest matrix it takes to have one.
+
+    In exact numbers A is at least Lam0. Beside sums of 1e15 a ridge of 1e-3 is rounded away: then
+    collinear features leave pivots that are zero, negative or noise, and means and spreads that
+    are noise too. So each diagonal element grows by a share of itself, tenfold at a time from
+    1e-14, until no pivot is lost in rounding. A share of each and not of the largest:
+    the features may differ in scale by 1e12, and a small one keeps what it has learned.
+    What withdrawn data leaves behind may be indefinite beyond that: then the diagonal alone,
+    at least the prior's, is taken. All of it depends on the arguments only.
+    """
+    factor, failed = dpotrf(matrix, lower=1)
+    if not failed and _resolved(factor, matrix):
+        return factor
+    every = np.arange(len(matrix))
+    diagonal = np.maximum(matrix[every, every], precision)
+    eased = matrix.copy()
+    share = ROUNDING
+    while share < 1.0:
+        eased[every, every] = diagonal * (1.0 + share)
+        factor, failed = dpotrf(eased, lower=1)
+        if not failed and _resolved(factor, eased):
+            return factor
+        share *= 10.0
+    return np.diag(np.sqrt(diagonal))
+
+
+def _resolved(factor: Array, matrix: Array) -> bool:
+    """Whether every pivot is more than what rounding leaves of its diagonal element."""
+    root = factor.diagonal()
+    return bool((root * root > ROUNDING * matrix.diagonal()).all())

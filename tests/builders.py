@@ -103,7 +103,7 @@ def a_feedback_event(*lessons: Lesson, **changes: Any) -> FeedbackEvent:
 
 
 def a_revision(config: PolicyConfig, revision: int = 1, epoch: int = 0) -> RevisionEvent:
-    return RevisionEvent(revision, epoch, config, NOW)
+    return RevisionEvent(revision, epoch, epoch, config, NOW)
 
 
 def an_engine(config: PolicyConfig | None = None, *events: Event) -> PolicyEngine:

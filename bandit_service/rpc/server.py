@@ -113,6 +113,14 @@ def check_listen(listen: str) -> None:
         raise _not_to_be_had(listen) from error
 
 
+def check_tls(tls: TlsFiles) -> None:
+    """Raises ListenRefused if the files cannot be read or do not belong together."""
+    try:
+        credentials(tls)
+    except BadCertificates as error:
+        raise ListenRefused(f"cannot serve TLS: {error}") from error
+
+
 async def start(server: grpc.aio.Server, health: Health) -> None:
     """Answers calls. Balancers are told to wait until `health.serving()`."""
     await health.not_serving()

@@ -96,7 +96,9 @@ def _sqlite(url: URL) -> Engine:
         raise DamagedDatabase(str(path), "its folder does not exist")
     # The statements that `bulk` builds are worth keeping prepared.
     settings = {"timeout": WAIT_SECONDS, "check_same_thread": False, "cached_statements": 256}
-    engine = create_engine(url, connect_args=settings, pool_timeout=WAIT_SECONDS)
+    engine = create_engine(
+        url, connect_args=settings, pool_timeout=WAIT_SECONDS, hide_parameters=True
+    )
     event.listen(engine, "connect", _be_strict)
     event.listen(engine, "begin", _begin)
     return engine
@@ -120,7 +122,11 @@ def _postgres(url: URL) -> Engine:
         name: value for name, value in _POSTGRES_SOCKET.items() if name not in url.query
     }
     engine = create_engine(
-        url, connect_args=settings, pool_timeout=WAIT_SECONDS, pool_pre_ping=True
+        url,
+        connect_args=settings,
+        pool_timeout=WAIT_SECONDS,
+        pool_pre_ping=True,
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _limit)
     return engine

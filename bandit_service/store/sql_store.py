@@ -204,6 +204,12 @@ class SqlStore:
         with self._read() as connection:
             return self._queries.decisions(connection, [decision_id]).get(decision_id)
 
+    def requested(self, policy_id: int, request_id: str) -> Decision | None:
+        with self._read() as connection:
+            holders = self._queries.holders(connection, policy_id, {request_id})
+            ids = list(holders.values())
+            return self._queries.decisions(connection, ids).get(ids[0]) if ids else None
+
     def outcomes(self, decision_id: str) -> list[Outcome]:
         with self._read() as connection:
             return self._queries.outcomes(connection, [decision_id])

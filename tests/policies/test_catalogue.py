@@ -31,7 +31,7 @@ def test_an_unknown_setting_is_answered_with_the_known_ones(name: str) -> None:
         ("linucb", "width", -1.0, r"width must be in \[0, 1e\+06\], got -1"),
         ("linucb", "width", float("nan"), r"width must be in \[0, 1e\+06\], got nan"),
         ("linucb", "delta", 2.0, r"delta must be in \[1e-12, 1\], got 2"),
-        ("linucb", "ridge", 0.0, r"ridge must be in \[1e-06, 1e\+06\], got 0"),
+        ("linucb", "ridge", 0.0, r"ridge must be in \[0.001, 1e\+06\], got 0"),
         (
             "linucb",
             "prior_mean",

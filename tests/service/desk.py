@@ -15,11 +15,13 @@ class Desk:
     def __init__(self, *decisions: Decision, config: PolicyConfig | None = None) -> None:
         self.decisions = {d.id: d for d in decisions or (a_decision(),)}
         self.config, self.epoch, self.version = config or a_config(), 0, VERSION
+        self.started_epoch: int | None = None  # if not the same
         self.standing = Standing([], [])
         self.position = 1
 
     def hear(self, **fields: Any) -> FeedbackEvent:
-        terms = Terms(self.config, self.epoch, self.version)
+        started = self.epoch if self.started_epoch is None else self.started_epoch
+        terms = Terms(self.config, self.epoch, started, self.version)
         position, submission = self.position + 1, a_submission(**fields)
         event = plan(submission, self.decisions, terms, self.standing, position, NOW + position)
         self.position = position

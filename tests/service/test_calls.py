@@ -50,7 +50,7 @@ def test_means_are_over_the_calls_whose_number_is_known():
     calls.replace(0, None, Usage(cost_usd=1.0, output_tokens=10))
     calls.replace(0, None, Usage(cost_usd=3.0, latency_seconds=0.5))
 
-    np.testing.assert_array_equal(calls.means()[0], [2.0, 0.5, np.nan, 10.0])
+    np.testing.assert_array_equal(calls.means()[0], [2.0, 0.5, np.nan, np.nan, 10.0])
     assert np.isnan(calls.means()[1]).all()
 
 

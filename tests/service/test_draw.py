@@ -148,10 +148,13 @@ def test_a_row_draws_the_same_alone_as_among_others(seed, rows, arms):
     assert list(together) == alone
 
 
+ALL = np.ones(4, dtype=bool)
+
+
 def test_the_second_arm_of_a_duel_is_never_the_first():
     chances = np.array([0.6, 0.0, 0.3, 0.1])
 
-    seconds = {draw_second(SECRET, one, chances, first=0) for one in seeded_ids(2_000)}
+    seconds = {draw_second(SECRET, one, chances, 0, ALL)[0] for one in seeded_ids(2_000)}
 
     assert seconds == {2, 3}
 
@@ -159,21 +162,43 @@ def test_the_second_arm_of_a_duel_is_never_the_first():
 def test_the_second_arm_comes_as_often_as_its_share_of_what_the_first_left():
     chances = np.array([0.1, 0.2, 0.3, 0.4])
 
-    seconds = [draw_second(SECRET, one, chances, first=3) for one in seeded_ids()]
+    drawn = [draw_second(SECRET, one, chances, 3, ALL) for one in seeded_ids()]
 
-    seen = np.bincount(np.array(seconds, dtype=int), minlength=4)[:3]
-    expected = chances[:3] / (1 - 0.4) * MANY
-    assert stats.chisquare(seen, expected).pvalue > 1e-3
+    seen = np.bincount(np.array([arm for arm, _ in drawn]), minlength=4)[:3]
+    share = chances[:3] / (1 - 0.4)
+    assert stats.chisquare(seen, share * MANY).pvalue > 1e-3
+    assert dict(drawn) == pytest.approx(dict(enumerate(share)))
 
 
-def test_there_is_no_second_arm_when_no_other_has_a_chance():
-    assert draw_second(SECRET, "d1", np.array([0.0, 1.0, 0.0]), first=1) is None
+def test_beside_a_certain_first_arm_the_others_are_drawn_evenly():
+    certain, eligible = np.array([0.0, 1.0, 0.0, 0.0]), np.array([True, True, False, True])
+
+    drawn = [draw_second(SECRET, one, certain, 1, eligible) for one in seeded_ids(2_000)]
+
+    assert {chance for _, chance in drawn} == {0.5}
+    firsts = sum(arm == 0 for arm, _ in drawn)
+    assert {arm for arm, _ in drawn} == {0, 3}
+    assert abs(firsts - 1_000) < 4 * np.sqrt(2_000 * 0.25)  # four standard errors
+
+
+def test_the_chance_of_the_second_arm_is_exact_where_the_first_is_nearly_certain():
+    nearly = np.array([1.0 - 4e-16, 1e-16, 3e-16, 0.0])
+
+    drawn = dict(draw_second(SECRET, one, nearly, 0, ALL) for one in seeded_ids(200))
+
+    assert drawn == pytest.approx({1: 0.25, 2: 0.75})
+
+
+def test_there_is_no_second_arm_when_no_other_is_eligible():
+    alone = np.array([False, True, False])
+
+    assert draw_second(SECRET, "d1", np.array([0.0, 1.0, 0.0]), 1, alone) is None
 
 
 def test_drawing_the_second_arm_leaves_the_probabilities_alone():
     chances = np.array([0.5, 0.5])
 
-    draw_second(SECRET, "d1", chances, first=0)
+    draw_second(SECRET, "d1", chances, 0, np.ones(2, dtype=bool))
 
     assert chances.tolist() == [0.5, 0.5]
 

@@ -63,8 +63,10 @@ def test_every_decision_can_be_derived_again_from_what_is_logged_with_it(algorit
         assert made.arm == draw_first(SECRET, [made.id], logged[None, :])[0]
         expected = logged[made.arm]
         if duel:
-            assert made.second_arm == draw_second(SECRET, made.id, logged, made.arm)
-            expected = expected * logged[made.second_arm] / (1 - expected)
+            everyone = np.ones(len(logged), dtype=bool)
+            second, chance = draw_second(SECRET, made.id, logged, made.arm, everyone)
+            assert made.second_arm == second
+            expected = expected * chance
         assert made.propensity == pytest.approx(expected, rel=1e-12)
         assert duel or made.propensity == logged[made.arm]
 

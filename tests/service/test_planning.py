@@ -150,7 +150,7 @@ def test_what_does_not_fit_its_decision_is_refused_and_changes_nothing(
 
     assert not desk.standing.changed_outcomes
     assert not desk.standing.changed_learned
-    assert not desk.standing.qualities("d1", 0)
+    assert not desk.standing.of("d1", 0)
 
 
 def test_feedback_on_a_context_of_other_features_is_stored_only():
@@ -181,8 +181,18 @@ def test_what_was_learned_before_a_restart_is_never_revised():
     event = desk.hear(score=0.9)
 
     assert event.lessons == (lesson(0, None, 0.9),)
-    assert desk.standing.learned("d1", 0, 1) == 0.9
-    assert desk.standing.learned("d1", 0, 0) is None
+    assert desk.standing.changed_learned["d1", 0] == Learned("d1", 0, 0.9, 1)
+
+
+def test_what_fades_at_another_pace_since_it_was_learned_cannot_be_taken_back():
+    desk = Desk()
+    desk.hear(score=0.2)
+    desk.epoch, desk.started_epoch = 1, 0
+
+    event = desk.hear(score=0.9)
+
+    assert (event.effect, event.lessons) == (Effect.RECORDED, ())
+    assert desk.standing.changed_learned["d1", 0] == Learned("d1", 0, 0.2, 0)
 
 
 def test_standing_goes_on_from_what_was_stored():

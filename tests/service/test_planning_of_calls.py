@@ -25,7 +25,7 @@ def hear(
 ) -> list[FeedbackEvent]:
     """The events of submissions that come one after the other."""
     decisions = {"d1": decision or a_decision()}
-    terms, standing = Terms(config or a_config(), 0, VERSION), Standing([], [])
+    terms, standing = Terms(config or a_config(), 0, 0, VERSION), Standing([], [])
     return [
         plan(a_submission(**fields), decisions, terms, standing, 2 + i, NOW)
         for i, fields in enumerate(told)
