@@ -26,7 +26,7 @@ from policies.policy import Array
 STEPS_PER_REBUILD = 1000  # Sherman-Morrison steps of one arm between rebuilds
 LEAST_GROWTH = 1.0 - 1e-9  # 1 + weight x'A^-1x of a step; below 1 only by rounding
 MOST_GROWTH = 1e6  # a step loses as many digits as this has
-ROUNDING = 1e-14  # relative; what is left of a diagonal below this is rounding
+ROUNDING = 1e-12  # relative; of a pivot this small rounding leaves but four digits
 
 
 @dataclass(frozen=True)
@@ -291,16 +291,17 @@ class LinearState:
 
 
 def _factor(matrix: Array, precision: Array) -> Array:
-    """A lower Cholesky factor of A = `matrix`, or of the nearest matrix it takes to have one.
+    """The lower Cholesky factor of A = `matrix`, or of A with a heavier diagonal where it has none.
 
     In exact numbers A is at least Lam0. Beside sums of 1e15 a ridge of 1e-3 is rounded away: then
     collinear features leave pivots that are zero, negative or noise, and means and spreads that
     are noise too. So each diagonal element grows by a share of itself, tenfold at a time from
-    1e-14, until no pivot is lost in rounding. A share of each and not of the largest:
+    1e-12, until no pivot is lost in rounding. A share of each and not of the largest:
     the features may differ in scale by 1e12, and a small one keeps what it has learned.
     What withdrawn data leaves behind may be indefinite beyond that: then the diagonal alone,
     at least the prior's, is taken. All of it depends on the arguments only.
     """
+    factor: Array
     factor, failed = dpotrf(matrix, lower=1)
     if not failed and _resolved(factor, matrix):
         return factor

@@ -6,7 +6,7 @@ import pytest
 from policies import build
 from policies.aging import faded, tick
 from policies.linear import LinearPolicy
-from policies.linear_state import LinearState
+from policies.linear_state import LinearState, Prior
 from policies.policy import Array
 
 
@@ -202,3 +202,138 @@ def test_many_steps_between_rebuilds_stay_within_a_billionth() -> None:
     assert not state.stale
     for kept, exact in zip(caches(state), caches(rebuilt), strict=True):
         np.testing.assert_allclose(kept, exact, rtol=1e-9, atol=1e-9)
+
+
+EXTREME = 3000  # updates
+LINEAR = {
+    "linucb": ("linucb", {}),
+    "linucb_oful": ("linucb", {"oful": 1.0}),
+    "linear_thompson": ("linear_thompson", {}),
+    "linear_thompson_unknown": ("linear_thompson", {"unknown_noise": 1.0}),
+    "squarecb": ("squarecb", {}),
+    "epsilon_greedy": ("epsilon_greedy", {}),
+}
+
+
+def extreme(kind: str, dim: int = 7) -> Array:
+    """Contexts up to the largest magnitude the service accepts, the constant last."""
+    rng = np.random.default_rng(8)
+    X = rng.uniform(-1.0, 1.0, (EXTREME, dim))
+    if kind == "large":
+        X *= 1e6
+    elif kind == "seven hundred thousand":
+        X = 7e5 + X
+    elif kind == "mixed":
+        X *= 10.0 ** rng.uniform(-6.0, 6.0, X.shape)
+    elif kind == "graded":
+        X *= 10.0 ** np.linspace(-6.0, 6.0, dim)
+    elif kind == "collinear":
+        X *= 1e6
+        X[:, 1] = X[:, 0]
+        X[:, 2] = X[:, 0] - X[:, 3]
+        X[:, 4] = X[:, 3] * 1e-9
+    X = np.clip(X, -1e6, 1e6)
+    X[:, -1] = 1.0
+    return X
+
+
+@pytest.mark.parametrize("half_life", [None, 200.0])
+@pytest.mark.parametrize(
+    "kind", ["large", "seven hundred thousand", "mixed", "graded", "collinear"]
+)
+@pytest.mark.parametrize("name", LINEAR)
+def test_no_accepted_context_is_too_extreme(name: str, kind: str, half_life: float | None) -> None:
+    algorithm, special = LINEAR[name]
+    settings = {"ridge": 1e-3, "intercept_ridge": 1e-3, **special}
+    X, arms = extreme(kind), 3
+    policy = build(algorithm, dim=X.shape[1], half_life=half_life, settings=settings)
+    r = np.random.default_rng(9).random(EXTREME)
+    read, unread = policy.start(arms), policy.start(arms)
+
+    for t in range(EXTREME):
+        policy.update(read, t % arms, X[t], r[t], clock=float(t))
+        policy.update(unread, t % arms, X[t], r[t], clock=float(t))
+        if t % 30 == 0 or t < 30:
+            rows = X[t : t + 1 + t % 60]  # one and several
+            chances = policy.probabilities(read, rows, clock=float(t))
+            assert (chances >= -1e-12).all()
+            np.testing.assert_allclose(chances.sum(axis=1), 1.0, atol=1e-9)
+            believed = policy.estimates(read, rows, clock=float(t))
+            assert np.isfinite(believed.mean).all()
+            assert np.isfinite(believed.deviation).all()
+
+    for key, sums in read.canonical().items():
+        np.testing.assert_array_equal(sums, unread.canonical()[key])
+    policy.probabilities(read, X[:1], clock=1e4)
+    policy.probabilities(unread, X[:1], clock=1e4)
+    for state in (read, unread):
+        assert all(np.isfinite(cache).all() for cache in caches(state))
+
+
+@pytest.mark.parametrize("kind", ["large", "graded"])
+def test_a_step_that_would_lose_the_digits_is_a_rebuild_instead(kind: str) -> None:
+    policy = build("linucb", dim=7, settings={"ridge": 1e-3})
+    X = extreme(kind)
+    state = policy.start(1)
+    policy.estimates(state, X[:1])
+
+    for t in range(600):
+        policy.update(state, 0, X[t], 0.5)
+        if t < 100:
+            policy.estimates(state, X[:1])
+
+    assert not state.stale  # once every direction is known, steps do
+    rebuilt = state.copy()
+    got, exact = policy.estimates(state, X[:9]), policy.estimates(rebuilt, X[:9])
+    np.testing.assert_allclose(got.mean, exact.mean, rtol=1e-6)
+    np.testing.assert_allclose(got.deviation, exact.deviation, rtol=1e-6)
+
+
+def test_collinear_features_of_any_scale_are_learned() -> None:
+    policy = build("linucb", dim=4, settings={"ridge": 1e-3, "intercept_ridge": 1e-3})
+    rng = np.random.default_rng(4)
+    x = rng.uniform(-1.0, 1.0, (500, 2))
+    X = np.stack((1e6 * x[:, 0], 1e6 * x[:, 0], x[:, 1], np.ones(500)), axis=1)
+    r = 0.5 + 0.2 * x[:, 0] + 0.1 * x[:, 1]
+    state = policy.start(1)
+
+    for row, quality in zip(X, r, strict=True):
+        policy.update(state, 0, row, quality)
+
+    np.testing.assert_allclose(policy.estimates(state, X).mean[:, 0], r, atol=1e-3)
+
+
+def test_what_withdrawn_data_leaves_behind_can_be_read() -> None:
+    X = extreme("large")[:300]
+    policy = build("linear_thompson", dim=7, settings={"ridge": 1e-3, "unknown_noise": 1.0})
+    state = policy.start(2)
+    for x in X:
+        policy.update(state, 0, x, 0.7)
+    for x in X[::-1]:
+        policy.revise(state, 0, x, 0.7, None)
+        assert np.isfinite(policy.probabilities(state, X[:2])).all()
+
+    # Whatever rounding leaves, at its worst: no sign is sure.
+    sums = np.random.default_rng(0).normal(size=(20, 9, 9))
+    rests = {"sums": sums + sums.transpose(0, 2, 1), "clocks": np.zeros(20)}
+    left = policy.restore({**rests, "observations": np.zeros(20)})
+    np.testing.assert_allclose(policy.probabilities(left, X[:2]).sum(axis=1), 1.0)
+
+
+def test_a_rebuild_that_needs_help_gives_equal_bits_each_time() -> None:
+    prior = Prior(7, None, intercept=True, ridge=1e-6, intercept_ridge=1e-6, prior_mean=1.0)
+    X = extreme("collinear")
+    state = LinearState.empty(prior, 1)
+    for t in range(1000):
+        state.learn(0, X[t], 0.3, 1.0, 0.0)
+        if t % 50 == 0:
+            state.read(X[:1], 0.0)
+
+    one, other = state.copy(), LinearState.restored(prior, state.canonical())
+    for rebuilt in (one, other):
+        rebuilt.refresh(0.0)
+
+    for a, b in zip(caches(one), caches(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert np.isfinite(a).all()
+    assert (np.diagonal(one.blocks[0]) > 0.0).all()

@@ -93,7 +93,7 @@ def test_with_unknown_noise_chances_are_those_of_drawing_noise_and_weights(seed:
 
 def test_unknown_noise_is_learned() -> None:
     rng = np.random.default_rng(0)
-    policy = LinearThompson(dim=1, noise=0.5, unknown_noise=True, intercept_ridge=1e-6)
+    policy = LinearThompson(dim=1, noise=0.5, unknown_noise=True, intercept_ridge=1e-3)
     state = policy.start(2)
     for _ in range(4000):
         for arm, noise in enumerate([0.02, 0.3]):

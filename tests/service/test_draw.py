@@ -151,10 +151,16 @@ def test_a_row_draws_the_same_alone_as_among_others(seed, rows, arms):
 ALL = np.ones(4, dtype=bool)
 
 
+def second_of(decision_id, chances, first, eligible):
+    drawn = draw_second(SECRET, decision_id, chances, first, eligible)
+    assert drawn is not None
+    return drawn
+
+
 def test_the_second_arm_of_a_duel_is_never_the_first():
     chances = np.array([0.6, 0.0, 0.3, 0.1])
 
-    seconds = {draw_second(SECRET, one, chances, 0, ALL)[0] for one in seeded_ids(2_000)}
+    seconds = {second_of(one, chances, 0, ALL)[0] for one in seeded_ids(2_000)}
 
     assert seconds == {2, 3}
 
@@ -162,7 +168,7 @@ def test_the_second_arm_of_a_duel_is_never_the_first():
 def test_the_second_arm_comes_as_often_as_its_share_of_what_the_first_left():
     chances = np.array([0.1, 0.2, 0.3, 0.4])
 
-    drawn = [draw_second(SECRET, one, chances, 3, ALL) for one in seeded_ids()]
+    drawn = [second_of(one, chances, 3, ALL) for one in seeded_ids()]
 
     seen = np.bincount(np.array([arm for arm, _ in drawn]), minlength=4)[:3]
     share = chances[:3] / (1 - 0.4)
@@ -173,7 +179,7 @@ def test_the_second_arm_comes_as_often_as_its_share_of_what_the_first_left():
 def test_beside_a_certain_first_arm_the_others_are_drawn_evenly():
     certain, eligible = np.array([0.0, 1.0, 0.0, 0.0]), np.array([True, True, False, True])
 
-    drawn = [draw_second(SECRET, one, certain, 1, eligible) for one in seeded_ids(2_000)]
+    drawn = [second_of(one, certain, 1, eligible) for one in seeded_ids(2_000)]
 
     assert {chance for _, chance in drawn} == {0.5}
     firsts = sum(arm == 0 for arm, _ in drawn)
@@ -184,7 +190,7 @@ def test_beside_a_certain_first_arm_the_others_are_drawn_evenly():
 def test_the_chance_of_the_second_arm_is_exact_where_the_first_is_nearly_certain():
     nearly = np.array([1.0 - 4e-16, 1e-16, 3e-16, 0.0])
 
-    drawn = dict(draw_second(SECRET, one, nearly, 0, ALL) for one in seeded_ids(200))
+    drawn = dict(second_of(one, nearly, 0, ALL) for one in seeded_ids(200))
 
     assert drawn == pytest.approx({1: 0.25, 2: 0.75})
 

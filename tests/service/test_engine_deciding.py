@@ -64,9 +64,10 @@ def test_every_decision_can_be_derived_again_from_what_is_logged_with_it(algorit
         expected = logged[made.arm]
         if duel:
             everyone = np.ones(len(logged), dtype=bool)
-            second, chance = draw_second(SECRET, made.id, logged, made.arm, everyone)
-            assert made.second_arm == second
-            expected = expected * chance
+            drawn = draw_second(SECRET, made.id, logged, made.arm, everyone)
+            assert drawn is not None
+            assert made.second_arm == drawn[0]
+            expected = expected * drawn[1]
         assert made.propensity == pytest.approx(expected, rel=1e-12)
         assert duel or made.propensity == logged[made.arm]
 

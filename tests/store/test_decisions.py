@@ -174,6 +174,16 @@ def test_of_equal_request_ids_in_one_call_the_first_wins(store: Store) -> None:
     assert store.decision("a") == batch[-1]
 
 
+def test_a_decision_is_found_by_its_request_id(store: Store) -> None:
+    asked = a_decision(id="one", request_id="r1")
+    with store.write() as tx:
+        tx.add_decisions([asked, a_decision(id="two")])
+
+    assert store.requested(asked.policy_id, "r1") == asked
+    assert store.requested(asked.policy_id, "r2") is None
+    assert store.requested(asked.policy_id + 1, "r1") is None
+
+
 def test_policies_do_not_share_request_ids(store: Store) -> None:
     mine = a_decision(id="mine", policy_id=1, request_id="r")
     yours = a_decision(id="yours", policy_id=2, request_id="r")
