@@ -137,9 +137,7 @@ def _batches(what: str, port: int, algorithm: str, scale: float) -> dict[str, An
     body = pb.BatchRouteRequest(requests=[one] * BATCH).SerializeToString()
     rates = [
         BATCH
-        * load.unary(
-            port, BATCH_ROUTE, body, calls=int(600 * scale), in_flight=4
-        ).calls_per_second
+        * load.unary(port, BATCH_ROUTE, body, calls=int(600 * scale), in_flight=4).calls_per_second
         for _ in range(3)
     ]
     return {
