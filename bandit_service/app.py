@@ -40,14 +40,14 @@ async def serve(settings: Settings) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     # Whatever can be wrong with the settings is found before a database is touched.
     for config in settings.policies:
-        check(config, _shape_of)
+        check(config, shape_of)
     rpc.check_listen(settings.listen)
     tls = _tls_files(settings)
     if tls is not None:
         rpc.check_tls(tls)
     store = open_store(settings.database)
     registry = Registry()
-    journal = Journal(store, registry, _shape_of, now=time.time)
+    journal = Journal(store, registry, shape_of, now=time.time)
     try:
         journal.load()
         journal.start(asyncio.get_running_loop())
@@ -82,7 +82,7 @@ async def serve(settings: Settings) -> int:
     return 0
 
 
-def _shape_of(features: Features) -> Shape:
+def shape_of(features: Features) -> Shape:
     feature_map = features_of(features)
     return Shape(feature_map.version, feature_map.dim)
 

@@ -5,6 +5,7 @@ import os
 import platform
 import socket
 import stat
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -119,7 +120,25 @@ def _database(url: str) -> Finding:
         return Finding("database", "ok", f"{engine.url.database} will be {verb} at the start")
     finally:
         engine.dispose()
-    return Finding("database", "ok", "opens, with the schema of this version")
+    entries, policies = _journals(url)
+    detail = f"schema of this version; {policies} policies, {entries} journal entries, all readable"
+    return Finding("database", "ok", detail)
+
+
+def _journals(url: str) -> tuple[int, int]:
+    """Reads every journal as a start would; the number of entries and of policies."""
+    from bandit_service.app import shape_of
+    from bandit_service.engine import Registry
+    from bandit_service.journal import Journal
+    from bandit_service.store import open_store
+
+    store, registry = open_store(url), Registry()
+    try:
+        Journal(store, registry, shape_of, now=time.time).load()
+    finally:
+        store.close()
+    engines = registry.by_id.values()
+    return sum(engine.position for engine in engines), len(engines)
 
 
 def _address(listen: str) -> Finding:
