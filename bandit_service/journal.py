@@ -118,15 +118,23 @@ class Journal:
             self._write(jobs)
 
     def _take(self) -> list[Job]:
-        """What has gathered while the last batch was written; nothing when all is done."""
+        """What has gathered while the last batch was written; nothing when all is done.
+
+        A change of a policy goes alone. So a transaction locks one journal, or several in the
+        order of their ids, and no two replicas ever wait for each other in a circle.
+        """
         with self._wake:
             while not self._waiting and not self._closing:
                 self._wake.wait()
             jobs: list[Job] = []
             rows = 0
             while self._waiting and (not jobs or rows + self._waiting[0].rows <= MOST_ROWS):
+                if jobs and isinstance(self._waiting[0], PolicyJob):
+                    break
                 jobs.append(self._waiting.popleft())
                 rows += jobs[-1].rows
+                if isinstance(jobs[-1], PolicyJob):
+                    break
             return jobs
 
     def _write(self, jobs: list[Job]) -> None:
