@@ -13,6 +13,7 @@ import pytest
 
 from bandit_service import __version__, settings
 from bandit_service.rpc.pb import routing_pb2 as pb
+from bandit_service.store import open_store
 from tests.client.fake_service import served
 
 
@@ -214,6 +215,20 @@ def test_doctor_names_what_keeps_a_server_from_running(run, words, check, detail
     failed = {e["check"]: e["detail"] for e in json.loads(done.stdout) if e["state"] == "fail"}
     assert done.exit_code == 1
     assert detail in failed[check]
+
+
+def test_doctor_finds_a_journal_that_a_start_could_not_read(run, tmp_path):
+    url = f"sqlite:///{tmp_path}/bandit.db"
+    store = open_store(url)
+    with store.write() as tx:
+        tx.create_policy("chat", b"s" * 32, 0.0)  # and no first revision
+    store.close()
+
+    done = run("doctor", "--listen", "127.0.0.1:0", "--database", url, "--json")
+
+    found = {each["check"]: each for each in json.loads(done.stdout)}
+    assert done.exit_code == 1
+    assert "cannot be read at position 1" in found["database"]["detail"]
 
 
 def test_doctor_tells_a_healthy_server_from_another_program(run, tmp_path):
