@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 # Nobody came for so long: go. (An event loop's timers are good to a millisecond.)
-PAUSE_SECONDS = 0.002
+PAUSE_SECONDS = 0.003
 LONGEST_WAIT_SECONDS = 0.008
 MOST_ROWS = 64  # more gain nothing
 # Rows that were being written when others arrived, on average: from here on it is load.
