@@ -38,6 +38,9 @@ async def serve(settings: Settings) -> int:
     settings that makes no sense.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    # What libraries say below a warning may hold what passes through them.
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("bandit_service").setLevel(settings.log_level.upper())
     # Whatever can be wrong with the settings is found before a database is touched.
     for config in settings.policies:
         check(config, shape_of)

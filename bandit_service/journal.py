@@ -60,11 +60,8 @@ class Journal:
             while page := self._store.events(identity.id, engine.position, PAGE):
                 for entry in page:
                     engine.apply(entry)
-        except (
-            ValueError,
-            ArithmeticError,
-            msgspec.MsgspecError,
-        ) as wrong:
+        except (ValueError, ArithmeticError, msgspec.MsgspecError) as wrong:
+            # A gap, or bytes that are no event.
             raise BrokenJournal(identity.id, engine.position + 1) from wrong
         if not engine.position:
             raise BrokenJournal(identity.id, 1)

@@ -8,7 +8,7 @@ in the log.
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from typing import cast
+from typing import ParamSpec, TypeVar
 
 import msgspec
 import numpy as np
@@ -38,6 +38,8 @@ from bandit_service.model import (
 from bandit_service.ports import Reader
 
 Answer = Routed | BanditError
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Text up to here is embedded on the loop, in well under a millisecond; more of it at
 # once goes to a thread.
@@ -115,11 +117,11 @@ class Router:
 
     async def explain(self, decision_id: str) -> Explanation:
         """A decision with all it was made from. Raises DecisionNotFound."""
-        decision = await asyncio.to_thread(self._reader.decision, decision_id)
+        decision = await self._look_up(self._reader.decision, decision_id)
         engine = self._registry.by_id.get(decision.policy_id) if decision else None
         if decision is None or engine is None:
             raise DecisionNotFound(decision_id)
-        outcomes = await asyncio.to_thread(self._reader.outcomes, decision_id)
+        outcomes = await self._look_up(self._reader.outcomes, decision_id)
         if len(decision.exclusions) > len(engine.names):  # see `_repeated`
             raise StoreUnavailable
         return explanation(engine.config.name, engine.names, decision, outcomes)
@@ -177,23 +179,28 @@ class Router:
                 items, contexts = _contexts(items, feature_map)
             else:
                 contexts = await asyncio.to_thread(_read, items, feature_map)
-            await asyncio.wait_for(self._look_up_sessions(engine, items), self._timeout)
+            await self._look_up_sessions(engine, items)
             if features_of(engine.config.features) is not feature_map:  # revised meanwhile
                 raise WrongContext("context", "the policy's features have just changed")
             self._decide_in_waves(engine, items, contexts)
         except BanditError as error:
             _settle_all(items, error)
-        except TimeoutError:
-            _settle_all(items, StoreUnavailable())
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
             _fail_all(items, error)
+
+    async def _look_up(self, read: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+        """What the store says. StoreUnavailable if it does not say it in time."""
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(read, *given, **named), self._timeout)
+        except TimeoutError:
+            raise StoreUnavailable from None
 
     async def _look_up_sessions(self, engine: PolicyEngine, items: list[_Item]) -> None:
         sessions = {item.query.session for item in items if item.query.session}
         for session in sessions:
             hashed = engine.session_hash(session)
             if hashed not in engine.sessions:
-                arm = await asyncio.to_thread(self._reader.session_arm, engine.identity.id, hashed)
+                arm = await self._look_up(self._reader.session_arm, engine.identity.id, hashed)
                 if engine.sessions.get(hashed) is None:
                     engine.remember_session(hashed, arm)
 
@@ -225,17 +232,18 @@ class Router:
     async def _repeat_or(self, engine: PolicyEngine, item: _Item, error: BanditError) -> None:
         """What could be decided once may not be possible any more; a repeat is answered all
         the same."""
-        query, answer = item.query, cast(Answer, error)
+        query, policy_id = item.query, engine.identity.id
         try:
-            asked = asyncio.to_thread(self._reader.requested, engine.identity.id, query.request_id)
-            earlier = await asyncio.wait_for(asked, self._timeout)
-            if earlier is not None:
-                answer = _repeated(engine, request_digest(query), query.request_id, earlier)
-        except TimeoutError:
-            answer = StoreUnavailable()
+            earlier = await self._look_up(self._reader.requested, policy_id, query.request_id)
+            if earlier is None:
+                item.settle(error)
+            else:
+                digest = request_digest(query)
+                item.settle(_repeated(engine, digest, query.request_id, earlier))
         except BanditError as unavailable:
-            answer = unavailable
-        item.settle(answer)
+            item.settle(unavailable)
+        except Exception as unexpected:  # noqa: BLE001 - whoever waits must hear of it
+            item.call.fail(unexpected)
 
     def _store(self, engine: PolicyEngine, decided: list[tuple[_Item, Decision]]) -> None:
         def failed(error: Exception) -> None:

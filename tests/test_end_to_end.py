@@ -148,6 +148,7 @@ def test_it_ends_politely_when_told_to(store_url: str, policy: str) -> None:
 
     assert code == 0
     assert "Traceback" not in errors
+    assert "draining" in errors  # which is said at the default level, info
     with a_server(store_url) as server:
         assert the_decisions(server.address, [choice.decision_id])[0].response.arm == choice.arm
 
