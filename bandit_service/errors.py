@@ -1,7 +1,7 @@
 """Everything this service raises on purpose.
 
 BanditError
-├── BadInput            InvalidField, WrongContext
+├── BadInput            InvalidField, WrongContext, BadTable
 ├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
 ├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed
@@ -37,6 +37,10 @@ class InvalidField(BadInput):
 
 class WrongContext(BadInput):
     """The context does not fit the policy's features."""
+
+
+class BadTable(BadInput):
+    """A table of outcomes that cannot be used; `field` is the file and row, or the column."""
 
 
 class NotFound(BanditError):

@@ -88,6 +88,13 @@ def worth_another(error: BanditRpcError, pause: float, deadline: float) -> bool:
     return error.passing and time.monotonic() + pause < deadline
 
 
+def more_telling(error: BanditRpcError, before: BanditRpcError | None) -> BanditRpcError:
+    """Which of a call's last two errors to raise: "time ran out" hides why it did."""
+    if before is not None and error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return before
+    return error
+
+
 def cut_off() -> BanditRpcError:
     """For the others in a batch whose sender was interrupted. They can send theirs again."""
     return BanditRpcError(grpc.StatusCode.UNAVAILABLE, "the call was cut off")

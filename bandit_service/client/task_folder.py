@@ -21,6 +21,7 @@ from bandit_service.client.folding import (
     Request,
     cut_off,
     head,
+    more_telling,
     pauses,
     unfolded,
     worth_another,
@@ -47,12 +48,14 @@ class TaskFolder(Generic[Request, Answer]):
 
     async def call(self, request: Request, deadline: float) -> Answer:
         """Sends, again where that is safe, until `deadline`. Raises BanditRpcError."""
+        before: BanditRpcError | None = None
         for pause in pauses():
             try:
                 return await self._once(request, deadline)
             except BanditRpcError as error:
                 if not worth_another(error, pause, deadline):
-                    raise
+                    raise more_telling(error, before) from None
+                before = error
             await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
 

@@ -22,6 +22,7 @@ from bandit_service.client.folding import (
     Request,
     cut_off,
     head,
+    more_telling,
     pauses,
     unfolded,
     worth_another,
@@ -52,12 +53,14 @@ class ThreadFolder(Generic[Request, Answer]):
 
     def call(self, request: Request, deadline: float) -> Answer:
         """Sends, again where that is safe, until `deadline`. Raises BanditRpcError."""
+        before: BanditRpcError | None = None
         for pause in pauses():
             try:
                 return self._once(request, deadline)
             except BanditRpcError as error:
                 if not worth_another(error, pause, deadline):
-                    raise
+                    raise more_telling(error, before) from None
+                before = error
             time.sleep(pause)
         raise AssertionError("pauses never end")
 

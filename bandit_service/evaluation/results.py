@@ -1,0 +1,156 @@
+"""What a simulation found, as it is printed, drawn and written to JSON. Records only.
+
+Costs are USD a query, energy joules a query, latency seconds a query; None is unknown. Every
+`Mean` is over seeds, with its standard error (None where there is one seed).
+"""
+
+from typing import Literal
+
+import msgspec
+
+
+class Mean(msgspec.Struct, frozen=True):
+    """A mean over seeds. `standard_error` is None for a single seed."""
+
+    mean: float
+    standard_error: float | None = None
+
+
+class Measures(msgspec.Struct, frozen=True, kw_only=True):
+    """One policy over one part of the stream.
+
+    queries              in that part, a seed
+    regret               summed over the part, against the best arm of each query (by expected
+                         quality where the set is made up and knows it, else by quality)
+    regret_to_best       summed, against the arm that is best on the whole set; can be negative
+    routing_accuracy     share of queries sent to an optimal arm: one with the best quality there is
+                         for the query, and the cheapest of those
+    quality_of_best      quality as a share of the best single arm's
+    cost_of_best         cost as a share of the best single arm's
+    wins, ties, losses   against the arm compared with (see Result.compared_with), shares
+    """
+
+    queries: int
+    quality: Mean
+    cost_usd: Mean | None = None
+    latency_seconds: Mean | None = None
+    energy_joules: Mean | None = None
+    regret: Mean
+    regret_to_best: Mean
+    routing_accuracy: Mean
+    quality_of_best: Mean
+    cost_of_best: Mean | None = None
+    wins: Mean
+    ties: Mean
+    losses: Mean
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """How a policy did as the stream went on: m points, after `queries` queries each.
+
+    quality, quality_error       (m,)   mean quality so far, its standard error over seeds (0 for one)
+    regret, regret_error         (m,)   regret so far
+    shares                       (m, K) arm shares since the point before
+    """
+
+    queries: tuple[int, ...]
+    quality: tuple[float, ...]
+    quality_error: tuple[float, ...]
+    regret: tuple[float, ...]
+    regret_error: tuple[float, ...]
+    shares: tuple[tuple[float, ...], ...]
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """A place on a quality-cost (or quality-energy) front.
+
+    quality_per_usd   the dial it was reached with; None for references
+    mixture           for the hull: arm -> share
+    """
+
+    quality: float
+    cost_usd: float | None = None
+    energy_joules: float | None = None
+    quality_per_usd: float | None = None
+    mixture: dict[str, float] = {}
+
+
+class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One policy over all its seeds.
+
+    whole, counted         the whole stream, and the part after the warm-up
+    arm_shares             share of queries, by arm, whole stream
+    confusion              (K, K) share of queries whose optimal arm is the row and that were sent
+                           to the column
+    dials                  one point a dial of the sweep, by rising cost weight; empty without one
+    area                   under the upper hull of `dials` in quality over cost, on the common
+                           range of costs from the cheapest to the dearest single arm, divided by its
+                           width: a mean quality. None without a sweep or without costs
+    """
+
+    policy: str
+    description: str
+    seeds: int
+    whole: Measures
+    counted: Measures
+    arm_shares: dict[str, Mean]
+    confusion: tuple[tuple[float, ...], ...]
+    curve: Curve
+    decisions_per_second: float
+    dials: tuple[Point, ...] = ()
+    area: float | None = None
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to be held against. `hindsight`: it saw outcomes that no policy sees in time.
+
+    kind   arm, best_single, cheapest, random, oracle, best_per_task, offline_router
+    """
+
+    name: str
+    kind: str
+    hindsight: bool
+    quality: float
+    cost_usd: float | None = None
+    latency_seconds: float | None = None
+    energy_joules: float | None = None
+    note: str = ""
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """first minus second, paired by seed. low..high is the confidence interval (Student's t)."""
+
+    first: str
+    second: str
+    measure: Literal["quality", "cost_usd", "regret"]
+    difference: float
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    level: float = 0.95
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it.
+
+    hull, energy_hull   corners of the best context-free mixtures, by rising cost (energy)
+    hull_quality        policy -> quality of the static hull at the policy's own mean cost
+    notes               what a reader should know: dropped queries, unknown costs, ...
+    """
+
+    data: str
+    queries: int
+    arms: tuple[str, ...]
+    tasks: int
+    order: Literal["shuffled", "file"]
+    warmup: float
+    feedback_fraction: float
+    feedback_delay: int
+    compared_with: str
+    policies: tuple[PolicyResult, ...]
+    references: tuple[Reference, ...]
+    hull: tuple[Point, ...] = ()
+    energy_hull: tuple[Point, ...] = ()
+    hull_quality: dict[str, float] = {}
+    differences: tuple[Difference, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,31 @@
+"""What one simulated stream leaves behind: everything else is worked out from it and the table."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """One policy, one seed, one dial, over T queries of a table.
+
+    policy           its label
+    seed             also decides the order, so runs of equal seed are paired
+    quality_per_usd  the dial it ran with; None as configured
+    order            (T,) the table's row served at each step
+    arms             (T,) the slot chosen
+    propensities     (T,) its probability
+    seconds          spent deciding and learning
+    """
+
+    policy: str
+    seed: int
+    quality_per_usd: float | None
+    order: Rows
+    arms: Rows
+    propensities: Array
+    seconds: float
