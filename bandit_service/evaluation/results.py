@@ -48,7 +48,7 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """How a policy did as the stream went on: m points, after `queries` queries each.
 
-    quality, quality_error       (m,)   mean quality so far, its standard error over seeds (0 for one)
+    quality, quality_error       (m,)   mean quality so far, its error over seeds (0 for one)
     regret, regret_error         (m,)   regret so far
     shares                       (m, K) arm shares since the point before
     """
@@ -83,9 +83,9 @@ class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
     confusion              (K, K) share of queries whose optimal arm is the row and that were sent
                            to the column
     dials                  one point a dial of the sweep, by rising cost weight; empty without one
-    area                   under the upper hull of `dials` in quality over cost, on the common
-                           range of costs from the cheapest to the dearest single arm, divided by its
-                           width: a mean quality. None without a sweep or without costs
+    area                   under the upper hull of `dials` in quality over cost, on the range of
+                           costs from the cheapest to the dearest single arm, divided by its width:
+                           a mean quality. None without a sweep or without costs
     """
 
     policy: str

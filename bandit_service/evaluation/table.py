@@ -27,7 +27,7 @@ class OutcomeTable:
     quality          (n, K) in [0, 1]; an arm is offered only where its quality is known
     cost_usd, latency_seconds, energy_joules, input_tokens, output_tokens   (n, K), >= 0
     prompts          (n,)   texts, None where there are none
-    contexts         (n, d) the caller's own vectors, without the constant; None where there are none
+    contexts         (n, d) the caller's own vectors, without the constant; None: there are none
     expected         (n, K) the mean that `quality` was drawn around, for made-up sets only
     """
 
