@@ -6,11 +6,11 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fix proto bench clean
+.PHONY: help setup demo test check fix proto bench bench-peers clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' \
-		| while IFS='|' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' \
+		| while IFS='|' read -r name what; do printf '  make %-11s %s\n' "$$name" "$$what"; done
 
 setup: $(READY)  ## make .venv with everything that development needs
 
@@ -48,6 +48,9 @@ proto: $(READY)  ## generate bandit_service/rpc/pb from protos/
 # Left to itself BLAS picks the kernels of the machine at hand.
 bench: $(READY)  ## measure what the README claims
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks
+
+bench-peers: $(READY)  ## run ours and others' on the same streams; BANDIT_DATA names real sets
+	$(BIN)/python -m benchmarks.peers
 
 clean:  ## remove caches and builds; .venv stays
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -58,6 +58,7 @@ class Decider:
         self._revision = revision
         self._feature_version = feature_version
         self._all_active = not self.eligibility.everything.any()
+        self._plain = self.eligibility.everything.tobytes()
         self._observing = config.mode is Mode.OBSERVE
         names = [arm.name for arm in config.arms]
         self._default = names.index(config.default_arm) if self._observing else None
@@ -83,11 +84,19 @@ class Decider:
         return codes
 
     def decide(
-        self, queries: Sequence[Query], contexts: Array, exclusions: list[Codes], moment: Moment
+        self,
+        queries: Sequence[Query],
+        contexts: Array,
+        exclusions: list[Codes],
+        moment: Moment,
+        ids: Sequence[str] | None = None,
     ) -> list[Decision]:
-        """One decision a query. contexts: (n, d); exclusions: n times (K,), none all closed."""
+        """One decision a query. contexts: (n, d); exclusions: n times (K,), none all closed.
+
+        The decisions get fresh ids unless `ids` has n of them.
+        """
         config = self._config
-        ids = draw.new_ids(len(queries), moment.now)
+        ids = draw.new_ids(len(queries), moment.now) if ids is None else ids
         added = offsets(config.objective, config.arms, moment.calls, queries)
         eligible = None
         if not all(map(self._is_open, exclusions)):
@@ -143,7 +152,7 @@ class Decider:
     def _exclusion_rows(self, exclusions: list[Codes]) -> list[bytes]:
         plain = self.eligibility.everything
         if all(codes is plain for codes in exclusions):
-            return [plain.tobytes()] * len(exclusions)
+            return [self._plain] * len(exclusions)
         return [codes.tobytes() for codes in exclusions]
 
     def _decision(
@@ -216,4 +225,6 @@ def request_digest(query: Query) -> bytes:
 def _rows(matrix: Array) -> list[bytes]:
     """The rows of a matrix (n, m) as bytes, cut from one copy."""
     whole, width = matrix.tobytes(), matrix.shape[1] * matrix.itemsize
+    if len(matrix) == 1:
+        return [whole]
     return [whole[start : start + width] for start in range(0, len(whole), width)]

@@ -125,15 +125,23 @@ class PolicyEngine:
     # -- deciding ---------------------------------------------------------------------
 
     def decide(
-        self, queries: Sequence[Query], contexts: Array, now: float
+        self,
+        queries: Sequence[Query],
+        contexts: Array,
+        now: float,
+        ids: Sequence[str] | None = None,
     ) -> list[Decision | BanditError]:
-        """One decision a query, or why there is none. contexts: (n, d), checked."""
+        """One decision a query, or why there is none. contexts: (n, d), checked.
+
+        Each draw follows from the decision's id, so `ids` of one's own make it repeatable.
+        """
         answers: list[Any] = [self._decider.exclusions(q, self.calls, now) for q in queries]
         good = [i for i, codes in enumerate(answers) if not isinstance(codes, BanditError)]
         if not good:
             return answers
         if len(good) < len(queries):
             queries, contexts = [queries[i] for i in good], contexts[good]
+            ids = None if ids is None else [ids[i] for i in good]
         exclusions = [answers[i] for i in good]
         hashes = [self.session_hash(q.session) if q.session else None for q in queries]
         moment = Moment(
@@ -145,7 +153,7 @@ class PolicyEngine:
             kept=[self._kept_arm(h, codes) for h, codes in zip(hashes, exclusions, strict=True)],
             session_hashes=hashes,
         )
-        decisions = self._decider.decide(queries, contexts, exclusions, moment)
+        decisions = self._decider.decide(queries, contexts, exclusions, moment, ids)
         for i, decision in zip(good, decisions, strict=True):
             answers[i] = decision
             if decision.session_hash is not None:

@@ -73,9 +73,9 @@ class LinearState:
     """
 
     __slots__ = (
-        "_block_views", "_outer", "_product", "_sum_views", "_z", "_z_column", "blocks", "clocks",
-        "evidence", "flat", "means", "observations", "prior", "products", "residuals", "spreads",
-        "stale", "steps", "sums", "ticked",
+        "_asked", "_block_views", "_outer", "_product", "_sum_views", "_z", "_z_column", "blocks",
+        "clocks", "evidence", "flat", "means", "observations", "prior", "products", "residuals",
+        "spreads", "stale", "steps", "sums", "ticked",
     )  # fmt: skip
 
     def __init__(self, prior: Prior, sums: Array, clocks: Array, observations: Array) -> None:
@@ -112,6 +112,7 @@ class LinearState:
         grid = self._product.reshape(arms, dim + 1)
         self.products, self.means = grid[:, :dim], grid[None, :, dim]
         self.spreads = np.empty(arms)
+        self._asked = b""  # the context that products, means and spreads are of
         self.residuals, self.evidence = np.zeros(arms), np.zeros(arms)
         self._block_views = [(block, block.T) for block in self.blocks]
         self._sum_views = list(self.sums)
@@ -180,6 +181,7 @@ class LinearState:
             return
         scale = share / growth
         dger(-scale, v, u, 1, 1, transposed, 1, 1, 1)
+        self._asked = b""
         self.residuals[arm] += scale * error * error
         self.evidence[arm] += share
         self.steps[arm] += 1
@@ -210,6 +212,7 @@ class LinearState:
             block = self.blocks[arm]
             share = weight * faded(self.ticked - clock, self.prior.half_life)
             block[-1] += share * (new - old) * block[:-1].dot(x)
+            self._asked = b""
             self._settle(arm)
 
     def _aged(self, arm: int, clock: float) -> float:
@@ -259,6 +262,7 @@ class LinearState:
         self.blocks[arm, d] = inverse @ (precision * prior.mean() + aged[d, :d])
         self.evidence[arm] = max(float(aged[d + 1, d + 1]), 0.0)
         self.steps[arm] = 0
+        self._asked = b""
         self._settle(arm)
 
     def _settle(self, arm: int) -> None:
@@ -275,9 +279,13 @@ class LinearState:
         if self.stale or self.prior.half_life is not None:
             self.refresh(clock)
         if len(contexts) == 1:
-            x = contexts[0]
-            self.flat.dot(x, self._product)
-            self.products.dot(x, self.spreads)
+            # A decision reads twice, for its chances and for what is logged of its beliefs.
+            asked = contexts.tobytes()
+            if asked != self._asked:
+                x = contexts[0]
+                self.flat.dot(x, self._product)
+                self.products.dot(x, self.spreads)
+                self._asked = asked
             return self.means, self.spreads[None]
         arms, dim = self.arms, self.prior.dim
         means, spreads = np.empty((len(contexts), arms)), np.empty((len(contexts), arms))

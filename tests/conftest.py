@@ -13,6 +13,15 @@ import pytest
 
 from bandit_service.ports import Store
 from bandit_service.store import migrate, open_store
+from tests.patience import PATIENCE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience_with_locks() -> Iterator[None]:
+    """On a busy machine the others may hold them for long, and SQLite's have no queue."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bandit_service.store.engine.WAIT_SECONDS", PATIENCE)
+        yield
 
 
 @contextmanager
@@ -26,6 +35,9 @@ def a_postgres_server() -> Iterator[Any]:
 
     server = get_server(folder / "data", cleanup_mode="delete")
     try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as administrator:
+            administrator.execute("ALTER SYSTEM SET fsync = off")  # nobody pulls the plug here
+            administrator.execute("SELECT pg_reload_conf()")
         yield server
     finally:
         server.cleanup()
@@ -37,8 +49,6 @@ def postgres_server() -> Iterator[Any]:
     """A server with two databases that have our tables: "migrated", and "shared" by tests."""
     with a_postgres_server() as server:
         with psycopg.connect(server.get_uri(), autocommit=True) as administrator:
-            administrator.execute("ALTER SYSTEM SET fsync = off")  # nobody pulls the plug here
-            administrator.execute("SELECT pg_reload_conf()")
             administrator.execute("CREATE DATABASE migrated")
             migrate(server.get_uri(database="migrated"))
             administrator.execute("CREATE DATABASE shared TEMPLATE migrated")

@@ -29,6 +29,7 @@ class OutcomeTable:
     prompts          (n,)   texts, None where there are none
     contexts         (n, d) the caller's own vectors, without the constant; None: there are none
     expected         (n, K) the mean that `quality` was drawn around, for made-up sets only
+    notes            what a reader should know, such as queries that were left out
     """
 
     name: str
@@ -44,6 +45,7 @@ class OutcomeTable:
     prompts: tuple[str, ...] | None = None
     contexts: Array | None = None
     expected: Array | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.query_ids)

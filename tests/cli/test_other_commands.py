@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 import types
 from typing import Any
 
@@ -15,6 +14,7 @@ from bandit_service import __version__, settings
 from bandit_service.rpc.pb import routing_pb2 as pb
 from bandit_service.store import open_store
 from tests.client.fake_service import served
+from tests.patience import PATIENCE
 
 
 def test_route_prints_the_decision(run, server, service):
@@ -231,8 +231,10 @@ def test_doctor_finds_a_journal_that_a_start_could_not_read(run, tmp_path):
     assert "cannot be read at position 1" in found["database"]["detail"]
 
 
-def test_doctor_tells_a_healthy_server_from_another_program(run, tmp_path):
+def test_doctor_tells_a_healthy_server_from_another_program(run, tmp_path, monkeypatch):
     from grpc_health.v1 import health, health_pb2_grpc
+
+    monkeypatch.setattr("bandit_service.cli.doctor._HEALTH_SECONDS", PATIENCE)
 
     def add(to):
         health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), to)
@@ -260,11 +262,9 @@ def test_help_lists_the_exit_codes_and_imports_nothing_heavy():
         "print(sorted({'numpy', 'scipy', 'sqlalchemy', 'grpc', 'yaml'} & sys.modules.keys()))"
     )
 
-    started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", probe, "--help"], capture_output=True, text=True, check=True
     )
 
     assert "6 unavailable" in " ".join(done.stdout.split())
     assert done.stdout.endswith("[]\n")
-    assert time.perf_counter() - started < 10  # on a busy machine; half a second on an idle one

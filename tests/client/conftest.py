@@ -5,6 +5,7 @@ import pytest
 from bandit_service.client import Client
 from bandit_service.rpc.pb import routing_pb2_grpc
 from tests.client.fake_service import FakeRouting, served
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def server(service):
 
 @pytest.fixture
 def client(server):
-    with Client(server, policy="chat", timeout=5.0) as made:
+    with Client(server, policy="chat", timeout=PATIENCE, feedback_timeout=PATIENCE) as made:
         yield made
 
 

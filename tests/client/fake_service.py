@@ -17,7 +17,8 @@ Fault = tuple[grpc.StatusCode, str]
 class FakeRouting(routing_pb2_grpc.RoutingServiceServicer):
     """`faults` holds, by method, what the next calls fail with.
 
-    While `gate` is closed, calls are counted and then wait.
+    While `gate` is closed, calls are counted and then wait. Those of a `stuck` method do so
+    for ever.
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,7 @@ class FakeRouting(routing_pb2_grpc.RoutingServiceServicer):
         self.trailer: bytes | None = None
         self.gate = threading.Event()
         self.gate.set()
+        self.stuck: set[str] = set()
 
     async def Route(self, request: Any, context: Any) -> Any:
         self.routed.append(request)
@@ -85,7 +87,7 @@ class FakeRouting(routing_pb2_grpc.RoutingServiceServicer):
             code, message = self.faults[method].pop(0)
             metadata = (("grpc-status-details-bin", self.trailer),) if self.trailer else ()
             await context.abort(code, message, metadata)
-        await until(self.gate.is_set)
+        await until(lambda: self.gate.is_set() and method not in self.stuck)
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -9,13 +9,16 @@ import pytest
 from bandit_service.client import AsyncClient, BanditRpcError
 from bandit_service.client.folding import BATCH_BYTES
 from tests.client.fake_service import until
+from tests.patience import PATIENCE
 
 UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, "shutting down")
 
 
 @pytest.fixture
 async def client(server):
-    async with AsyncClient(server, policy="chat", timeout=5.0) as made:
+    async with AsyncClient(
+        server, policy="chat", timeout=PATIENCE, feedback_timeout=PATIENCE
+    ) as made:
         yield made
 
 
@@ -41,7 +44,7 @@ async def test_feedback_is_folded_too(client, service):
 
 
 async def test_the_largest_batch_can_be_set(server, service):
-    async with AsyncClient(server, policy="chat", timeout=5.0, max_batch=10) as client:
+    async with AsyncClient(server, policy="chat", timeout=PATIENCE, max_batch=10) as client:
         await asyncio.gather(*(client.route(f"q{i}") for i in range(30)))
 
     assert service.calls == {"BatchRoute": 3}
@@ -95,7 +98,7 @@ async def test_a_batch_that_fails_is_sent_again_with_the_same_ids(client, servic
 
 async def test_each_call_keeps_its_own_deadline(client, service):
     service.gate.clear()
-    patient = asyncio.create_task(client.route("patient", timeout=30.0))
+    patient = asyncio.create_task(client.route("patient", timeout=PATIENCE))
     hasty = asyncio.create_task(client.route("hasty", timeout=0.1))
 
     with pytest.raises(BanditRpcError, match="DEADLINE_EXCEEDED"):
@@ -138,7 +141,7 @@ async def test_a_closed_client_says_so(server):
 
 async def test_closing_ends_the_calls_in_flight(client, service):
     service.gate.clear()
-    waiting = asyncio.create_task(client.route("hello", timeout=30.0))
+    waiting = asyncio.create_task(client.route("hello", timeout=PATIENCE))
     await until(lambda: service.calls["Route"] == 1)
 
     await client.close()

@@ -1,7 +1,5 @@
 """What a call does if the service refuses, is late, or is not there."""
 
-import time
-
 import grpc
 import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -9,11 +7,17 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from bandit_service.client import BanditRpcError, Client
+from tests.patience import PATIENCE
 
 UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, "shutting down")
+TOO_LATE = (grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
-# To be refused a connection on a busy machine. A call that nobody answers takes all of it.
-LONG_ENOUGH = 2.0
+
+@pytest.fixture
+def three_tries(monkeypatch):
+    """What a call has time for, be the machine quick or slow: the fourth would come too late."""
+    pauses = [0.0, 0.0, 2 * PATIENCE]
+    monkeypatch.setattr("bandit_service.client.thread_folder.pauses", lambda: iter(pauses))
 
 
 def test_a_retry_carries_the_same_id(client, service):
@@ -46,8 +50,8 @@ def test_overload_is_retried_but_too_large_a_message_is_not(client, service):
         client.route("hello")
 
 
-def test_the_fallback_arm_stands_in_where_nobody_answers(nobody):
-    with Client(nobody, policy="chat", fallback_arm="large", timeout=LONG_ENOUGH) as client:
+def test_the_fallback_arm_stands_in_where_nobody_answers(nobody, three_tries):
+    with Client(nobody, policy="chat", fallback_arm="large", timeout=PATIENCE) as client:
         choice = client.route("hello")
 
     assert (choice.arm, choice.fallback, choice.decision_id) == ("large", True, "")
@@ -64,9 +68,9 @@ def test_the_fallback_arm_stands_in_for_an_answer_that_is_late(server, service):
     assert "DEADLINE_EXCEEDED" in str(choice.error)
 
 
-def test_without_a_fallback_arm_the_error_is_raised(nobody):
+def test_without_a_fallback_arm_the_error_is_raised(nobody, three_tries):
     with (
-        Client(nobody, policy="chat", timeout=LONG_ENOUGH) as client,
+        Client(nobody, policy="chat", timeout=PATIENCE) as client,
         pytest.raises(BanditRpcError) as caught,
     ):
         client.route("hello")
@@ -74,9 +78,9 @@ def test_without_a_fallback_arm_the_error_is_raised(nobody):
     assert caught.value.code is grpc.StatusCode.UNAVAILABLE
 
 
-def test_a_fallback_arm_that_the_call_does_not_allow_is_not_used(nobody):
+def test_a_fallback_arm_that_the_call_does_not_allow_is_not_used(nobody, three_tries):
     with (
-        Client(nobody, policy="chat", fallback_arm="large", timeout=LONG_ENOUGH) as client,
+        Client(nobody, policy="chat", fallback_arm="large", timeout=PATIENCE) as client,
         pytest.raises(BanditRpcError, match="UNAVAILABLE"),
     ):
         client.route("hello", allowed_arms=["small"])
@@ -93,7 +97,7 @@ def test_a_fallback_arm_that_the_call_does_not_allow_is_not_used(nobody):
 def test_what_the_caller_got_wrong_is_raised_at_once_in_spite_of_a_fallback(server, service, code):
     service.faults["Route"] = [(code, "no policy 'chat'")]
     with (
-        Client(server, policy="chat", fallback_arm="large") as client,
+        Client(server, policy="chat", fallback_arm="large", timeout=PATIENCE) as client,
         pytest.raises(BanditRpcError, match="no policy 'chat'") as caught,
     ):
         client.route("hello")
@@ -102,12 +106,11 @@ def test_what_the_caller_got_wrong_is_raised_at_once_in_spite_of_a_fallback(serv
     assert service.calls["Route"] == 1
 
 
-def test_when_time_runs_out_the_error_says_why_it_did(server, service):
-    """The first answer is a refusal, the second never comes: the refusal is what tells."""
-    service.faults["Route"] = [UNAVAILABLE]
-    service.gate_after_faults = True
+def test_when_time_runs_out_the_error_says_why_it_did(server, service, three_tries):
+    """Two answers are refusals, the third does not come in time: a refusal is what tells."""
+    service.faults["Route"] = [UNAVAILABLE, UNAVAILABLE, TOO_LATE]
     with (
-        Client(server, policy="chat", timeout=LONG_ENOUGH) as client,
+        Client(server, policy="chat", timeout=PATIENCE) as client,
         pytest.raises(BanditRpcError, match="shutting down"),
     ):
         client.route("hello")
@@ -115,7 +118,7 @@ def test_when_time_runs_out_the_error_says_why_it_did(server, service):
 
 def test_a_fault_of_the_service_falls_back(server, service):
     service.faults["Route"] = [(grpc.StatusCode.INTERNAL, "a bug")]
-    with Client(server, policy="chat", fallback_arm="large") as client:
+    with Client(server, policy="chat", fallback_arm="large", timeout=PATIENCE) as client:
         assert client.route("hello").fallback
 
 
@@ -137,5 +140,5 @@ def test_the_service_may_come_back_while_there_is_time(service, server):
     """A call that starts in an outage succeeds if the outage ends before its deadline."""
     service.faults["Route"] = [UNAVAILABLE] * 4
 
-    with Client(server, policy="chat", timeout=10.0) as client:
+    with Client(server, policy="chat", timeout=PATIENCE) as client:
         assert client.route("hello").arm == "small"

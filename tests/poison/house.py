@@ -20,11 +20,11 @@ from bandit_service.rpc.pb import policy_pb2 as pp
 from bandit_service.rpc.pb import routing_pb2 as pb
 from bandit_service.rpc.server import SERVICES
 from bandit_service.store.tables import metadata
+from tests.patience import PATIENCE
 from tests.servers import Server
 
 METHODS = {method.name: method for service in SERVICES for method in service.methods}
 READERS = {"GetDecision", "GetPolicy", "GetPolicyState", "ListPolicies"}
-SECONDS = 20.0  # far more than any call takes: one that needs them hangs
 DIMENSION = 4
 VECTOR = (0.1, -0.2, 0.3, 0.4)
 
@@ -133,7 +133,7 @@ class House:
         path = f"/{method.containing_service.full_name}/{name}"
         try:
             call: Any = self._channel.unary_unary(path)
-            written = call(raw, timeout=SECONDS, **options)
+            written = call(raw, timeout=PATIENCE, **options)
         except grpc.RpcError as error:
             return _refusal(error)
         if name not in READERS:

@@ -9,6 +9,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from bandit_service.rpc.pb import policy_pb2, routing_pb2
 from bandit_service.rpc.server import SERVICES, Health, build_server, stop
+from tests.patience import PATIENCE
 from tests.rpc.refusals import refused
 
 A_QUERY = routing_pb2.RouteRequest(policy="chat", request_id="r1", text="What is it?")
@@ -45,7 +46,7 @@ async def test_stopping_lets_calls_finish_and_turns_new_ones_away(service):
     await entered.wait()
     await service.health.serving()
 
-    stopping = asyncio.create_task(stop(service.server, service.health, grace=10))
+    stopping = asyncio.create_task(stop(service.server, service.health, grace=PATIENCE))
     async with refused() as caught:
         while True:  # until the server has heard of it
             await service.policies.GetPolicy(policy_pb2.GetPolicyRequest(name="chat"))

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bandit_service.rpc.server import Health, ListenRefused, build_server, start, stop
 from bandit_service.rpc.tls import TlsFiles
+from tests.patience import PATIENCE
 from tests.rpc.certificates import Pair, a_certificate, an_authority, openssl
 from tests.rpc.fakes import FakeUseCases
 
@@ -61,7 +62,7 @@ async def ask(channel: grpc.aio.Channel) -> grpc.StatusCode:
     async with channel:
         try:
             await health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=5
+                health_pb2.HealthCheckRequest(), timeout=PATIENCE
             )
         except grpc.aio.AioRpcError as error:
             return error.code()
@@ -108,7 +109,7 @@ def seen(port: int) -> bytes:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=5) as connection,
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection,
         context.wrap_socket(connection) as secured,
     ):
         shown = secured.getpeercert(binary_form=True)

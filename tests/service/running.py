@@ -19,6 +19,7 @@ from bandit_service.ports import Store, Transaction
 from bandit_service.routing import Router
 from bandit_service.store import open_store
 from tests.builders import NOW, a_config, a_query, shape_of
+from tests.patience import PATIENCE
 
 
 class WatchedStore:
@@ -58,7 +59,7 @@ class WatchedStore:
 
     async def is_held(self) -> None:
         """Waits for a transaction to get there."""
-        assert await asyncio.to_thread(self._reached.wait, 5.0)
+        assert await asyncio.to_thread(self._reached.wait, PATIENCE)
 
     def hang(self, *_: object) -> None:
         """What a read does while the database does not answer."""
@@ -92,9 +93,14 @@ class Service:
         """The id of a new decision."""
         return (await self.router.route(a_query(**changes))).decision.id
 
+    def wait_for_the_store(self, seconds: float) -> None:
+        """How long callers do so from now on."""
+        for part in (self.router, self.recorder, self.administrator):
+            part._timeout = seconds
+
 
 @asynccontextmanager
-async def running(path: Path, timeout: float = 5.0) -> AsyncIterator[Service]:
+async def running(path: Path) -> AsyncIterator[Service]:
     """A service on the database in this file, whose clock moves by 10 ms a look."""
     watched, registry = WatchedStore(open_store(f"sqlite:///{path}")), Registry()
     store, looks = cast(Store, watched), itertools.count()
@@ -110,9 +116,9 @@ async def running(path: Path, timeout: float = 5.0) -> AsyncIterator[Service]:
             watched,
             registry,
             journal,
-            Router(registry, journal, store, now, timeout),
-            Recorder(journal, timeout),
-            Administrator(registry, journal, timeout),
+            Router(registry, journal, store, now, PATIENCE),
+            Recorder(journal, PATIENCE),
+            Administrator(registry, journal, PATIENCE),
         )
     finally:
         watched.release()

@@ -25,6 +25,7 @@ from bandit_service.model import (
     VectorFeatures,
 )
 from tests.builders import a_config, a_submission
+from tests.patience import PATIENCE
 from tests.service.running import running
 
 
@@ -117,7 +118,7 @@ async def test_learning_goes_on_after_the_number_of_clusters_changes(service):
     decision_id = await service.decide(policy="beta")
 
     call = service.administrator.update("beta", {"algorithm": two}, "")
-    await asyncio.wait_for(call, 2.0)
+    await asyncio.wait_for(call, PATIENCE)
 
     recorded = await service.recorder.record(a_submission(decision_id=decision_id, success=True))
     assert service.engine("beta").position == recorded.position == 3

@@ -7,7 +7,10 @@ import pytest
 from bandit_service.errors import Draining, Overloaded, StoreUnavailable
 from bandit_service.model import Routed
 from tests.builders import a_query, a_submission
-from tests.service.running import running, some_turns
+from tests.patience import PATIENCE
+from tests.service.running import some_turns
+
+NO_PATIENCE = 0.05  # seconds, for calls to a store that is held and will not answer
 
 
 async def test_what_arrives_during_a_commit_is_committed_together(service):
@@ -125,7 +128,7 @@ async def test_a_job_that_cannot_be_written_fails_alone(service):
     first = asyncio.create_task(service.routed())
     await service.store.is_held()
 
-    bad = asyncio.create_task(service.journal.change(lambda _: 1 // 0, timeout=5.0))
+    bad = asyncio.create_task(service.journal.change(lambda _: 1 // 0, PATIENCE))
     route = asyncio.create_task(service.routed(2))
     feedback = asyncio.create_task(
         service.recorder.record(a_submission(decision_id=decision_id, success=True))
@@ -153,49 +156,47 @@ async def test_feedback_that_cannot_be_written_fails_alone(service):
     assert service.engine().position == 2
 
 
-async def test_nobody_hangs_with_the_database(database):
-    async with running(database, timeout=0.05) as service:
-        await service.create()
-        decision_id = await service.decide()
-        service.store.hold()
-        calls = [
-            service.decide(),
-            service.recorder.record(a_submission(decision_id=decision_id, success=True)),
-            service.administrator.update("chat", {"floor": 0.2}, ""),
-        ]
+async def test_nobody_hangs_with_the_database(service):
+    decision_id = await service.decide()
+    service.store.hold()
+    service.wait_for_the_store(NO_PATIENCE)
+    calls = [
+        service.decide(),
+        service.recorder.record(a_submission(decision_id=decision_id, success=True)),
+        service.administrator.update("chat", {"floor": 0.2}, ""),
+    ]
 
-        answers = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 2.0)
+    answers = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), PATIENCE)
 
-        assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
-
-
-async def test_nobody_hangs_with_the_lookup_of_a_session(database, monkeypatch):
-    async with running(database, timeout=0.05) as service:
-        await service.create()
-        service.store.hold()
-        monkeypatch.setattr(service.store, "session_arm", service.store.hang, raising=False)
-
-        call = asyncio.create_task(service.router.route_many([a_query(session="s")]))
-        done, _ = await asyncio.wait({call}, timeout=1.0)
-        service.store.release()
-
-        assert done
-        assert isinstance(call.result()[0], StoreUnavailable)
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
 
 
-async def test_what_was_late_for_its_caller_is_still_learned(database):
-    async with running(database, timeout=0.05) as service:
-        await service.create()
-        feedback = a_submission(decision_id=await service.decide(), success=True)
-        service.store.hold()
-        with pytest.raises(StoreUnavailable):
-            await service.recorder.record(feedback)
+async def test_nobody_hangs_with_the_lookup_of_a_session(service, monkeypatch):
+    service.store.hold()
+    service.wait_for_the_store(NO_PATIENCE)
+    monkeypatch.setattr(service.store, "session_arm", service.store.hang, raising=False)
 
-        service.store.release()
-        again = await service.recorder.record(feedback)
+    call = asyncio.create_task(service.router.route_many([a_query(session="s")]))
+    done, _ = await asyncio.wait({call}, timeout=PATIENCE)
+    service.store.release()
 
-        assert again.duplicate
-        assert service.engine().position == 2
+    assert done
+    assert isinstance(call.result()[0], StoreUnavailable)
+
+
+async def test_what_was_late_for_its_caller_is_still_learned(service):
+    feedback = a_submission(decision_id=await service.decide(), success=True)
+    service.store.hold()
+    service.wait_for_the_store(NO_PATIENCE)
+    with pytest.raises(StoreUnavailable):
+        await service.recorder.record(feedback)
+
+    service.store.release()
+    service.wait_for_the_store(PATIENCE)
+    again = await service.recorder.record(feedback)
+
+    assert again.duplicate
+    assert service.engine().position == 2
 
 
 async def test_a_caller_who_leaves_harms_nobody(service):
@@ -234,9 +235,9 @@ async def test_an_engine_that_breaks_while_deciding_tells_its_callers(service, m
     monkeypatch.setattr(service.engine(), "decide", broken)
 
     with pytest.raises(RuntimeError, match="a bug"):
-        await asyncio.wait_for(service.decide(), 2.0)
+        await asyncio.wait_for(service.decide(), PATIENCE)
     with pytest.raises(RuntimeError, match="a bug"):
-        await asyncio.wait_for(service.decide(session="s"), 2.0)
+        await asyncio.wait_for(service.decide(session="s"), PATIENCE)
 
 
 async def test_an_engine_that_breaks_while_learning_keeps_nobody_waiting_and_still_routes(
@@ -254,7 +255,7 @@ async def test_an_engine_that_breaks_while_learning_keeps_nobody_waiting_and_sti
         asyncio.create_task(service.recorder.record(a_submission(decision_id=one, success=True)))
         for one in (mine, others)
     ]
-    done, _ = await asyncio.wait(calls, timeout=1.0)
+    done, _ = await asyncio.wait(calls, timeout=PATIENCE)
 
     assert len(done) == 2
     assert service.engine("other").position == 2

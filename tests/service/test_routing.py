@@ -15,6 +15,7 @@ from bandit_service.errors import (
 )
 from bandit_service.model import Features, Mode, Routed, TextFeatures
 from tests.builders import a_query, a_submission, packed
+from tests.patience import PATIENCE
 from tests.service.running import running
 
 TEXT = Features(text=TextFeatures(dimensions=16))
@@ -62,7 +63,7 @@ async def test_answers_come_in_the_order_of_the_queries_across_policies(service)
 
 
 async def test_no_queries_get_no_answers(service):
-    assert await asyncio.wait_for(service.router.route_many([]), 1.0) == []
+    assert await asyncio.wait_for(service.router.route_many([]), PATIENCE) == []
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ async def test_a_number_that_cannot_be_read_fails_its_own_query_alone(service, n
     bad = asyncio.create_task(service.router.route_many([a_query(vector=packed(number, 1.0))]))
     good = asyncio.create_task(service.router.route_many([a_query()]))
 
-    await asyncio.wait({bad, good}, timeout=2.0)
+    await asyncio.wait({bad, good}, timeout=PATIENCE)
 
     assert isinstance(bad.exception() or bad.result()[0], WrongContext)
     assert isinstance(good.result()[0], Routed)

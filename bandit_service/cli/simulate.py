@@ -1,0 +1,196 @@
+"""The command that runs policies over a table of real outcomes, and says how good they are."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bandit_service.evaluation.contestants import Contestant
+    from bandit_service.evaluation.table import OutcomeTable
+
+STDOUT = "-"
+INTERRUPTED = 130  # as shells have it
+
+_POLICY = (
+    "`default` (what a new policy gets), an algorithm with settings, such as "
+    "linucb:width=0.2,floor=0,half_life=500, or a policy's YAML file. Repeatable."
+)
+
+
+def simulate(
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DATA_DIR", help="Folder of a data set; without one, the bundled sample."
+        ),
+    ] = None,
+    policy: Annotated[list[str] | None, typer.Option(help=_POLICY)] = None,
+    seeds: Annotated[int, typer.Option(help="Runs of each policy, each in its own order.")] = 20,
+    order: Annotated[str, typer.Option(help="shuffled, or file: as the rows stand.")] = "shuffled",
+    warmup: Annotated[
+        float,
+        typer.Option(metavar="FRACTION", help="Served and learned from, but not counted."),
+    ] = 0.0,
+    feedback_fraction: Annotated[
+        float, typer.Option(metavar="FRACTION", help="Share of queries whose score comes back.")
+    ] = 1.0,
+    feedback_delay: Annotated[
+        int, typer.Option(metavar="N", help="Queries decided before feedback comes back.")
+    ] = 0,
+    jobs: Annotated[int | None, typer.Option(help="Processes; without it, one a core.")] = None,
+    dials: Annotated[
+        int, typer.Option(help="Settings of quality_per_usd to sweep, beside 0; 0: no sweep.")
+    ] = 0,
+    compare_with: Annotated[
+        str | None,
+        typer.Option(metavar="ARM", help="Count wins against it; without it, the best single arm."),
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write all numbers; - prints them instead.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a report with pictures.")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the pictures as PNG files.")
+    ] = None,
+) -> None:
+    """Run policies over a table of real outcomes, beside references that cannot be fooled.
+
+    Every query of the set is routed and its outcome learned, by the engine that serves; then the
+    same in another order, --seeds times. Numbers are means over these runs.
+    """
+    # Before numpy is loaded; see `serve`.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _check_outputs(json, html, pictures)
+    from bandit_service.cli import simulation_output as output
+    from bandit_service.evaluation.study import dials_for, study
+
+    contestants = [_contestant(each) for each in policy or ["default"]]
+    table = _table(data)
+    swept = dials_for(table, dials)
+    with _interruptible(), _progress() as progress:
+        result = study(
+            table,
+            contestants,
+            seeds=seeds,
+            order=order,  # type: ignore[arg-type]  # what it may be, study checks
+            warmup=warmup,
+            feedback_fraction=feedback_fraction,
+            feedback_delay=feedback_delay,
+            jobs=_cores() if jobs is None else jobs,
+            dials=swept,
+            compared_with=compare_with,
+            progress=progress,
+        )
+    # The numbers first: a picture that fails loses nothing.
+    if json is not None:
+        output.write_json(result, None if json == STDOUT else Path(json))
+    if json != STDOUT:
+        output.show(result)
+    if html is not None:
+        from bandit_service.evaluation.report import write_html
+
+        write_html(result, html)
+    if pictures is not None:
+        from bandit_service.evaluation.pictures import write_pictures
+
+        pictures.mkdir(exist_ok=True)
+        write_pictures(result, pictures)
+
+
+def _contestant(policy: str) -> "Contestant":
+    from bandit_service.cli.policy_yaml import checked, read_mapping
+    from bandit_service.evaluation.contestants import configured, named
+    from bandit_service.model import PolicyConfig
+
+    path = Path(policy)
+    if path.suffix not in (".yaml", ".yml") and not path.is_file():
+        return named(policy)
+    # Without arms it takes all of the table's.
+    return configured(checked({"arms": []} | read_mapping(path), PolicyConfig, policy))
+
+
+def _table(data: Path | None) -> "OutcomeTable":
+    from bandit_service.evaluation.bundled import bundled_table
+    from bandit_service.evaluation.loading import load
+
+    return bundled_table() if data is None else load(data)
+
+
+def _check_outputs(json: str | None, html: Path | None, pictures: Path | None) -> None:
+    """An hour of work should not be lost to a folder that is not there."""
+    from importlib.util import find_spec
+
+    from bandit_service.errors import InvalidField
+
+    files = {"--json": None if json in (None, STDOUT) else Path(str(json)), "--html": html}
+    for option, file in files.items():
+        if file is None:
+            continue
+        if file.is_dir():
+            raise InvalidField(option, f"{file} is a folder")
+        _check_writable(option, file if file.exists() else file.absolute().parent)
+    if pictures is not None:
+        if pictures.exists() and not pictures.is_dir():
+            raise InvalidField("--pictures", f"{pictures} is not a folder")
+        there = pictures if pictures.exists() else pictures.absolute().parent
+        _check_writable("--pictures", there)
+    for option, wanted, package in (
+        ("--html", html, "jinja2"),
+        ("--html", html, "matplotlib"),
+        ("--pictures", pictures, "matplotlib"),
+    ):
+        if wanted is not None and find_spec(package) is None:
+            raise InvalidField(option, f"needs {package}: pip install 'bandit-service[evaluation]'")
+
+
+def _check_writable(option: str, path: Path) -> None:
+    from bandit_service.errors import InvalidField
+
+    if not path.exists():
+        raise InvalidField(option, f"there is no folder {path}")
+    if not os.access(path, os.W_OK):
+        raise InvalidField(option, f"{path} cannot be written to")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C is an answer too, not an error."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("bandit-service: interrupted, nothing was written", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    affinity: Any = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on a terminal's standard error; nothing where nobody watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("runs", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,166 @@
+"""A simulation's result as it is printed: tables for people, JSON for programs."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import typer
+
+from bandit_service.cli import output
+from bandit_service.errors import InvalidField
+from bandit_service.evaluation.results import Difference, Mean, Point, Reference, Result
+
+HINDSIGHT = " *"
+_COLUMNS = (
+    "policy or reference",
+    "quality",
+    "USD/query",
+    "of the best's quality",
+    "of its cost",
+    "regret",
+    "right arm",
+    "decisions/s",
+)
+_MEASURES = {"quality": "quality", "cost_usd": "USD/query", "regret": "regret"}
+
+
+def write_json(result: Result, file: Path | None) -> None:
+    """All of it; None prints it. Raises InvalidField for a file that cannot be written."""
+    text = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
+    if file is None:
+        typer.echo(text)
+        return
+    try:
+        file.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InvalidField(str(file), f"cannot be written: {error.strerror}") from error
+
+
+def show(result: Result) -> None:
+    """The tables, then what a reader should know."""
+    output.facts(_heading(result))
+    if result.warmup:
+        typer.echo(f"\nafter the first {result.warmup:.3g} of each stream:")
+        _table(_COLUMNS[:-1], [row[:-1] for row in _policies(result, counted=True)])
+        typer.echo("whole streams:")
+    _table(_COLUMNS, [*_policies(result), *_references(result)])
+    for reference in result.references:
+        if reference.note:
+            typer.echo(f"{_name(reference)}: {reference.note}")
+    if any(reference.hindsight for reference in result.references):
+        typer.echo("* hindsight: chosen by outcomes that no policy sees in time")
+    typer.echo()
+    if any(policy.dials for policy in result.policies):
+        _table(("policy", "quality/USD", "quality", "USD/query", "area"), list(_dials(result)))
+    if result.differences:
+        level = result.differences[0].level
+        columns = ("paired by seed", "measure", "difference", f"{level:.0%} interval")
+        _table(columns, [_difference(each) for each in result.differences])
+    for note in result.notes:
+        typer.echo(f"note: {note}")
+
+
+def _heading(result: Result) -> list[tuple[str, object]]:
+    heard = f"on {result.feedback_fraction:.3%} of queries".replace(".000%", "%")
+    if result.feedback_delay:
+        heard += f", after {result.feedback_delay} further ones"
+    counts = f"{result.queries:,} queries, {len(result.arms)} arms"
+    return [
+        ("data", f"{result.data}: {counts}" + (f", {result.tasks} tasks" * bool(result.tasks))),
+        ("streams", f"{max(policy.seeds for policy in result.policies)} of each, {result.order}"),
+        ("feedback", heard),
+        ("wins", f"against {result.compared_with}: " + "; ".join(_wins(result))),
+    ]
+
+
+def _wins(result: Result) -> Iterator[str]:
+    for policy in result.policies:
+        of = policy.counted
+        yield f"{policy.policy} {of.wins.mean:.1%}, losses {of.losses.mean:.1%}"
+
+
+def _policies(result: Result, counted: bool = False) -> Iterator[tuple[str, ...]]:
+    for policy in result.policies:
+        of = policy.counted if counted else policy.whole
+        yield (
+            policy.policy,
+            _mean(of.quality, ".4f"),
+            _mean(of.cost_usd, ".4g"),
+            f"{of.quality_of_best.mean:.1%}",
+            output.cell(None) if of.cost_of_best is None else f"{of.cost_of_best.mean:.1%}",
+            _mean(of.regret, ".1f"),
+            _mean(of.routing_accuracy, ".1%"),
+            f"{policy.decisions_per_second:,.0f}",
+        )
+
+
+def _references(result: Result) -> Iterator[tuple[str, ...]]:
+    best = next(each for each in result.references if each.kind == "best_single")
+    for each in result.references:
+        yield (
+            _name(each),
+            f"{each.quality:.4f}",
+            _number(each.cost_usd),
+            _share(each.quality, best.quality),
+            _share(each.cost_usd, best.cost_usd),
+            *("",) * 3,
+        )
+
+
+def _name(reference: Reference) -> str:
+    return reference.name + HINDSIGHT * reference.hindsight
+
+
+def _share(amount: float | None, of: float | None) -> str:
+    return f"{amount / of:.1%}" if amount is not None and of else output.cell(None)
+
+
+def _dials(result: Result) -> Iterator[tuple[str, ...]]:
+    for policy in result.policies:
+        for at, point in enumerate(policy.dials):
+            yield (policy.policy if at == 0 else "", *_point(point), _area(policy.area, at))
+
+
+def _point(point: Point) -> tuple[str, str, str]:
+    return _number(point.quality_per_usd), f"{point.quality:.4f}", _number(point.cost_usd)
+
+
+def _area(area: float | None, at: int) -> str:
+    return "" if area is None or at else f"{area:.4f}"
+
+
+def _difference(each: Difference) -> tuple[str, ...]:
+    between = ""
+    if each.low is not None and each.high is not None:
+        between = f"{each.low:+.4g} to {each.high:+.4g}"
+    pair, measure = f"{each.first} - {each.second}", _MEASURES[each.measure]
+    return pair, measure, f"{each.difference:+.4g}", between
+
+
+def _mean(mean: Mean | None, form: str) -> str:
+    if mean is None:
+        return output.cell(None)
+    error = mean.standard_error
+    return format(mean.mean, form) + ("" if error is None else f" ± {_error(error, form)}")
+
+
+def _error(error: float, form: str) -> str:
+    return format(error, ".1g" if form.endswith("g") else form)
+
+
+def _number(number: float | None) -> str:
+    return output.cell(None) if number is None else f"{number:.4g}"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A file or a pipe has no width to fit into."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    made = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        made.add_row(*row)
+    width = None if sys.stdout.isatty() else 240
+    Console(highlight=False, markup=False, width=width).print(made)

@@ -1,0 +1,192 @@
+"""Tables of outcomes from files or DataFrames in the normal form.
+
+queries    query_id, task, prompt                      only query_id is required
+outcomes   query_id, model, quality, cost_usd, input_tokens, output_tokens, latency_s, energy_j,
+           expected                                    only the first three are required
+models     model, price_in_usd_per_mtok, price_out_usd_per_mtok, j_per_output_token     optional
+contexts   query_id and d columns of numbers, one vector a query                        optional
+pairs      query_id, model_a, model_b, winner          verdicts on two answers, read on their own
+
+Other columns are ignored. An empty cell or a row that is not there is unknown. Queries keep the
+order of their file; arms that of `models`, else the order in which outcomes name them.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit_service.errors import BadTable
+from bandit_service.evaluation import files
+from bandit_service.evaluation.columns import Array, Columns
+from bandit_service.evaluation.table import OutcomeTable
+from bandit_service.evaluation.validation import distinct, positions, usable
+from bandit_service.model import Arm
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Column of the normal form -> field of OutcomeTable.
+MEASURED = {
+    "cost_usd": "cost_usd",
+    "latency_s": "latency_seconds",
+    "energy_j": "energy_joules",
+    "input_tokens": "input_tokens",
+    "output_tokens": "output_tokens",
+}
+# Column of models.* -> field of Arm.
+DECLARED = {
+    "price_in_usd_per_mtok": "input_usd_per_million_tokens",
+    "price_out_usd_per_mtok": "output_usd_per_million_tokens",
+    "j_per_output_token": "declared_joules_per_output_token",
+}
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Somebody's verdict on two models' answers to one query: winner is a, b or tie."""
+
+    query_id: str
+    model_a: str
+    model_b: str
+    winner: str
+
+
+def load(folder: Path) -> OutcomeTable:
+    """The table of a folder, named after it. Raises BadTable."""
+    models, contexts = files.find(folder, "models"), files.find(folder, "contexts")
+    return _assembled(
+        folder.resolve().name,
+        files.read(_there(folder, "queries")),
+        files.read(_there(folder, "outcomes")),
+        files.read(models) if models else None,
+        files.read(contexts) if contexts else None,
+    )
+
+
+def from_frames(
+    name: str,
+    queries: "pd.DataFrame",
+    outcomes: "pd.DataFrame",
+    models: "pd.DataFrame | None" = None,
+    contexts: "pd.DataFrame | None" = None,
+) -> OutcomeTable:
+    """The same from pandas DataFrames with the columns of the files. Raises BadTable."""
+    return _assembled(
+        name,
+        Columns.of_frame("queries", queries),
+        Columns.of_frame("outcomes", outcomes),
+        None if models is None else Columns.of_frame("models", models),
+        None if contexts is None else Columns.of_frame("contexts", contexts),
+    )
+
+
+def load_pairs(folder: Path) -> list[Pair]:
+    """The verdicts of a folder, which has queries too but may lack outcomes. Raises BadTable."""
+    pairs = files.read(_there(folder, "pairs"))
+    ids = distinct(files.read(_there(folder, "queries")), "query_id")
+    asked = pairs.ids("query_id")
+    positions(pairs, "query_id", ids)
+    winners = pairs.ids("winner")
+    for place, winner in enumerate(winners):
+        if winner not in ("a", "b", "tie"):
+            raise pairs.bad(place, f"winner is {winner!r}, expected a, b or tie")
+    rows = zip(asked, pairs.ids("model_a"), pairs.ids("model_b"), winners, strict=True)
+    return [Pair(*row) for row in rows]
+
+
+def _there(folder: Path, stem: str) -> Path:
+    if not folder.is_dir():
+        raise BadTable(str(folder), "there is no such folder")
+    found = files.find(folder, stem)
+    if found is None:
+        names = ", ".join(stem + suffix for suffix in files.SUFFIXES)
+        raise BadTable(str(folder), f"needs one of {names}")
+    return found
+
+
+def _assembled(
+    name: str,
+    queries: Columns,
+    outcomes: Columns,
+    models: Columns | None,
+    contexts: Columns | None,
+) -> OutcomeTable:
+    ids = distinct(queries, "query_id")
+    arms = _arms(outcomes, models)
+    rows = positions(outcomes, "query_id", ids)
+    slots = positions(outcomes, "model", [arm.name for arm in arms])
+    _check_once(outcomes, rows * len(arms) + slots)
+
+    def spread(column: str, most: float = np.inf) -> Array:
+        """A column of `outcomes` as (n, K)."""
+        table = np.full((len(ids), len(arms)), np.nan)
+        table[rows, slots] = outcomes.numbers(column, most=most)
+        return table
+
+    prompts = queries.texts("prompt")
+    outcomes.require("quality")
+    measured: dict[str, Any] = {field: spread(column) for column, field in MEASURED.items()}
+    table = OutcomeTable(
+        name=name,
+        query_ids=tuple(ids),
+        tasks=tuple(queries.texts("task")),
+        arms=arms,
+        quality=spread("quality", most=1.0),
+        prompts=tuple(prompts) if any(prompts) else None,
+        contexts=None if contexts is None else _vectors(contexts, ids),
+        expected=spread("expected", most=1.0) if "expected" in outcomes else None,
+        **measured,
+    )
+    return usable(table, outcomes.source)
+
+
+def _arms(outcomes: Columns, models: Columns | None) -> tuple[Arm, ...]:
+    if models is None:
+        return tuple(Arm(name=model) for model in dict.fromkeys(outcomes.ids("model")))
+    names = distinct(models, "model")
+    declared = [models.numbers(column).tolist() for column in DECLARED]
+    return tuple(
+        msgspec.convert({"name": name, **_known(DECLARED.values(), numbers)}, Arm)
+        for name, *numbers in zip(names, *declared, strict=True)
+    )
+
+
+def _known(fields: Iterable[str], numbers: Iterable[float]) -> dict[str, float]:
+    pairs = zip(fields, numbers, strict=True)
+    return {field: number for field, number in pairs if not np.isnan(number)}
+
+
+def _check_once(outcomes: Columns, keys: NDArray[np.intp]) -> None:
+    _, firsts = np.unique(keys, return_index=True)
+    if len(firsts) == len(keys):
+        return
+    again = np.ones(len(keys), dtype=bool)
+    again[firsts] = False
+    second = int(np.flatnonzero(again)[0])
+    first = int(np.flatnonzero(keys == keys[second])[0])
+    query, model = outcomes.texts("query_id")[second], outcomes.texts("model")[second]
+    what = f"query {query!r} and model {model!r} stand in row {outcomes.rows[first]} already"
+    raise outcomes.bad(second, what)
+
+
+def _vectors(contexts: Columns, ids: list[str]) -> Array:
+    """(n, d) in the order of the queries."""
+    distinct(contexts, "query_id")
+    rows = positions(contexts, "query_id", ids)
+    names = [name for name in contexts.cells if name != "query_id"]
+    if not names:
+        raise BadTable(contexts.source, "needs columns of numbers beside query_id")
+    vectors = np.full((len(ids), len(names)), np.nan)
+    for at, name in enumerate(names):
+        numbers = contexts.numbers(name, least=-np.inf)
+        if np.isnan(numbers).any():
+            place = int(np.flatnonzero(np.isnan(numbers))[0])
+            raise contexts.bad(place, f"{name} is unknown, expected {len(names)} numbers a query")
+        vectors[rows, at] = numbers
+    lacking = np.flatnonzero(np.isnan(vectors[:, 0]))
+    if lacking.size:
+        raise BadTable(contexts.source, f"has no vector of query {ids[lacking[0]]!r}")
+    return vectors

@@ -1,0 +1,175 @@
+"""Judges the runs of policies over one table: references, measures, curves and differences."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from bandit_service.errors import InvalidField
+from bandit_service.evaluation import hull as hulls
+from bandit_service.evaluation.curves import area, dial_points, learning_curve
+from bandit_service.evaluation.intervals import paired_difference
+from bandit_service.evaluation.measuring import Yardstick
+from bandit_service.evaluation.noting import notes_of
+from bandit_service.evaluation.optimal import ArmMeans, known_mean
+from bandit_service.evaluation.references import references_of
+from bandit_service.evaluation.results import Difference, PolicyResult, Result
+from bandit_service.evaluation.runs import Run
+from bandit_service.evaluation.streams import Streams, main_streams, swept_streams
+from bandit_service.evaluation.table import Array, OutcomeTable
+
+# What differences call the best single arm, whichever it is.
+BEST_SINGLE = "best single"
+
+
+def judge(
+    table: OutcomeTable,
+    runs: Sequence[Run],
+    policies: Sequence[tuple[str, str]],
+    *,
+    contexts: Array,
+    warmup: float,
+    compared_with: str | None,
+    order: Literal["shuffled", "file"],
+    feedback_fraction: float,
+    feedback_delay: int,
+) -> Result:
+    """Everything that is known of these runs.
+
+    policies       label and description, in the order of the report
+    contexts       (n, d) what the policies saw of each of the table's rows, with the constant
+    warmup         share of each stream that the counted part leaves out, in [0, 1)
+    compared_with  name of the arm for wins and losses; None: the best single arm
+
+    Runs with a `quality_per_usd` are their policy's sweep, the others are the policy as it is
+    configured. Raises InvalidField for an arm or a warm-up that cannot be, ValueError for runs
+    that cannot be judged together.
+    """
+    if len(contexts) != len(table):
+        raise ValueError(f"need a context for each of {len(table)} rows, got {len(contexts)}")
+    if not table.offered.any():
+        raise InvalidField("quality", f"{table.name} knows no outcome at all")
+    means = ArmMeans.of(table)
+    best = means.best_single()
+    rival = best if compared_with is None else _slot(table, compared_with, means)
+    yardstick = Yardstick.of(table, best, rival)
+    streams = main_streams(table, runs, [label for label, _ in policies])
+    skipped = {label: _skipped_steps(warmup, own.steps) for label, own in streams.items()}
+    found = tuple(
+        _policy_result(
+            yardstick,
+            means,
+            (label, description),
+            streams[label],
+            swept_streams(table, runs, label),
+            skipped[label],
+        )
+        for label, description in policies
+    )
+    cost_hull = hulls.static_hull(means, "cost_usd")
+    energy_hull = hulls.static_hull(means, "energy_joules")
+    return Result(
+        data=table.name,
+        queries=len(table),
+        arms=table.arm_names,
+        tasks=len(set(table.tasks) - {""}),
+        order=order,
+        warmup=warmup,
+        feedback_fraction=feedback_fraction,
+        feedback_delay=feedback_delay,
+        compared_with=table.arm_names[rival],
+        policies=found,
+        references=references_of(table, contexts, means),
+        hull=hulls.corners(cost_hull, table, means),
+        energy_hull=hulls.corners(energy_hull, table, means),
+        hull_quality=_hull_quality(cost_hull, found),
+        differences=differences(yardstick, streams),
+        notes=notes_of(table, means, rival, found, cost_hull),
+    )
+
+
+def _slot(table: OutcomeTable, name: str, means: ArmMeans) -> int:
+    if name not in table.arm_names:
+        known = ", ".join(table.arm_names)
+        raise InvalidField("compared_with", f"no arm {name!r} in {table.name}; it has: {known}")
+    slot = table.arm_names.index(name)
+    if not means.queries[slot]:
+        raise InvalidField("compared_with", f"no outcome of arm {name!r} is known in {table.name}")
+    return slot
+
+
+def _skipped_steps(warmup: float, steps: int) -> int:
+    """How many steps are not counted: the share of them, rounded up, unless by mere rounding."""
+    skipped = math.ceil(round(warmup * steps, 6)) if 0 <= warmup < 1 else steps
+    if skipped == steps:
+        raise InvalidField(
+            "warmup", f"need a share in [0, 1) that leaves some of {steps} queries, got {warmup:g}"
+        )
+    return skipped
+
+
+def _policy_result(
+    yardstick: Yardstick,
+    means: ArmMeans,
+    name: tuple[str, str],
+    streams: Streams,
+    swept: Mapping[float, Streams],
+    skipped: int,
+) -> PolicyResult:
+    label, description = name
+    decisions = streams.rows.size
+    points = dial_points(yardstick, swept)
+    shares = zip(yardstick.table.arm_names, yardstick.arm_shares(streams), strict=True)
+    return PolicyResult(
+        policy=label,
+        description=description,
+        seeds=len(streams.seeds),
+        whole=yardstick.measures(streams),
+        counted=yardstick.measures(streams.since(skipped)),
+        arm_shares=dict(shares),
+        confusion=tuple(tuple(row) for row in yardstick.confusion(streams).tolist()),
+        curve=learning_curve(yardstick, streams),
+        decisions_per_second=decisions / streams.seconds if streams.seconds else math.inf,
+        dials=points,
+        area=area(points, means),
+    )
+
+
+def _hull_quality(hull: hulls.Hull, found: Sequence[PolicyResult]) -> dict[str, float]:
+    """Of the policies whose cost is known and within reach of the hull."""
+    heights: dict[str, float] = {}
+    for result in found:
+        cost = result.whole.cost_usd
+        height = None if cost is None else hull.quality_at(cost.mean)
+        if height is not None:
+            heights[result.policy] = height
+    return heights
+
+
+def differences(yardstick: Yardstick, streams: Mapping[str, Streams]) -> tuple[Difference, ...]:
+    """Each policy minus each one listed after it, then each minus the best single arm (quality).
+
+    Whole streams, seed by seed. Costs where both know them for every seed.
+    """
+    table = yardstick.table
+    found: list[Difference] = []
+    per_seed: dict[str, dict[Literal["quality", "cost_usd", "regret"], Array]] = {}
+    for label, own in streams.items():
+        served = own.rows, own.arms
+        per_seed[label] = {
+            "quality": table.quality[served].mean(axis=1),
+            "cost_usd": known_mean(table.cost_usd[served], axis=1),
+            "regret": yardstick.regret[served].sum(axis=1),
+        }
+    for first, second in combinations(streams, 2):
+        for measure, values in per_seed[first].items():
+            apart = values - per_seed[second][measure]
+            if not np.isnan(apart).any():
+                found.append(paired_difference(first, second, measure, apart))
+    for label, own in streams.items():
+        of_best = yardstick.best_quality[own.rows].mean(axis=1)
+        apart = per_seed[label]["quality"] - of_best
+        found.append(paired_difference(label, BEST_SINGLE, "quality", apart))
+    return tuple(found)

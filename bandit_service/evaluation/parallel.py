@@ -1,0 +1,135 @@
+"""Many runs at once: every process has the table and the policies, and is told which to run.
+
+Runs do not depend on who runs them, or on what ran before in the same process.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+
+from bandit_service.errors import Exhausted
+from bandit_service.evaluation.contestants import Entry
+from bandit_service.evaluation.runs import Run
+from bandit_service.evaluation.simulation import Simulation, Traffic
+from bandit_service.evaluation.table import OutcomeTable
+
+Progress = Callable[[int, int], None]  # runs done, runs in all
+
+# On shared cores a thread of BLAS that waits for another costs more than the whole product.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run: `entry` is a place among the entries."""
+
+    entry: int
+    seed: int
+    quality_per_usd: float | None = None
+
+
+def run_all(
+    table: OutcomeTable,
+    entries: Sequence[Entry],
+    traffic: Traffic,
+    jobs: Sequence[Job],
+    *,
+    processes: int = 1,
+    progress: Progress | None = None,
+) -> list[Run]:
+    """A run a job, in their order. With one process, in this one.
+
+    Raises Exhausted where a process dies. An interrupt ends them all.
+    """
+    tell = progress or (lambda done, total: None)
+    # Texts have become contexts, which the entries have.
+    slim = replace(table, prompts=None, contexts=None)
+    if processes == 1 or len(jobs) == 1:
+        team, runs = Team(slim, entries, traffic), []
+        for job in jobs:
+            runs.append(team.run(job))
+            tell(len(runs), len(jobs))
+        return runs
+    with _pool(min(processes, len(jobs)), slim, entries, traffic) as pool:
+        with _quiet_children():
+            futures = [pool.submit(_run, job) for job in jobs]
+        try:
+            for done, future in enumerate(as_completed(futures), 1):
+                future.result()
+                tell(done, len(jobs))
+        except BrokenProcessPool as broken:
+            raise Exhausted(
+                "a process of the simulation was killed, as happens where memory runs out; "
+                "try fewer at once (--jobs)"
+            ) from broken
+        return [future.result() for future in futures]
+
+
+class Team:
+    """The simulations of one process, each made when it is first wanted."""
+
+    def __init__(self, table: OutcomeTable, entries: Sequence[Entry], traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._simulation = cache(lambda place: Simulation(table, entries[place]))
+
+    def run(self, job: Job) -> Run:
+        return self._simulation(job.entry).run(self._traffic, job.seed, job.quality_per_usd)
+
+
+_team: Team  # of a process of the pool
+
+
+def _begin(table: OutcomeTable, entries: Sequence[Entry], traffic: Traffic) -> None:
+    global _team
+    _team = Team(table, entries, traffic)
+
+
+def _run(job: Job) -> Run:
+    return _team.run(job)
+
+
+@contextmanager
+def _pool(
+    processes: int, table: OutcomeTable, entries: Sequence[Entry], traffic: Traffic
+) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with the block: at once if it ends with an error."""
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        processes, multiprocessing.get_context("spawn"), _begin, (table, entries, traffic)
+    )
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown()
+
+
+@contextmanager
+def _quiet_children() -> Iterator[None]:
+    """Processes started here have one thread of BLAS, and leave Ctrl-C to the one that started
+    them: what a process ignores, its children ignore from their first instruction on."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    is_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_main else None
+    os.environ.update(_ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        if is_main:
+            signal.signal(signal.SIGINT, handler)

@@ -1,0 +1,543 @@
+"""Tables from files and DataFrames: what is read, and what each mistake is answered with."""
+
+import dataclasses
+import gzip
+import io
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bandit_service.errors import BadTable
+from bandit_service.evaluation import synthetic, writing
+from bandit_service.evaluation.bundled import bundled_table
+from bandit_service.evaluation.loading import Pair, from_frames, load, load_pairs
+from bandit_service.model import Arm
+from bandit_service.sample import load_sample
+from tests.evaluation.real_data import real_data
+
+NAN = np.nan
+
+QUERIES = 'query_id,task,prompt\nq1,math,"1 + 1\n= ?"\nNA,,\n007,code,sort\n'
+OUTCOMES = """query_id,model,quality,cost_usd,input_tokens,output_tokens,latency_s,energy_j
+NA,big,1,0.02,10,20,1.5,3
+q1,small,0.25,0.001,5,7,,
+q1,big,,0.03,5,9,2,
+007,small,0,,,,,
+"""
+MODELS = """model,price_in_usd_per_mtok,price_out_usd_per_mtok,j_per_output_token
+small,0.1,0.4,
+big,,,0.25
+"""
+CONTEXTS = "query_id,x0,x1\n007,5,6\nq1,1,-2\nNA,3,4.5\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Makes the folder `chat` of these files, CSV by default."""
+
+    def make(**files):
+        made = tmp_path / "chat"
+        made.mkdir(exist_ok=True)
+        for stem, text in files.items():
+            (made / f"{stem}.csv").write_text(text, encoding="utf-8", newline="")
+        return made
+
+    return make
+
+
+def same(left, right):
+    """Every field, bit for bit; NaN equals NaN."""
+    for field in dataclasses.fields(left):
+        mine, other = getattr(left, field.name), getattr(right, field.name)
+        if isinstance(mine, np.ndarray):
+            assert mine.dtype == other.dtype
+            np.testing.assert_array_equal(mine, other, err_msg=field.name)
+        else:
+            assert mine == other, field.name
+
+
+def frame(text):
+    texts = dict.fromkeys(("query_id", "task", "prompt", "model"), str)
+    return pd.read_csv(io.StringIO(text), dtype=texts, keep_default_na=False, na_values=[""])
+
+
+def test_a_folder_in_the_normal_form(folder):
+    table = load(folder(queries=QUERIES, outcomes=OUTCOMES, models=MODELS, contexts=CONTEXTS))
+
+    assert table.name == "chat"
+    assert table.query_ids == ("q1", "NA", "007")
+    assert table.tasks == ("math", "", "code")
+    assert table.prompts == ("1 + 1\n= ?", "", "sort")
+    assert table.arms == (
+        Arm(
+            name="small",
+            input_usd_per_million_tokens=0.1,
+            output_usd_per_million_tokens=0.4,
+        ),
+        Arm(name="big", declared_joules_per_output_token=0.25),
+    )
+    np.testing.assert_array_equal(table.quality, [[0.25, NAN], [NAN, 1], [0, NAN]])
+    np.testing.assert_array_equal(table.cost_usd, [[0.001, 0.03], [NAN, 0.02], [NAN, NAN]])
+    np.testing.assert_array_equal(table.input_tokens, [[5, 5], [NAN, 10], [NAN, NAN]])
+    np.testing.assert_array_equal(table.output_tokens, [[7, 9], [NAN, 20], [NAN, NAN]])
+    np.testing.assert_array_equal(table.latency_seconds, [[NAN, 2], [NAN, 1.5], [NAN, NAN]])
+    np.testing.assert_array_equal(table.energy_joules, [[NAN, NAN], [NAN, 3], [NAN, NAN]])
+    np.testing.assert_array_equal(table.contexts, [[1, -2], [3, 4.5], [5, 6]])
+    assert table.expected is None
+    assert table.notes == ()
+
+
+def test_only_three_columns_of_outcomes_and_one_of_queries_are_needed(folder):
+    table = load(folder(queries="query_id\nq1\n", outcomes="model,query_id,quality\nb,q1,1\n"))
+
+    assert table.arms == (Arm(name="b"),)
+    assert table.tasks == ("",)
+    assert table.prompts is None
+    assert table.contexts is None
+    assert np.isnan(table.cost_usd).all()
+
+
+def test_without_models_arms_come_in_the_order_in_which_outcomes_name_them(folder):
+    table = load(folder(queries=QUERIES, outcomes=OUTCOMES))
+
+    assert table.arm_names == ("big", "small")
+
+
+def test_data_frames_give_the_same_table(folder):
+    texts = {"queries": QUERIES, "outcomes": OUTCOMES, "models": MODELS, "contexts": CONTEXTS}
+
+    made = from_frames("chat", **{name: frame(text) for name, text in texts.items()})
+
+    same(made, load(folder(**texts)))
+
+
+def test_a_frame_may_number_its_queries_and_say_true():
+    made = from_frames(
+        "numbers",
+        pd.DataFrame({"query_id": [7, 8]}, index=[70, 80]),
+        pd.DataFrame({"query_id": [8, 7], "model": ["a", "a"], "quality": [True, False]}),
+    )
+
+    assert made.query_ids == ("7", "8")
+    assert made.quality.tolist() == [[0.0], [1.0]]
+
+
+def test_gzip_a_byte_order_mark_and_blank_lines_are_no_trouble(folder):
+    plain = load(folder(queries=QUERIES, outcomes=OUTCOMES))
+    made = folder(queries="\ufeff" + QUERIES)
+    (made / "outcomes.csv").unlink()
+    with gzip.open(made / "outcomes.csv.gz", "wt", encoding="utf-8") as stream:
+        stream.write(OUTCOMES.replace("\n", "\n\n"))
+
+    same(load(made), plain)
+
+
+def test_queries_and_arms_without_a_known_quality_are_left_out_and_noted(folder):
+    outcomes = "query_id,model,quality,cost_usd\nq1,a,1,\nNA,a,,0.5\n007,b,,1\n"
+    table = load(folder(queries=QUERIES, outcomes=outcomes, contexts=CONTEXTS))
+
+    assert table.query_ids == ("q1",)
+    assert table.arm_names == ("a",)
+    assert table.contexts is not None
+    assert table.contexts.tolist() == [[1.0, -2.0]]
+    assert table.notes == (
+        "2 of 3 queries are left out: no quality is known",
+        "arms left out, as no quality is known: b",
+    )
+    assert table.rows(np.array([0, 0])).notes == table.notes
+
+
+GOOD = {"queries": QUERIES, "outcomes": OUTCOMES, "models": MODELS, "contexts": CONTEXTS}
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        (
+            {"queries": "id,task\nq1,x\n"},
+            "queries.csv: needs a column 'query_id'; its columns are: id, task",
+        ),
+        (
+            {"outcomes": "query_id,model\nq1,big\n"},
+            "outcomes.csv: needs a column 'quality'; its columns are: query_id, model",
+        ),
+        (
+            {"queries": QUERIES + "q1,again,\n"},
+            "queries.csv, row 5: query_id 'q1' stands in row 2 already",
+        ),
+        ({"queries": QUERIES + ",x,\n"}, "queries.csv, row 5: query_id is empty"),
+        (
+            {"outcomes": OUTCOMES + "\nq1,small,1,,,,,\n"},
+            "outcomes.csv, row 7: query 'q1' and model 'small' stand in row 3 already",
+        ),
+        (
+            {"outcomes": OUTCOMES + "q9,small,1,,,,,\n"},
+            "outcomes.csv, row 6: query_id 'q9' is not among the 3 known ones",
+        ),
+        (
+            {"outcomes": OUTCOMES + "NA,huge,1,,,,,\n"},
+            "outcomes.csv, row 6: model 'huge' is not among the 2 known ones",
+        ),
+        (
+            {"outcomes": OUTCOMES + "NA,small,1.2,,,,,\n"},
+            "outcomes.csv, row 6: quality is 1.2, expected a number from 0 to 1",
+        ),
+        (
+            {"outcomes": OUTCOMES + "NA,small,-0.1,,,,,\n"},
+            "outcomes.csv, row 6: quality is -0.1, expected a number from 0 to 1",
+        ),
+        (
+            {"outcomes": OUTCOMES + "NA,small,good,,,,,\n"},
+            "outcomes.csv, row 6: quality is 'good', expected a number, or nothing where unknown",
+        ),
+        (
+            {"outcomes": OUTCOMES + "NA,small,1,-1,,,,\n"},
+            "outcomes.csv, row 6: cost_usd is -1, expected a number of at least 0",
+        ),
+        (
+            {"outcomes": OUTCOMES + "NA,small,1,,-1,,,\n"},
+            "outcomes.csv, row 6: input_tokens is -1, expected a number of at least 0",
+        ),
+        (
+            {"outcomes": OUTCOMES + "NA,small,1,,,-1,,\n"},
+            "outcomes.csv, row 6: output_tokens is -1, expected a number of at least 0",
+        ),
+        (
+            {"outcomes": OUTCOMES + "NA,small,1,,,,-2,\n"},
+            "outcomes.csv, row 6: latency_s is -2, expected a number of at least 0",
+        ),
+        (
+            {"outcomes": OUTCOMES + "NA,small,1,,,,,-3\n"},
+            "outcomes.csv, row 6: energy_j is -3, expected a number of at least 0",
+        ),
+        (
+            {"outcomes": OUTCOMES + "NA,small,1,inf,,,,\n"},
+            "outcomes.csv, row 6: cost_usd is inf, expected a number of at least 0",
+        ),
+        (
+            {"outcomes": OUTCOMES + "NA,small,1\n"},
+            "outcomes.csv, row 6: has 3 cells, expected 8 as in the header",
+        ),
+        (
+            {"outcomes": "query_id,quality,model,quality\n"},
+            "outcomes.csv: column 'quality' is there twice",
+        ),
+        ({"outcomes": ""}, "outcomes.csv: is empty, expected a header"),
+        (
+            {"outcomes": OUTCOMES + 'NA,"small,1,,,,,\n'},
+            "outcomes.csv, row 6: is not CSV: unexpected end of data",
+        ),
+        (
+            {"queries": "query_id\n", "contexts": "query_id,x0\n", "outcomes": OUTCOMES[:74]},
+            "outcomes.csv: is an empty set: 0 queries and 2 arms, but no known quality",
+        ),
+        (
+            {"outcomes": OUTCOMES[:74]},
+            "outcomes.csv: is an empty set: 3 queries and 2 arms, but no known quality",
+        ),
+        (
+            {"models": MODELS + "small,,,\n"},
+            "models.csv, row 4: model 'small' stands in row 2 already",
+        ),
+        (
+            {"models": MODELS + "tiny,-1,,\n"},
+            "models.csv, row 4: price_in_usd_per_mtok is -1, expected a number of at least 0",
+        ),
+        (
+            {"contexts": "query_id,x0,x1\n007,5,6\nq1,1\n"},
+            "contexts.csv, row 3: has 2 cells, expected 3 as in the header",
+        ),
+        (
+            {"contexts": "query_id,x0,x1\n007,5,6\nq1,1,\nNA,1,2\n"},
+            "contexts.csv, row 3: x1 is unknown, expected 2 numbers a query",
+        ),
+        (
+            {"contexts": "query_id,x0,x1\n007,5,-inf\nq1,1,2\nNA,1,2\n"},
+            "contexts.csv, row 2: x1 is -inf, expected a finite number",
+        ),
+        (
+            {"contexts": "query_id,x0\n007,5\nNA,1\n"},
+            "contexts.csv: has no vector of query 'q1'",
+        ),
+        (
+            {"contexts": "query_id,x0\n007,5\nNA,1\nq1,1\nq2,1\n"},
+            "contexts.csv, row 5: query_id 'q2' is not among the 3 known ones",
+        ),
+        (
+            {"contexts": "query_id\n007\nNA\nq1\n"},
+            "contexts.csv: needs columns of numbers beside query_id",
+        ),
+    ],
+)
+def test_every_mistake_is_one_line_with_file_and_row(folder, files, line):
+    made = folder(**(GOOD | files))
+
+    with pytest.raises(BadTable) as refused:
+        load(made)
+
+    assert str(refused.value) == f"{made}/{line}"
+
+
+def test_rows_are_counted_as_a_spreadsheet_does_whatever_lines_a_prompt_takes(folder):
+    made = folder(queries='query_id,prompt\nq1,"a\nb\nc"\nq1,again\n', outcomes=OUTCOMES)
+
+    with pytest.raises(BadTable, match=r"queries\.csv, row 3: query_id 'q1' stands in row 2"):
+        load(made)
+
+
+def test_what_is_not_there_is_named(tmp_path, folder):
+    with pytest.raises(BadTable, match=r"nowhere: there is no such folder$"):
+        load(tmp_path / "nowhere")
+    with pytest.raises(BadTable, match=r"chat: needs one of queries\.csv, queries\.csv\.gz, quer"):
+        load(folder())
+    with pytest.raises(BadTable, match=r"chat: needs one of outcomes\.csv, outcomes\.csv\.gz, "):
+        load(folder(queries=QUERIES))
+
+
+def test_two_files_for_one_table_are_one_too_many(folder):
+    made = folder(queries=QUERIES, outcomes=OUTCOMES)
+    (made / "queries.parquet").touch()
+
+    with pytest.raises(BadTable, match=r"has queries\.csv and queries\.parquet; keep one of them"):
+        load(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("outcomes.csv.gz", b"no gzip", "is damaged: Not a gzipped file"),
+        ("outcomes.csv.gz", gzip.compress(OUTCOMES.encode())[:-20], "is damaged: "),
+        ("outcomes.csv.gz", gzip.compress(OUTCOMES.encode())[:20] + b"\xff" * 90, "is damaged: "),
+        ("outcomes.csv", b"query_id,model,quality\n\xff,a,1\n", "is not text in UTF-8"),
+        ("outcomes.parquet", b"PAR1 but not really PAR1", "cannot be read as Parquet: "),
+        ("outcomes.parquet", b"", "cannot be read as Parquet: "),
+    ],
+)
+def test_a_damaged_file_is_named(folder, name, content, reason):
+    made = folder(queries=QUERIES)
+    (made / name).write_bytes(content)
+
+    with pytest.raises(BadTable) as refused:
+        load(made)
+
+    assert str(refused.value).startswith(f"{made}/{name}: {reason}")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "line"),
+    [
+        ("quality", [0.5, 1.5], "outcomes, row 1: quality is 1.5, expected a number from 0 to 1"),
+        (
+            "cost_usd",
+            [-1.0, 0.5],
+            "outcomes, row 0: cost_usd is -1.0, expected a number of at least 0",
+        ),
+        (
+            "quality",
+            [0.5, [1]],
+            "outcomes, row 1: quality is [1], expected a number, or nothing where unknown",
+        ),
+        ("model", ["a", None], "outcomes, row 1: model is empty"),
+        (
+            "model",
+            ["a", "a"],
+            "outcomes, row 1: query 'q1' and model 'a' stand in row 0 already",
+        ),
+    ],
+)
+def test_in_a_frame_rows_are_positions(column, cells, line):
+    outcomes = {"query_id": ["q1", "q1"], "model": ["a", "b"], "quality": [0.5, 0.5]}
+    frame = pd.DataFrame(outcomes | {column: cells}, index=[5, 6])
+
+    with pytest.raises(BadTable) as refused:
+        from_frames("t", pd.DataFrame({"query_id": ["q1"]}), frame)
+
+    assert str(refused.value) == line
+
+
+PAIRS = "query_id,model_a,model_b,winner,judge\nq1,a,b,a,x\nNA,b,a,tie,x\n"
+
+
+def test_verdicts_are_read_from_a_folder_that_has_no_outcomes(folder):
+    made = folder(queries=QUERIES, pairs=PAIRS)
+
+    assert load_pairs(made) == [Pair("q1", "a", "b", "a"), Pair("NA", "b", "a", "tie")]
+
+
+@pytest.mark.parametrize(
+    ("row", "line"),
+    [
+        ("q1,a,b,both,x\n", "row 4: winner is 'both', expected a, b or tie"),
+        ("q9,a,b,a,x\n", "row 4: query_id 'q9' is not among the 3 known ones"),
+        ("q1,,b,a,x\n", "row 4: model_a is empty"),
+    ],
+)
+def test_verdicts_that_make_no_sense_are_refused(folder, row, line):
+    made = folder(queries=QUERIES, pairs=PAIRS + row)
+
+    with pytest.raises(BadTable) as refused:
+        load_pairs(made)
+
+    assert str(refused.value) == f"{made}/pairs.csv, {line}"
+
+
+# -- writing --------------------------------------------------------------------------
+
+
+def awkward():
+    """Numbers with all their digits, unknown cells, and texts that CSV has to quote."""
+    table = synthetic.linear(queries=6, arms=3, dim=2, seed=5)
+    assert table.expected is not None
+    table.quality[0, 1] = table.cost_usd[0, 1] = table.expected[0, 1] = NAN
+    table.energy_joules[2] = NAN
+    table.quality[3, 0] = NAN
+    table.cost_usd[4, 2] = 5e-324
+    return dataclasses.replace(
+        table,
+        query_ids=("NA", "null", "007", "a,b", 'q"q', " blank "),
+        tasks=("", "nan", "None", "x", "y", "1e5"),
+        prompts=("two\r\nlines", "a lone \r", '"', "", "\u2028\x00", "é\n\n"),
+    )
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+@pytest.mark.parametrize("make", [awkward, bundled_table, synthetic.drifting])
+def test_what_is_written_is_read_back_bit_for_bit(tmp_path, make, parquet):
+    table = make()
+
+    writing.write(table, tmp_path / table.name, parquet=parquet)
+
+    same(load(tmp_path / table.name), table)
+    assert {path.suffix for path in (tmp_path / table.name).iterdir()} == {
+        ".parquet" if parquet else ".csv"
+    }
+    assert [path.name for path in tmp_path.iterdir()] == [table.name]
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_verdicts_are_written_too(tmp_path, parquet):
+    table, pairs = synthetic.duels(queries=20, seed=1)
+
+    writing.write(table, tmp_path / "d", pairs=pairs, parquet=parquet)
+
+    assert load_pairs(tmp_path / "d") == pairs
+
+
+def test_what_is_there_is_replaced_by_force_only_and_other_files_stay(tmp_path):
+    table = synthetic.linear(queries=5)
+    out = tmp_path / "set"
+    writing.write(synthetic.linear(queries=7), out, parquet=True)
+    (out / "README.md").write_text("mine")
+
+    with pytest.raises(BadTable) as refused:
+        writing.write(table, out)
+    assert str(refused.value) == f"{out}: is there already; choose another, or --force"
+    assert len(load(out)) == 7
+    writing.write(table, out, force=True)
+
+    assert len(load(out)) == 5
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
+        "contexts.csv",
+        "models.csv",
+        "outcomes.csv",
+        "queries.csv",
+    ]
+
+
+def test_a_file_is_never_replaced_by_a_folder(tmp_path):
+    (tmp_path / "set").write_text("mine")
+
+    with pytest.raises(BadTable, match=r"set: is there already; choose another$"):
+        writing.write(synthetic.linear(queries=5), tmp_path / "set", force=True)
+
+    assert (tmp_path / "set").read_text() == "mine"
+
+
+def test_an_empty_folder_is_filled_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
+    (tmp_path / "set").mkdir()
+    writing.write(synthetic.linear(queries=5), tmp_path / "set")
+    monkeypatch.setattr(writing, "_write_csv", _full_disk)
+
+    with pytest.raises(BadTable, match=r"other: cannot be written: No space left on device$"):
+        writing.write(synthetic.linear(queries=5), tmp_path / "other")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def _full_disk(*_):
+    raise OSError(28, "No space left on device")
+
+
+def test_without_pyarrow_parquet_says_what_to_install(tmp_path, monkeypatch):
+    table = synthetic.linear(queries=5)
+    writing.write(table, tmp_path / "set", parquet=True)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    with pytest.raises(BadTable, match=r"reading Parquet needs pyarrow: pip install 'bandit-serv"):
+        load(tmp_path / "set")
+    with pytest.raises(BadTable, match=r"writing Parquet needs pyarrow: pip install 'bandit-serv"):
+        writing.write(table, tmp_path / "other", parquet=True)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+# -- the bundled sample and the real sets -------------------------------------------------
+
+
+def test_the_bundled_table_is_the_sample_with_its_embeddings_as_contexts():
+    table, sample = bundled_table(), load_sample()
+
+    np.testing.assert_array_equal(table.quality, sample.quality)
+    np.testing.assert_array_equal(table.cost_usd, sample.cost_usd)
+    np.testing.assert_array_equal(table.contexts, sample.embeddings)
+    assert table.arm_names == sample.arms
+    assert [arm.output_usd_per_million_tokens for arm in table.arms] == [0.1, 1.5, 10.0]
+    assert len(set(table.query_ids)) == 1000
+    assert table.prompts is None
+
+
+# From the reference tables of the sets' own READMEs, computed by other code: queries, arms, best
+# single arm with its mean quality and cost (USD a query), mean quality of an even choice.
+REFERENCES = [
+    ("routerbench", 2201, 11, "gpt-4-1106-preview", 0.8764, 0.005004, 0.6797),
+    ("llmrouter", 4203, 9, "llama-3.1-nemotron-51b-instruct", 0.6262, None, 0.4271),
+    ("paretobandit", 2477, 4, "google/gemini-2.5-pro", 0.9354, 0.01478, 0.8961),
+    ("routellm", 10841, 2, "gpt-4-1106-preview", 0.8140, 0.001347, 0.7464),
+    ("routerarena", 559, 2, "gemini-2.0-flash-001", 0.6798, 4.799e-05, 0.5975),
+    ("llmdrift", 1105, 4, "gpt-4-0314", 0.8281, 0.03535, 0.5722),
+    ("alpacaeval", 566, 56, "FuseChat-Gemma-2-9B-Instruct", 0.7197, 0.0001533, 0.1166),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "queries", "arms", "best", "quality", "cost", "even"),
+    REFERENCES,
+    ids=[row[0] for row in REFERENCES],
+)
+def test_real_sets_agree_with_their_reference_tables(
+    name, queries, arms, best, quality, cost, even
+):
+    table = load(real_data(name))
+
+    assert (len(table), len(table.arms)) == (queries, arms)
+    means = np.nanmean(table.quality, axis=0)
+    slot = int(means.argmax())
+    assert table.arm_names[slot] == best
+    assert f"{means[slot]:.4f}" == f"{quality:.4f}"
+    if cost is None:
+        assert np.isnan(table.cost_usd).all()
+    else:
+        assert f"{np.nanmean(table.cost_usd[:, slot]):.4g}" == f"{cost:.4g}"
+    answered_by_all = table.offered.all(axis=1)
+    assert abs(table.quality[answered_by_all].mean() - even) <= 0.00005
+    assert table.prompts is not None
+    assert table.contexts is None
+
+
+def test_real_verdicts():
+    assert len(load_pairs(real_data("pandalm"))) == 2187
+    assert len(load_pairs(real_data("alpacaeval"))) == 60507
