@@ -6,7 +6,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fix proto bench bench-peers clean
+.PHONY: help setup demo test check fix proto bench defaults bench-peers clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' \
@@ -48,6 +48,9 @@ proto: $(READY)  ## generate bandit_service/rpc/pb from protos/
 # Left to itself BLAS picks the kernels of the machine at hand.
 bench: $(READY)  ## measure what the README claims
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks
+
+defaults: $(READY)  ## vary the shipped defaults over the sets in $$BANDIT_DATA; writes docs/defaults.md
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks.defaults --write docs/defaults.md
 
 bench-peers: $(READY)  ## run ours and others' on the same streams; BANDIT_DATA names real sets
 	$(BIN)/python -m benchmarks.peers

@@ -4,8 +4,10 @@ A configuration is checked whole whenever it changes, so that nothing which cann
 route ever gets into a journal.
 """
 
+import math
 import re
-from collections.abc import Callable, Mapping
+import statistics
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +28,8 @@ MOST_FEATURES = 512
 MOST_NUMBERS = 4_000_000
 # Seconds or requests. A thousandth forgets all at once; the longest is what a Duration holds.
 SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE = 1e-3, 315_576_000_000.0
+
+ALIKE = 1e-9  # of log prices: by rounding alone nothing is dear
 
 _POLICY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 _MOST_ARM_NAME = 128
@@ -52,9 +56,40 @@ def build(config: PolicyConfig, dim: int) -> policies.Policy[Any]:
             dim=dim,
             half_life=half_life,
             settings=config.algorithm.settings,
+            dearness=dearness(config.arms),
         )
     except ValueError as wrong:
         raise InvalidField("algorithm", str(wrong)) from wrong
+
+
+def dearness(arms: Sequence[Arm]) -> tuple[float, ...]:
+    """How dear each arm is among the others, in standard deviations of its log list price.
+
+    The price is that of a million tokens in and a million out. 0 for an arm whose prices are
+    not known, are 0, or are alike. Removed arms do not count among the others.
+
+    >>> prices = {"input_usd_per_million_tokens": 0.0}
+    >>> dear, cheap = (Arm(name="a", output_usd_per_million_tokens=p, **prices) for p in (10, 1))
+    >>> dearness([dear, cheap, Arm(name="unknown")])
+    (1.0, -1.0, 0.0)
+    """
+    prices = [_list_price(arm) for arm in arms]
+    logs = [math.log(price) if price else None for price in prices]
+    known = [
+        one
+        for one, arm in zip(logs, arms, strict=True)
+        if one is not None and arm.state is not ArmState.REMOVED
+    ]
+    spread = statistics.pstdev(known) if known else 0.0
+    if spread < ALIKE:
+        return (0.0,) * len(arms)
+    middle = statistics.fmean(known)
+    return tuple(0.0 if one is None else (one - middle) / spread for one in logs)
+
+
+def _list_price(arm: Arm) -> float | None:
+    prices = (arm.input_usd_per_million_tokens, arm.output_usd_per_million_tokens)
+    return None if None in prices else math.fsum(price or 0.0 for price in prices)
 
 
 def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:

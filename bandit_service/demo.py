@@ -75,7 +75,7 @@ class _Run:
 def run_demo(
     *,
     queries: int = 1_000,
-    algorithm: str = "linear_thompson",
+    algorithm: str = "hierarchical_thompson",
     as_json: bool = False,
     database: Path | None = None,
 ) -> int:

@@ -121,7 +121,7 @@ class Arm(Config, frozen=True):
 class Algorithm(Config, frozen=True):
     """A learning algorithm by its catalogue name, with its settings."""
 
-    name: str = "linear_thompson"
+    name: str = "hierarchical_thompson"
     settings: dict[str, float] = {}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from policies.beta_thompson import BetaThompson
 from policies.epsilon_greedy import EpsilonGreedy
 from policies.floor import with_floor
+from policies.hierarchical_thompson import HierarchicalThompson
 from policies.linear_thompson import LinearThompson
 from policies.linucb import LinUCB
 from policies.policy import Estimates, Policy, State
@@ -21,7 +22,15 @@ __all__ = ["CATALOGUE", "Estimates", "Policy", "State", "build", "known_settings
 
 CATALOGUE: dict[str, type[Policy[Any]]] = {
     policy.name: policy
-    for policy in (Uniform, EpsilonGreedy, LinUCB, LinearThompson, BetaThompson, SquareCB)
+    for policy in (
+        Uniform,
+        EpsilonGreedy,
+        LinUCB,
+        LinearThompson,
+        HierarchicalThompson,
+        BetaThompson,
+        SquareCB,
+    )
 }
 
 NO_SETTINGS: Mapping[str, float] = {}
@@ -40,8 +49,11 @@ def build(
     dim: int,
     half_life: float | None = None,
     settings: Mapping[str, float] = NO_SETTINGS,
+    dearness: tuple[float, ...] = (),
 ) -> Policy[Any]:
     """A policy by its name. ValueError says what is known, or what was wanted and what came.
+
+    `dearness`, one number an arm, goes to policies that use it; see `HierarchicalThompson`.
 
     >>> build("linucb", dim=8, settings={"width": 0.2}).name
     'linucb'
@@ -53,5 +65,8 @@ def build(
         if key not in known:
             listed = ", ".join(known) or "none"
             raise ValueError(f"unknown setting {key!r} of {name}; known: {listed}")
-    made = {key: coerced(known[key], key, value) for key, value in settings.items()}
-    return CATALOGUE[name](dim=dim, half_life=half_life, **made)  # type: ignore[call-arg]
+    made: dict[str, Any] = {key: coerced(known[key], key, value) for key, value in settings.items()}
+    policy = CATALOGUE[name]
+    if any(entry.name == "dearness" for entry in fields(policy)):  # type: ignore[arg-type]
+        made["dearness"] = dearness
+    return policy(dim=dim, half_life=half_life, **made)  # type: ignore[call-arg]

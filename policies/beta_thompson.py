@@ -50,6 +50,7 @@ class BetaThompson:
     name: ClassVar[str] = "beta_thompson"
     commutative: ClassVar[bool] = True
     state_kind: ClassVar[str] = "beta"
+    arms_share: ClassVar[bool] = False
 
     dim: int
     half_life: float | None = None

@@ -35,6 +35,7 @@ class LinearPolicy:
 
     commutative: ClassVar[bool] = True
     state_kind: ClassVar[str] = "linear"
+    arms_share: ClassVar[bool] = False
 
     dim: int
     half_life: float | None = None

@@ -71,12 +71,14 @@ class Policy(Protocol[S]):
     """A rule for choosing arms.
 
     commutative  whether the order of updates leaves the state equal (to 1e-10)
-    state_kind   policies of equal kind and shape can go on from each other's state
+    state_kind   policies of equal kind and shape can go on from each other's canonical sums
+    arms_share   whether what one arm earns moves what is believed of another
     """
 
     name: ClassVar[str]
     commutative: ClassVar[bool]
     state_kind: ClassVar[str]
+    arms_share: ClassVar[bool]
 
     @property
     def dim(self) -> int:

@@ -59,6 +59,7 @@ class Uniform:
     name: ClassVar[str] = "uniform"
     commutative: ClassVar[bool] = True
     state_kind: ClassVar[str] = "none"
+    arms_share: ClassVar[bool] = False
 
     dim: int
     half_life: float | None = None

@@ -50,7 +50,7 @@ main(Rotation)
 
 @pytest.fixture
 def stream():
-    return streams.of_table(linear(queries=40, arms=3, dim=4, seed=3), SEEDS)
+    return streams.of_table(linear(queries=40, arms=3, dim=5, seed=3, costs=True), SEEDS)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_stream_is_served_as_simulate_serves_it(stream):
 
 
 def test_queries_that_lack_an_outcome_are_dropped_and_counted():
-    table = linear(queries=40, arms=3, dim=4)
+    table = linear(queries=40, arms=3, dim=5)
     table.quality[[5, 9], 1] = np.nan
 
     stream = streams.of_table(table, SEEDS)

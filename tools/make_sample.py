@@ -12,7 +12,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,16 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit_service.evaluation.importers import paretobandit
 from bandit_service.features import text_features
 from bandit_service.sample.load import FILE_NAME
 
 REQUIREMENT = "paretobandit==0.1.1"
 WHEEL_SHA256 = "b30b2a154fe24b619e60b0cbac7bbae1aed387daf45aceecc3dbe5af8b711853"
-QUERY_FILES = (
-    "pareto_bandit/data/examples/val.jsonl",
-    "pareto_bandit/data/examples/test_holdout.jsonl",
-)
-MODELS_FILE = "pareto_bandit/config/models.json"
 
 TARGET = Path(__file__).parents[1] / "bandit_service" / "sample" / FILE_NAME
 SIZE = 1000
@@ -47,9 +42,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         texts = read_files(arguments.source or download(Path(folder)))
     # Not splitlines(): prompts hold other line separators, such as U+2028, unescaped.
-    lines = [line for name in QUERY_FILES for line in texts[name].strip().split("\n")]
+    names = paretobandit.QUERY_FILES
+    lines = [line for name in names for line in texts[name].strip().split("\n")]
     queries = [json.loads(line) for line in lines]
-    models = json.loads(texts[MODELS_FILE])["models"]
+    models = json.loads(texts[paretobandit.MODELS_FILE])["models"]
     chosen = stratified([query["source"] for query in queries], SIZE, np.random.default_rng(SEED))
     columns = tabulate([queries[i] for i in chosen], models)
     np.savez_compressed(arguments.out, allow_pickle=False, **columns)
@@ -69,13 +65,9 @@ def read_files(source: Path) -> dict[str, str]:
 
     Raises SystemExit for a wheel other than the one this sample is made from.
     """
-    names = (*QUERY_FILES, MODELS_FILE)
-    if source.is_dir():
-        return {name: (source / name).read_text("utf-8") for name in names}
-    if hashlib.sha256(source.read_bytes()).hexdigest() != WHEEL_SHA256:
+    if source.is_file() and hashlib.sha256(source.read_bytes()).hexdigest() != WHEEL_SHA256:
         raise SystemExit(f"{source} is not the wheel of {REQUIREMENT}: its SHA-256 differs")
-    with zipfile.ZipFile(source) as wheel:
-        return {name: wheel.read(name).decode() for name in names}
+    return paretobandit.texts(source)
 
 
 def stratified(strata: Sequence[str], size: int, rng: np.random.Generator) -> NDArray[np.int64]:

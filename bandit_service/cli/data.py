@@ -74,7 +74,9 @@ def synth(
     out: Out,
     queries: Annotated[int, typer.Option(min=1, help="How many.")] = 2000,
     arms: Annotated[int, typer.Option(min=1, help="How many.")] = 5,
-    dim: Annotated[int, typer.Option(min=1, help="Numbers in a context.")] = 16,
+    dim: Annotated[
+        int, typer.Option(min=2, help="Features, with the constant that the service adds.")
+    ] = 16,
     noise: Annotated[
         float | None, typer.Option(min=0, help="Standard deviation of quality around its mean.")
     ] = None,
@@ -82,6 +84,9 @@ def synth(
     clusters: Annotated[int | None, typer.Option(min=1, help="For clustered.")] = None,
     shifts: Annotated[int | None, typer.Option(min=0, help="For drifting.")] = None,
     sharpness: Annotated[float | None, typer.Option(min=0, help="For duels.")] = None,
+    costs: Annotated[
+        bool, typer.Option("--costs", help="For linear and duels: what arms cost; others have it.")
+    ] = False,
     parquet: Parquet = False,
     force: Force = False,
     as_json: AsJson = False,
@@ -94,12 +99,23 @@ def synth(
     """
     from bandit_service.evaluation import synthetic
 
-    only = {"clusters": Kind.CLUSTERED, "shifts": Kind.DRIFTING, "sharpness": Kind.DUELS}
-    given = {"noise": noise, "clusters": clusters, "shifts": shifts, "sharpness": sharpness}
+    only = {
+        "clusters": (Kind.CLUSTERED,),
+        "shifts": (Kind.DRIFTING,),
+        "sharpness": (Kind.DUELS,),
+        "costs": (Kind.LINEAR, Kind.DUELS),
+    }
+    given = {
+        "noise": noise,
+        "clusters": clusters,
+        "shifts": shifts,
+        "sharpness": sharpness,
+        "costs": costs or None,
+    }
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     for name in settings:
-        if only.get(name, kind) is not kind:
-            raise typer.BadParameter(f"--{name} is for {only[name].value}")
+        if kind not in only.get(name, Kind):
+            raise typer.BadParameter(f"--{name} is for {' and '.join(only[name])}")
     table, pairs = synthetic.make(
         kind.value, queries=queries, arms=arms, dim=dim, seed=seed, **settings
     )

@@ -55,7 +55,7 @@ def serve(
 
 def demo(
     queries: Annotated[int, typer.Option(min=1, max=1000, help="How many to route.")] = 1000,
-    algorithm: Annotated[str, typer.Option(help="The algorithm.")] = "linear_thompson",
+    algorithm: Annotated[str, typer.Option(help="The algorithm.")] = "hierarchical_thompson",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     database: Annotated[
         Path | None, typer.Option(help="SQLite file to keep. [default: a temporary one]")

@@ -9,19 +9,20 @@ import typer
 
 from bandit_service.cli import output
 from bandit_service.errors import InvalidField
-from bandit_service.evaluation.results import Difference, Mean, Point, Reference, Result
+from bandit_service.evaluation.results import Difference, Mean, Measures, Point, Reference, Result
 
 HINDSIGHT = " *"
-_COLUMNS = (
+_EARNED = (
     "policy or reference",
     "quality",
     "USD/query",
-    "of the best's quality",
-    "of its cost",
-    "regret",
-    "right arm",
-    "decisions/s",
+    "J/query",
+    "s/query",
+    "of best's\nquality",
+    "of its\ncost",
 )
+_CHOICES = "policy", "regret", "right arm"
+_OF_WHOLE_STREAMS = "static hull", "decisions/s"
 _MEASURES = {"quality": "quality", "cost_usd": "USD/query", "regret": "regret"}
 
 
@@ -42,12 +43,31 @@ def show(result: Result) -> None:
     output.facts(_heading(result))
     if result.warmup:
         typer.echo(f"\nafter the first {result.warmup:.3g} of each stream:")
-        _table(_COLUMNS[:-1], [row[:-1] for row in _policies(result, counted=True)])
+        counted = {policy.policy: policy.counted for policy in result.policies}
+        _table(_EARNED, [_earned(*each) for each in counted.items()])
+        _table(_CHOICES, [_choices(*each) for each in counted.items()])
         typer.echo("whole streams:")
-    _table(_COLUMNS, [*_policies(result), *_references(result)])
+    whole = {policy.policy: policy.whole for policy in result.policies}
+    _table(_EARNED, [*(_earned(*each) for each in whole.items()), *_references(result)])
+    _table(
+        (*_CHOICES, *_OF_WHOLE_STREAMS),
+        [
+            (
+                *_choices(policy.policy, policy.whole),
+                _number(result.hull_quality.get(policy.policy), ".4f"),
+                _number(policy.decisions_per_second, ",.0f"),
+            )
+            for policy in result.policies
+        ],
+    )
     for reference in result.references:
         if reference.note:
             typer.echo(f"{_name(reference)}: {reference.note}")
+    if result.hull_quality:
+        typer.echo(
+            "static hull *: quality of the best mix of arms that looks at no query and costs no "
+            "more than the policy"
+        )
     if any(reference.hindsight for reference in result.references):
         typer.echo("* hindsight: chosen by outcomes that no policy sees in time")
     typer.echo()
@@ -80,19 +100,20 @@ def _wins(result: Result) -> Iterator[str]:
         yield f"{policy.policy} {of.wins.mean:.1%}, losses {of.losses.mean:.1%}"
 
 
-def _policies(result: Result, counted: bool = False) -> Iterator[tuple[str, ...]]:
-    for policy in result.policies:
-        of = policy.counted if counted else policy.whole
-        yield (
-            policy.policy,
-            _mean(of.quality, ".4f"),
-            _mean(of.cost_usd, ".4g"),
-            f"{of.quality_of_best.mean:.1%}",
-            output.cell(None) if of.cost_of_best is None else f"{of.cost_of_best.mean:.1%}",
-            _mean(of.regret, ".1f"),
-            _mean(of.routing_accuracy, ".1%"),
-            f"{policy.decisions_per_second:,.0f}",
-        )
+def _earned(policy: str, of: Measures) -> tuple[str, ...]:
+    return (
+        policy,
+        _mean(of.quality, ".4f"),
+        _mean(of.cost_usd, ".4g"),
+        _mean(of.energy_joules, ".4g"),
+        _mean(of.latency_seconds, ".4g"),
+        f"{of.quality_of_best.mean:.1%}",
+        output.cell(None) if of.cost_of_best is None else f"{of.cost_of_best.mean:.1%}",
+    )
+
+
+def _choices(policy: str, of: Measures) -> tuple[str, ...]:
+    return policy, _mean(of.regret, ".1f"), _mean(of.routing_accuracy, ".1%")
 
 
 def _references(result: Result) -> Iterator[tuple[str, ...]]:
@@ -102,9 +123,10 @@ def _references(result: Result) -> Iterator[tuple[str, ...]]:
             _name(each),
             f"{each.quality:.4f}",
             _number(each.cost_usd),
+            _number(each.energy_joules),
+            _number(each.latency_seconds),
             _share(each.quality, best.quality),
             _share(each.cost_usd, best.cost_usd),
-            *("",) * 3,
         )
 
 
@@ -146,21 +168,33 @@ def _mean(mean: Mean | None, form: str) -> str:
 
 
 def _error(error: float, form: str) -> str:
-    return format(error, ".1g" if form.endswith("g") else form)
+    """One digit is enough beside significant digits.
+
+    >>> _error(12.3, ".4g"), _error(0.00231, ".4g"), _error(0.00231, ".4f")
+    ('10', '0.002', '0.0023')
+    """
+    return f"{float(f'{error:.1g}'):g}" if form.endswith("g") else format(error, form)
 
 
-def _number(number: float | None) -> str:
-    return output.cell(None) if number is None else f"{number:.4g}"
+def _number(number: float | None, form: str = ".4g") -> str:
+    return output.cell(None) if number is None else format(number, form)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A file or a pipe has no width to fit into."""
+    """Without the columns where nothing is known. Names break where they must, numbers never.
+
+    A file or a pipe has no width to fit into.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    made = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
+    nothing = {"", output.cell(None)}
+    kept = [at for at in range(len(columns)) if any(row[at] not in nothing for row in rows)]
+    made = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for at in kept:
+        made.add_column(columns[at], overflow="fold", no_wrap=at > 0)
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*(row[at] for at in kept))
     width = None if sys.stdout.isatty() else 240
     Console(highlight=False, markup=False, width=width).print(made)

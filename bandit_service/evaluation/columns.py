@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bandit_service.errors import BadTable
-
-Array = NDArray[np.float64]
+from bandit_service.evaluation.table import Array
 
 ADVICE = "pip install 'bandit-service[evaluation]'"
 

@@ -28,6 +28,7 @@ from bandit_service.model import (
 DEFAULT = "default"
 # Settings of a policy, not of its algorithm.
 OWN_SETTINGS = ("floor", "half_life", "dimensions", "quality_per_usd")
+_WORDS = {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def _settings(text: str, listed: str, algorithm: str) -> dict[str, float]:
         if key in settings:
             raise InvalidField(f"policy {text!r}", f"{key} is there twice")
         try:
-            settings[key] = {"true": 1.0, "false": 0.0}.get(number) or float(number or "nothing")
+            settings[key] = _WORDS[number] if number in _WORDS else float(number)
         except ValueError:
             raise InvalidField(
                 f"policy {text!r}", f"{key} must be a number, not {number!r}"

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bandit_service.errors import InvalidField
-from bandit_service.evaluation.table import OutcomeTable
+from bandit_service.evaluation.table import Array, OutcomeTable
 from bandit_service.features import features_of
 from bandit_service.model import Features, TextFeatures, VectorFeatures
-
-Array = NDArray[np.float64]
 
 NEW_POLICYS = Features(text=TextFeatures())  # what stands where nobody said otherwise
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from bandit_service.evaluation.columns import Array
-from bandit_service.evaluation.table import OutcomeTable
+from bandit_service.evaluation.optimal import known_mean
+from bandit_service.evaluation.table import Array, OutcomeTable
 
 
 def described(table: OutcomeTable) -> dict[str, Any]:
@@ -43,5 +43,4 @@ def described(table: OutcomeTable) -> dict[str, Any]:
 
 def _means(values: Array) -> list[float | None]:
     """(n, K) -> K means over what is known."""
-    columns = (column[~np.isnan(column)] for column in values.T)
-    return [float(column.mean()) if column.size else None for column in columns]
+    return [None if np.isnan(mean) else float(mean) for mean in known_mean(values)]

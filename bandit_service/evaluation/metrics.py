@@ -53,10 +53,10 @@ def judge(
         raise InvalidField("quality", f"{table.name} knows no outcome at all")
     means = ArmMeans.of(table)
     best = means.best_single()
-    rival = best if compared_with is None else _slot(table, compared_with, means)
+    rival = best if compared_with is None else slot_of(table, compared_with)
     yardstick = Yardstick.of(table, best, rival)
     streams = main_streams(table, runs, [label for label, _ in policies])
-    skipped = {label: _skipped_steps(warmup, own.steps) for label, own in streams.items()}
+    skipped = {label: skipped_steps(warmup, own.steps) for label, own in streams.items()}
     found = tuple(
         _policy_result(
             yardstick,
@@ -90,22 +90,25 @@ def judge(
     )
 
 
-def _slot(table: OutcomeTable, name: str, means: ArmMeans) -> int:
-    if name not in table.arm_names:
-        known = ", ".join(table.arm_names)
-        raise InvalidField("compared_with", f"no arm {name!r} in {table.name}; it has: {known}")
-    slot = table.arm_names.index(name)
-    if not means.queries[slot]:
-        raise InvalidField("compared_with", f"no outcome of arm {name!r} is known in {table.name}")
-    return slot
+def slot_of(table: OutcomeTable, compared_with: str) -> int:
+    """Of an arm that can be compared with. Raises InvalidField."""
+    tried = [table.arm_names[slot] for slot in np.flatnonzero(table.offered.any(axis=0))]
+    if compared_with not in tried:
+        raise InvalidField(
+            "compared_with", f"no outcome of an arm {compared_with!r}; known: {', '.join(tried)}"
+        )
+    return table.arm_names.index(compared_with)
 
 
-def _skipped_steps(warmup: float, steps: int) -> int:
-    """How many steps are not counted: the share of them, rounded up, unless by mere rounding."""
+def skipped_steps(warmup: float, steps: int) -> int:
+    """How many steps are not counted: the share of them, rounded up, unless by mere rounding.
+
+    Raises InvalidField where none would be left.
+    """
     skipped = math.ceil(round(warmup * steps, 6)) if 0 <= warmup < 1 else steps
     if skipped == steps:
         raise InvalidField(
-            "warmup", f"need a share in [0, 1) that leaves some of {steps} queries, got {warmup:g}"
+            "warmup", f"must be in [0, 1) and leave some of {steps:,} queries, not {warmup:g}"
         )
     return skipped
 
@@ -131,7 +134,7 @@ def _policy_result(
         arm_shares=dict(shares),
         confusion=tuple(tuple(row) for row in yardstick.confusion(streams).tolist()),
         curve=learning_curve(yardstick, streams),
-        decisions_per_second=decisions / streams.seconds if streams.seconds else math.inf,
+        decisions_per_second=decisions / streams.seconds if streams.seconds else None,
         dials=points,
         area=area(points, means),
     )

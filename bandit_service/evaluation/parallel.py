@@ -8,13 +8,13 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 
-from bandit_service.errors import Exhausted
+from bandit_service.errors import BanditError, Exhausted
 from bandit_service.evaluation.contestants import Entry
 from bandit_service.evaluation.runs import Run
 from bandit_service.evaluation.simulation import Simulation, Traffic
@@ -46,7 +46,7 @@ def run_all(
 ) -> list[Run]:
     """A run a job, in their order. With one process, in this one.
 
-    Raises Exhausted where a process dies. An interrupt ends them all.
+    Raises what a run raises, Exhausted where a process dies. An interrupt ends them all.
     """
     tell = progress or (lambda done, total: None)
     # Texts have become contexts, which the entries have.
@@ -62,14 +62,14 @@ def run_all(
             futures = [pool.submit(_run, job) for job in jobs]
         try:
             for done, future in enumerate(as_completed(futures), 1):
-                future.result()
+                _run_of(future)
                 tell(done, len(jobs))
         except BrokenProcessPool as broken:
             raise Exhausted(
                 "a process of the simulation was killed, as happens where memory runs out; "
                 "try fewer at once (--jobs)"
             ) from broken
-        return [future.result() for future in futures]
+        return [_run_of(future) for future in futures]
 
 
 class Team:
@@ -91,8 +91,34 @@ def _begin(table: OutcomeTable, entries: Sequence[Entry], traffic: Traffic) -> N
     _team = Team(table, entries, traffic)
 
 
-def _run(job: Job) -> Run:
-    return _team.run(job)
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """An error of ours on its way home. Pickled as it is, it would be made anew by calling its
+    class with its sentence alone, which most of the classes do not take."""
+
+    kind: type[BanditError]
+    sentence: str
+    attributes: dict[str, object]
+
+    def error(self) -> BanditError:
+        made = self.kind.__new__(self.kind, self.sentence)
+        made.__dict__.update(self.attributes)
+        return made
+
+
+def _run(job: Job) -> Run | _Refusal:
+    try:
+        return _team.run(job)
+    except BanditError as error:
+        return _Refusal(type(error), str(error), error.__dict__)
+
+
+def _run_of(future: Future[Run | _Refusal]) -> Run:
+    """Raises BanditError, BrokenProcessPool."""
+    result = future.result()
+    if isinstance(result, _Refusal):
+        raise result.error()
+    return result
 
 
 @contextmanager
@@ -108,8 +134,11 @@ def _pool(
         yield pool
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - others:
+        children = set(multiprocessing.active_children()) - others
+        for child in children:
             child.terminate()
+        for child in children:
+            child.join()
         raise
     finally:
         pool.shutdown()

@@ -86,6 +86,8 @@ class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
     area                   under the upper hull of `dials` in quality over cost, on the range of
                            costs from the cheapest to the dearest single arm, divided by its width:
                            a mean quality. None without a sweep or without costs
+    decisions_per_second   of the CPU time of the thread that decides and learns. None where the
+                           runs were over before its clock moved
     """
 
     policy: str
@@ -96,7 +98,7 @@ class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
     arm_shares: dict[str, Mean]
     confusion: tuple[tuple[float, ...], ...]
     curve: Curve
-    decisions_per_second: float
+    decisions_per_second: float | None
     dials: tuple[Point, ...] = ()
     area: float | None = None
 

@@ -2,11 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
-Rows = NDArray[np.intp]
+from bandit_service.evaluation.table import Array, Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)

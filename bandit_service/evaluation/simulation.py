@@ -24,8 +24,8 @@ from bandit_service.engine import PolicyEngine
 from bandit_service.errors import BanditError, InvalidField
 from bandit_service.evaluation.contestants import Entry, columns_of, configured, entry, shape_of
 from bandit_service.evaluation.contexts import Contexts
-from bandit_service.evaluation.runs import Array, Rows, Run
-from bandit_service.evaluation.table import OutcomeTable
+from bandit_service.evaluation.runs import Run
+from bandit_service.evaluation.table import Array, OutcomeTable, Rows
 from bandit_service.model import (
     Decision,
     Effect,

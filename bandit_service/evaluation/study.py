@@ -23,7 +23,8 @@ from bandit_service.evaluation.contestants import (
     named,
     told_apart,
 )
-from bandit_service.evaluation.metrics import judge
+from bandit_service.evaluation.metrics import judge, skipped_steps, slot_of
+from bandit_service.evaluation.optimal import ArmMeans
 from bandit_service.evaluation.parallel import Job, Progress, run_all
 from bandit_service.evaluation.results import Result
 from bandit_service.evaluation.simulation import Order, Traffic
@@ -153,8 +154,8 @@ def dials_for(table: OutcomeTable, count: int) -> tuple[float, ...]:
         return ()
     if count < 0:
         raise InvalidField("dials", f"must be >= 0, not {count}")
-    columns = (column[~np.isnan(column)] for column in table.cost_usd.T)
-    costs = np.sort([column.mean() for column in columns if len(column)])
+    means = ArmMeans.of(table).cost_usd
+    costs = np.sort(means[~np.isnan(means)])
     steps = costs[1:] - costs[0] if len(costs) else costs
     if not len(steps) or steps[-1] <= 0.0:
         raise InvalidField("dials", f"need two arms of different known cost; {table.name} has none")
@@ -199,18 +200,11 @@ def _check(
     ):
         if value < least:
             raise InvalidField(name, f"must be at least {least}, not {value}")
-    steps = int(table.offered.any(axis=1).sum())
-    if not (warmup >= 0.0 and round(warmup * steps, 6) <= steps - 1):
-        raise InvalidField(
-            "warmup", f"must be in [0, 1) and leave some of {steps:,} queries, not {warmup:g}"
-        )
+    skipped_steps(warmup, int(table.offered.any(axis=1).sum()))
     for dial in dials:
         if not 0.0 <= dial <= 1e9:
             raise InvalidField("dials", f"must be from 0 to 1e9, not {dial:g}")
     if len(set(dials)) < len(dials):
         raise InvalidField("dials", "each only once")
-    known = [table.arm_names[slot] for slot in np.flatnonzero(table.offered.any(axis=0))]
-    if compared_with is not None and compared_with not in known:
-        raise InvalidField(
-            "compared_with", f"no outcome of an arm {compared_with!r}; known: {', '.join(known)}"
-        )
+    if compared_with is not None:
+        slot_of(table, compared_with)

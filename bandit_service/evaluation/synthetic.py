@@ -1,22 +1,26 @@
 """Made-up sets with known truth: `expected` holds the mean around which each quality was drawn.
 
-Every set comes from one seed. Contexts are n directions drawn evenly from the unit sphere in
-R^d. What arms cost is made up too: prices rise tenfold from one arm to the next but one, tokens
-are drawn, and cost, latency and energy follow from tokens, so that fronts can be drawn.
+Every set comes from one seed. `dim` is that of the contexts a policy sees, the constant included
+that the service adds: the n vectors of a set are directions drawn evenly from the unit sphere in
+R^(dim - 1).
+
+With `costs`, what arms cost is made up too: prices rise tenfold from one arm to the next but one,
+tokens are drawn, and cost, latency and energy follow from tokens, so that fronts can be drawn. In
+the linear set a dear arm is no better than a cheap one. A policy that takes list prices for a hint
+of quality would be led astray there for no reason, so it has them only if asked.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.loading import Pair
-from bandit_service.evaluation.table import OutcomeTable
+from bandit_service.evaluation.table import Array, OutcomeTable
 from bandit_service.model import Arm
 
-Array = NDArray[np.float64]
 Rng = np.random.Generator
 
 # With five arms the best of them lies this many times 1.163 (the mean of the largest of five
@@ -29,17 +33,22 @@ _JOULES_PER_TOKEN = 0.2
 
 
 def linear(
-    queries: int = 2000, arms: int = 5, dim: int = 16, noise: float = 0.05, seed: int = 0
+    queries: int = 2000,
+    arms: int = 5,
+    dim: int = 16,
+    noise: float = 0.05,
+    seed: int = 0,
+    costs: bool = False,
 ) -> OutcomeTable:
-    """Each arm's mean is linear in the context: .5 + SPREAD * theta @ x, theta ~ N(0, I).
+    """Each arm's mean is linear in the vector: .5 + SPREAD * theta @ x, theta ~ N(0, I).
 
     About .3 % of the means lie outside [0, 1] and are moved to its edge. With the defaults
     choosing evenly has a regret of 390 after 2,000 queries, give or take 30 by seed.
     """
     rng = _generator(queries, arms, dim, noise, seed)
     contexts = _sphere(rng, queries, dim)
-    means = 0.5 + SPREAD * contexts @ rng.standard_normal((arms, dim)).T
-    return _table("linear", rng, contexts, means, noise)
+    means = 0.5 + SPREAD * contexts @ rng.standard_normal((arms, dim - 1)).T
+    return _table("linear", rng, contexts, means, noise, costs=costs)
 
 
 def clustered(
@@ -89,7 +98,7 @@ def drifting(
     phases = np.arange(queries) * (shifts + 1) // queries
     levels = rng.permutation(np.linspace(0.3, 0.7, arms))
     slots = (np.arange(arms) - phases[:, np.newaxis]) % arms
-    means = levels[slots] + 0.05 * contexts @ rng.standard_normal((arms, dim)).T
+    means = levels[slots] + 0.05 * contexts @ rng.standard_normal((arms, dim - 1)).T
     tasks = tuple(f"phase-{phase}" for phase in phases)
     return _table("drifting", rng, contexts, means, noise, tasks)
 
@@ -118,12 +127,13 @@ def duels(
     noise: float = 0.05,
     seed: int = 0,
     sharpness: float = 10.0,
+    costs: bool = False,
 ) -> tuple[OutcomeTable, list[Pair]]:
     """The `linear` set of the same seed, and one verdict a query on two arms drawn evenly.
 
     Bradley-Terry: a beats b with the chance 1 / (1 + exp(-sharpness * (its mean - b's mean))).
     """
-    table = linear(queries, arms, dim, noise, seed)
+    table = linear(queries, arms, dim, noise, seed, costs)
     if arms < 2:
         raise InvalidField("arms", f"must be at least 2 for duels, not {arms}")
     rng = np.random.default_rng([seed, 1])
@@ -157,9 +167,9 @@ def make(kind: str, **settings: Any) -> tuple[OutcomeTable, list[Pair]]:
 
 
 def _generator(queries: int, arms: int, dim: int, noise: float, seed: int) -> Rng:
-    for name, value in (("queries", queries), ("arms", arms), ("dim", dim)):
-        if value < 1:
-            raise InvalidField(name, f"must be at least 1, not {value}")
+    for name, value, least in (("queries", queries, 1), ("arms", arms, 1), ("dim", dim, 2)):
+        if value < least:
+            raise InvalidField(name, f"must be at least {least}, not {value}")
     if not (np.isfinite(noise) and noise >= 0):
         raise InvalidField("noise", f"must be a number of at least 0, not {noise}")
     if seed < 0:
@@ -168,7 +178,8 @@ def _generator(queries: int, arms: int, dim: int, noise: float, seed: int) -> Rn
 
 
 def _sphere(rng: Rng, count: int, dim: int) -> Array:
-    return _unit(rng.standard_normal((count, dim)))
+    """(count, dim - 1): the constant is not among them."""
+    return _unit(rng.standard_normal((count, dim - 1)))
 
 
 def _unit(vectors: Array) -> Array:
@@ -183,8 +194,10 @@ def _table(
     means: Array,
     noise: float,
     tasks: tuple[str, ...] | None = None,
+    *,
+    costs: bool = True,
 ) -> OutcomeTable:
-    """Quality drawn around `means` (n, K), with made-up prices, tokens and what follows from them.
+    """Quality drawn around `means` (n, K), and what arms cost.
 
     The noise is normal, cut on both sides at the nearer edge of [0, 1]: so quality stays in range
     and its mean is exact.
@@ -193,23 +206,39 @@ def _table(
     room = np.minimum(expected, 1 - expected)
     quality = expected + np.clip(noise * rng.standard_normal(means.shape), -room, room)
     count, arms = means.shape
+    unknown = np.full(means.shape, np.nan)
+    table = OutcomeTable(
+        name=name,
+        query_ids=tuple(f"{name}-{row:05d}" for row in range(count)),
+        tasks=tasks or ("",) * count,
+        arms=tuple(Arm(name=f"arm-{slot}") for slot in range(arms)),
+        quality=np.clip(quality, 0.0, 1.0),
+        cost_usd=unknown,
+        latency_seconds=unknown.copy(),
+        energy_joules=unknown.copy(),
+        input_tokens=unknown.copy(),
+        output_tokens=unknown.copy(),
+        contexts=contexts,
+        expected=expected,
+    )
+    return _priced(table, rng) if costs else table
+
+
+def _priced(table: OutcomeTable, rng: Rng) -> OutcomeTable:
+    """The same with made-up prices and tokens, and what follows from them."""
+    count, arms = table.quality.shape
     read = np.round(rng.lognormal(np.log(200), 0.5, size=(count, 1)) + 1).repeat(arms, axis=1)
     written = np.round(rng.lognormal(np.log(300), 0.5, size=(count, arms)) + 1)
     prices = _CHEAPEST_USD_PER_MILLION_TOKENS * 10 ** (np.arange(arms) / 2)
     per_token = 1 + np.arange(arms) / 2
-    return OutcomeTable(
-        name=name,
-        query_ids=tuple(f"{name}-{row:05d}" for row in range(count)),
-        tasks=tasks or ("",) * count,
+    return replace(
+        table,
         arms=tuple(_arm(slot, price) for slot, price in enumerate(prices.tolist())),
-        quality=np.clip(quality, 0.0, 1.0),
         cost_usd=(read + 4 * written) * prices / 1e6,
         latency_seconds=0.2 + written * _SECONDS_PER_TOKEN * per_token,
         energy_joules=written * _JOULES_PER_TOKEN * per_token,
         input_tokens=read,
         output_tokens=written,
-        contexts=contexts,
-        expected=expected,
     )
 
 

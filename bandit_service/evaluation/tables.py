@@ -1,6 +1,5 @@
 """The tables of a report: what stands in each cell, as text."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -85,9 +84,7 @@ def choices(result: Result) -> Table:
         None if policy.area is None else f"{policy.area:.4f}" for policy in policies
     ]
     columns["decisions a second"] = [
-        f"{policy.decisions_per_second:,.0f}"
-        if math.isfinite(policy.decisions_per_second)
-        else None
+        None if policy.decisions_per_second is None else f"{policy.decisions_per_second:,.0f}"
         for policy in policies
     ]
     return _table(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bandit_service.evaluation.intervals import known_over_seeds, over_seeds, paired_difference
+from bandit_service.evaluation.optimal import optimal_arms
 from bandit_service.evaluation.results import Difference, Mean
 from bandit_service.evaluation.table import Array, Rows
 from benchmarks.peers.streams import Choices, Stream
@@ -58,8 +59,7 @@ def references(stream: Stream, seeds: Sequence[int]) -> dict[str, Score]:
     rows = np.stack([stream.orders[seed] for seed in seeds])
     unknown = np.full(len(rows), np.nan)
     best = np.stack([np.argmax(stream.truth[row].mean(axis=0)).repeat(len(row)) for row in rows])
-    cheap = np.nan_to_num(stream.table.cost_usd)
-    oracle = np.lexsort((cheap, -stream.truth), axis=1)[:, 0][rows]
+    oracle = np.argmax(optimal_arms(stream.truth, stream.table.cost_usd), axis=1)[rows]
     arms = range(len(stream.table.arms))
     always = [_scored(stream, seeds, rows, np.full_like(rows, arm), unknown) for arm in arms]
     return {

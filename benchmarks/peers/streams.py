@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bandit_service.evaluation import files, loading, synthetic
 from bandit_service.evaluation.bundled import bundled_table
 from bandit_service.evaluation.contexts import contexts_of
+from bandit_service.evaluation.optimal import worth
 from bandit_service.evaluation.simulation import Traffic
 from bandit_service.evaluation.table import Array, OutcomeTable, Rows
 
@@ -39,8 +40,7 @@ class Stream:
     @property
     def truth(self) -> Array:
         """What regret is measured in, (n, K): expected quality where it is known."""
-        table = self.table
-        return table.quality if table.expected is None else table.expected
+        return worth(self.table)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -64,7 +64,7 @@ def test_flags_are_enough_to_start_with(run, server, policies):
     made = policies.policies["chat"]
     assert [arm.name for arm in made.arms] == ["a", "b"]
     assert made.features.vector.dimension == 32
-    assert "linear_thompson" in done.output
+    assert "hierarchical_thompson" in done.output
 
 
 def test_set_changes_one_value_and_keeps_those_beside_it(run, chat, policies):

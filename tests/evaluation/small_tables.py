@@ -1,5 +1,6 @@
 """Tables small enough to work out by hand."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,3 +47,14 @@ def a_random_table(count: int = 60, arms: int = 3, seed: int = 0, **changes: Any
         "contexts": rng.normal(size=(count, 3)),
     }
     return a_table(rng.random(shape), **(given | changes))
+
+
+def same(left: OutcomeTable, right: OutcomeTable) -> None:
+    """Asserts that every field is equal, bit for bit; NaN equals NaN."""
+    for field in dataclasses.fields(left):
+        mine, other = getattr(left, field.name), getattr(right, field.name)
+        if isinstance(mine, np.ndarray):
+            assert mine.dtype == other.dtype
+            np.testing.assert_array_equal(mine, other, err_msg=field.name)
+        else:
+            assert mine == other, field.name

@@ -60,6 +60,8 @@ def test_a_folder_is_simulated_and_its_numbers_are_printed(folder):
         "after the first 0.4 of each stream",
         "uniform - default",
         "quality/USD",
+        "static hull *:",
+        "decisions/s",
     ):
         assert said in done.stdout
 

@@ -51,6 +51,7 @@ def test_settings_go_where_they_belong():
     assert config.forgetting == Forgetting(half_life=500.0, clock=Clock.REQUESTS)
     assert config.features == Features(text=TextFeatures(dimensions=128))
     assert config.objective == Objective(quality_per_usd=20.0)
+    assert named("linucb:oful=false").config.algorithm.settings == {"oful": 0.0}
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,16 @@
 """Tables from files and DataFrames: what is read, and what each mistake is answered with."""
 
-import dataclasses
 import gzip
 import io
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from bandit_service.errors import BadTable
-from bandit_service.evaluation import synthetic, writing
-from bandit_service.evaluation.bundled import bundled_table
 from bandit_service.evaluation.loading import Pair, from_frames, load, load_pairs
 from bandit_service.model import Arm
-from bandit_service.sample import load_sample
-from tests.evaluation.real_data import real_data
+from tests.evaluation.small_tables import same
 
 NAN = np.nan
 
@@ -45,17 +40,6 @@ def folder(tmp_path):
         return made
 
     return make
-
-
-def same(left, right):
-    """Every field, bit for bit; NaN equals NaN."""
-    for field in dataclasses.fields(left):
-        mine, other = getattr(left, field.name), getattr(right, field.name)
-        if isinstance(mine, np.ndarray):
-            assert mine.dtype == other.dtype
-            np.testing.assert_array_equal(mine, other, err_msg=field.name)
-        else:
-            assert mine == other, field.name
 
 
 def frame(text):
@@ -382,162 +366,3 @@ def test_verdicts_that_make_no_sense_are_refused(folder, row, line):
         load_pairs(made)
 
     assert str(refused.value) == f"{made}/pairs.csv, {line}"
-
-
-# -- writing --------------------------------------------------------------------------
-
-
-def awkward():
-    """Numbers with all their digits, unknown cells, and texts that CSV has to quote."""
-    table = synthetic.linear(queries=6, arms=3, dim=2, seed=5)
-    assert table.expected is not None
-    table.quality[0, 1] = table.cost_usd[0, 1] = table.expected[0, 1] = NAN
-    table.energy_joules[2] = NAN
-    table.quality[3, 0] = NAN
-    table.cost_usd[4, 2] = 5e-324
-    return dataclasses.replace(
-        table,
-        query_ids=("NA", "null", "007", "a,b", 'q"q', " blank "),
-        tasks=("", "nan", "None", "x", "y", "1e5"),
-        prompts=("two\r\nlines", "a lone \r", '"', "", "\u2028\x00", "é\n\n"),
-    )
-
-
-@pytest.mark.parametrize("parquet", [False, True])
-@pytest.mark.parametrize("make", [awkward, bundled_table, synthetic.drifting])
-def test_what_is_written_is_read_back_bit_for_bit(tmp_path, make, parquet):
-    table = make()
-
-    writing.write(table, tmp_path / table.name, parquet=parquet)
-
-    same(load(tmp_path / table.name), table)
-    assert {path.suffix for path in (tmp_path / table.name).iterdir()} == {
-        ".parquet" if parquet else ".csv"
-    }
-    assert [path.name for path in tmp_path.iterdir()] == [table.name]
-
-
-@pytest.mark.parametrize("parquet", [False, True])
-def test_verdicts_are_written_too(tmp_path, parquet):
-    table, pairs = synthetic.duels(queries=20, seed=1)
-
-    writing.write(table, tmp_path / "d", pairs=pairs, parquet=parquet)
-
-    assert load_pairs(tmp_path / "d") == pairs
-
-
-def test_what_is_there_is_replaced_by_force_only_and_other_files_stay(tmp_path):
-    table = synthetic.linear(queries=5)
-    out = tmp_path / "set"
-    writing.write(synthetic.linear(queries=7), out, parquet=True)
-    (out / "README.md").write_text("mine")
-
-    with pytest.raises(BadTable) as refused:
-        writing.write(table, out)
-    assert str(refused.value) == f"{out}: is there already; choose another, or --force"
-    assert len(load(out)) == 7
-    writing.write(table, out, force=True)
-
-    assert len(load(out)) == 5
-    assert sorted(path.name for path in out.iterdir()) == [
-        "README.md",
-        "contexts.csv",
-        "models.csv",
-        "outcomes.csv",
-        "queries.csv",
-    ]
-
-
-def test_a_file_is_never_replaced_by_a_folder(tmp_path):
-    (tmp_path / "set").write_text("mine")
-
-    with pytest.raises(BadTable, match=r"set: is there already; choose another$"):
-        writing.write(synthetic.linear(queries=5), tmp_path / "set", force=True)
-
-    assert (tmp_path / "set").read_text() == "mine"
-
-
-def test_an_empty_folder_is_filled_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
-    (tmp_path / "set").mkdir()
-    writing.write(synthetic.linear(queries=5), tmp_path / "set")
-    monkeypatch.setattr(writing, "_write_csv", _full_disk)
-
-    with pytest.raises(BadTable, match=r"other: cannot be written: No space left on device$"):
-        writing.write(synthetic.linear(queries=5), tmp_path / "other")
-
-    assert [path.name for path in tmp_path.iterdir()] == ["set"]
-
-
-def _full_disk(*_):
-    raise OSError(28, "No space left on device")
-
-
-def test_without_pyarrow_parquet_says_what_to_install(tmp_path, monkeypatch):
-    table = synthetic.linear(queries=5)
-    writing.write(table, tmp_path / "set", parquet=True)
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-
-    with pytest.raises(BadTable, match=r"reading Parquet needs pyarrow: pip install 'bandit-serv"):
-        load(tmp_path / "set")
-    with pytest.raises(BadTable, match=r"writing Parquet needs pyarrow: pip install 'bandit-serv"):
-        writing.write(table, tmp_path / "other", parquet=True)
-
-    assert [path.name for path in tmp_path.iterdir()] == ["set"]
-
-
-# -- the bundled sample and the real sets -------------------------------------------------
-
-
-def test_the_bundled_table_is_the_sample_with_its_embeddings_as_contexts():
-    table, sample = bundled_table(), load_sample()
-
-    np.testing.assert_array_equal(table.quality, sample.quality)
-    np.testing.assert_array_equal(table.cost_usd, sample.cost_usd)
-    np.testing.assert_array_equal(table.contexts, sample.embeddings)
-    assert table.arm_names == sample.arms
-    assert [arm.output_usd_per_million_tokens for arm in table.arms] == [0.1, 1.5, 10.0]
-    assert len(set(table.query_ids)) == 1000
-    assert table.prompts is None
-
-
-# From the reference tables of the sets' own READMEs, computed by other code: queries, arms, best
-# single arm with its mean quality and cost (USD a query), mean quality of an even choice.
-REFERENCES = [
-    ("routerbench", 2201, 11, "gpt-4-1106-preview", 0.8764, 0.005004, 0.6797),
-    ("llmrouter", 4203, 9, "llama-3.1-nemotron-51b-instruct", 0.6262, None, 0.4271),
-    ("paretobandit", 2477, 4, "google/gemini-2.5-pro", 0.9354, 0.01478, 0.8961),
-    ("routellm", 10841, 2, "gpt-4-1106-preview", 0.8140, 0.001347, 0.7464),
-    ("routerarena", 559, 2, "gemini-2.0-flash-001", 0.6798, 4.799e-05, 0.5975),
-    ("llmdrift", 1105, 4, "gpt-4-0314", 0.8281, 0.03535, 0.5722),
-    ("alpacaeval", 566, 56, "FuseChat-Gemma-2-9B-Instruct", 0.7197, 0.0001533, 0.1166),
-]
-
-
-@pytest.mark.parametrize(
-    ("name", "queries", "arms", "best", "quality", "cost", "even"),
-    REFERENCES,
-    ids=[row[0] for row in REFERENCES],
-)
-def test_real_sets_agree_with_their_reference_tables(
-    name, queries, arms, best, quality, cost, even
-):
-    table = load(real_data(name))
-
-    assert (len(table), len(table.arms)) == (queries, arms)
-    means = np.nanmean(table.quality, axis=0)
-    slot = int(means.argmax())
-    assert table.arm_names[slot] == best
-    assert f"{means[slot]:.4f}" == f"{quality:.4f}"
-    if cost is None:
-        assert np.isnan(table.cost_usd).all()
-    else:
-        assert f"{np.nanmean(table.cost_usd[:, slot]):.4g}" == f"{cost:.4g}"
-    answered_by_all = table.offered.all(axis=1)
-    assert abs(table.quality[answered_by_all].mean() - even) <= 0.00005
-    assert table.prompts is not None
-    assert table.contexts is None
-
-
-def test_real_verdicts():
-    assert len(load_pairs(real_data("pandalm"))) == 2187
-    assert len(load_pairs(real_data("alpacaeval"))) == 60507

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from scipy import stats
@@ -122,7 +123,7 @@ def test_a_warm_up_that_leaves_nothing_is_refused(warmup):
     table = a_table(np.ones((10, 2)))
 
     with pytest.raises(
-        InvalidField, match=r"warmup: need a share in \[0, 1\) that leaves some of 10"
+        InvalidField, match=r"warmup: must be in \[0, 1\) and leave some of 10 queries"
     ):
         judged(table, [always(table, 0)], warmup=warmup)
 
@@ -376,10 +377,18 @@ def test_an_arm_that_was_not_offered_cannot_have_been_chosen():
 def test_comparing_with_an_unknown_arm_names_the_known_ones():
     table = a_table([[0.5, np.nan]])
 
-    with pytest.raises(InvalidField, match="compared_with: no arm 'z' in made up; it has: a, b"):
-        judged(table, [always(table, 0)], compared_with="z")
-    with pytest.raises(InvalidField, match="no outcome of arm 'b' is known"):
-        judged(table, [always(table, 0)], compared_with="b")
+    for name in ("z", "b"):
+        with pytest.raises(InvalidField, match=f"no outcome of an arm '{name}'; known: a$"):
+            judged(table, [always(table, 0)], compared_with=name)
+
+
+def test_a_speed_that_no_clock_measured_is_unknown_in_json_too():
+    table = a_table([[0.5, 0.25]])
+
+    result = judged(table, [always(table, 0, seconds=0.0)])
+
+    assert result.policies[0].decisions_per_second is None
+    assert msgspec.json.decode(msgspec.json.encode(result), type=Result) == result
 
 
 def test_a_best_arm_that_earns_nothing_gives_no_share_to_divide_by():

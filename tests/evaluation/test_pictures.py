@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.pictures import rendered, write_pictures
 from bandit_service.evaluation.pictures.curves import learning
+from bandit_service.evaluation.pictures.fronts import quality_cost
 from bandit_service.evaluation.pictures.labels import spread
 from bandit_service.evaluation.pictures.naming import (
     LONGEST_LABEL,
@@ -24,6 +25,7 @@ from bandit_service.evaluation.pictures.naming import (
     short_names,
 )
 from bandit_service.evaluation.pictures.styling import DOTS_PER_INCH, house_style
+from bandit_service.evaluation.results import Point
 from tests.evaluation.example_result import (
     LABELS,
     bare_result,
@@ -101,6 +103,26 @@ def test_one_seed_has_a_line_without_a_band() -> None:
 
     assert bands(light()) == 1
     assert bands(light(curve=replace(curve, quality_error=none, regret_error=none))) == 0
+
+
+def test_between_two_dials_lie_their_mixtures_as_on_the_hull() -> None:
+    """Straight in cost even where the axis is logarithmic: a line straight on paper would be above
+    the hull where no policy was."""
+    ends = (
+        Point(quality=0.9, cost_usd=0.01, quality_per_usd=0.0),
+        Point(quality=0.5, cost_usd=0.0001, quality_per_usd=100.0),
+    )
+
+    with house_style():
+        (drawing,) = quality_cost(light(dials=ends))
+    axes = drawing.figure.axes[0]
+    (line,) = (line for line in axes.lines if line.get_markevery() is not None)
+    costs, qualities = np.asarray(line.get_xydata()).T
+
+    assert axes.get_xscale() == "log"
+    assert (costs[0], costs[-1]) == (10.0, 0.1)  # USD per 1,000 queries
+    np.testing.assert_allclose(qualities, np.interp(costs, [0.1, 10.0], [0.5, 0.9]))
+    assert np.ptp(costs[:: line.get_markevery()]) == np.ptp(costs)
 
 
 def test_equal_results_give_equal_bytes() -> None:

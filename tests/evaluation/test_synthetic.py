@@ -9,6 +9,8 @@ from scipy import integrate, stats
 
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation import synthetic
+from bandit_service.evaluation.contexts import contexts_of
+from bandit_service.model import Arm
 
 KINDS = sorted(synthetic.KINDS)
 
@@ -29,12 +31,13 @@ def test_equal_seeds_give_equal_sets_and_others_others(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_is_in_range_and_costs_follow_from_tokens_and_list_prices(kind):
-    table = made(kind, queries=300, arms=4, dim=7, seed=1)
+    asked = {"costs": True} if kind == "linear" else {}
+    table = made(kind, queries=300, arms=4, dim=7, seed=1, **asked)
 
     for means in (table.quality, table.expected):
         assert means.shape == (300, 4)
         assert ((means >= 0) & (means <= 1)).all()
-    assert table.contexts.shape == (300, 7)
+    assert table.contexts.shape == (300, 6)  # the service adds the seventh, the constant
     np.testing.assert_allclose(np.linalg.norm(table.contexts, axis=1), 1)
     for slot, arm in enumerate(table.arms):
         paid = (
@@ -46,6 +49,25 @@ def test_all_is_in_range_and_costs_follow_from_tokens_and_list_prices(kind):
         np.testing.assert_allclose(table.energy_joules[:, slot], joules)
     assert (np.diff(table.cost_usd.mean(axis=0)) > 0).all()
     assert (table.latency_seconds > 0).all()
+
+
+@pytest.mark.parametrize("kind", ["linear", "duels"])
+def test_a_linear_set_has_no_costs_unless_asked_and_is_the_same_otherwise(kind):
+    settings = {"queries": 50, "seed": 3}
+    plain, priced = made(kind, **settings), made(kind, **settings, costs=True)
+
+    assert contexts_of(plain).matrix.shape == (50, 16)
+    assert plain.arms == tuple(Arm(name=f"arm-{slot}") for slot in range(5))
+    for unknown in (
+        plain.cost_usd,
+        plain.latency_seconds,
+        plain.energy_joules,
+        plain.input_tokens,
+        plain.output_tokens,
+    ):
+        assert np.isnan(unknown).all()
+    np.testing.assert_array_equal(plain.quality, priced.quality)
+    np.testing.assert_array_equal(plain.contexts, priced.contexts)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -153,7 +175,7 @@ def test_duels_follow_bradley_and_terry():
     [
         ("linear", {"queries": 0}, "queries: must be at least 1, not 0"),
         ("linear", {"arms": 0}, "arms: must be at least 1, not 0"),
-        ("rising", {"dim": -1}, "dim: must be at least 1, not -1"),
+        ("rising", {"dim": 1}, "dim: must be at least 2, not 1"),
         ("linear", {"noise": -0.1}, "noise: must be a number of at least 0, not -0.1"),
         ("linear", {"noise": np.nan}, "noise: must be a number of at least 0, not nan"),
         ("linear", {"seed": -1}, "seed: must be at least 0, not -1"),
@@ -170,6 +192,6 @@ def test_settings_out_of_range_are_refused(kind, settings, line):
 @pytest.mark.parametrize("kind", [*KINDS, "duels"])
 def test_the_smallest_sets_can_be_made(kind):
     settings = {"shifts": 0} if kind == "drifting" else {}
-    table = made(kind, queries=1, arms=2, dim=1, **settings)
+    table = made(kind, queries=1, arms=2, dim=2, **settings)
 
     assert table.quality.shape == (1, 2)

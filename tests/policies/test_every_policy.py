@@ -212,8 +212,9 @@ def test_a_new_arm_knows_nothing_and_leaves_the_others_alone(
     assert state.arms == ARMS + 1
     assert state.observations[ARMS] == 0.0
     np.testing.assert_allclose(after.mean[:, :ARMS], before.mean, atol=1e-9)
-    np.testing.assert_allclose(after.mean[:, ARMS:], untaught.mean, atol=1e-12)
-    np.testing.assert_allclose(after.deviation[:, ARMS:], untaught.deviation, atol=1e-12)
+    if not policy.arms_share:
+        np.testing.assert_allclose(after.mean[:, ARMS:], untaught.mean, atol=1e-12)
+        np.testing.assert_allclose(after.deviation[:, ARMS:], untaught.deviation, atol=1e-12)
     learn(policy, state, [Seen(ARMS, contexts[0], 1.0, 1.0, NOW)])
     assert state.observations[ARMS] == 1.0
 
@@ -327,7 +328,10 @@ def test_a_policy_goes_on_from_the_state_of_its_kind(name: str, contexts: Array)
     mine = build(name, dim=DIM)
     for other in (build(n, dim=DIM, half_life=20.0) for n in CATALOGUE):
         if other.state_kind == mine.state_kind:
-            taken_over = mine.estimates(taught(other), contexts, clock=NOW)
-            restored = mine.restore(taught(other).canonical())
+            state = taught(other)
+            restored = mine.restore(state.canonical())
             afresh = mine.estimates(restored, contexts, clock=NOW)
-            np.testing.assert_allclose(taken_over.mean, afresh.mean, atol=1e-9)
+            assert bits(restored) == bits(state)
+            if type(restored) is type(state):
+                taken_over = mine.estimates(state, contexts, clock=NOW)
+                np.testing.assert_allclose(taken_over.mean, afresh.mean, atol=1e-9)

@@ -126,7 +126,7 @@ async def test_a_policy_is_created(service):
     response = await service.policies.CreatePolicy(policy_pb2.CreatePolicyRequest(policy=policy))
 
     assert response.policy.name == "chat"
-    assert response.policy.algorithm.name == "linear_thompson"
+    assert response.policy.algorithm.name == "hierarchical_thompson"
 
 
 async def test_an_update_tells_whether_learning_restarted_and_a_list_how_it_goes_on(service):

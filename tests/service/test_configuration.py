@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from bandit_service import configuration
 from bandit_service.configuration import MOST_ARMS, check, restarts
 from bandit_service.errors import InvalidField
 from bandit_service.model import (
@@ -14,6 +16,7 @@ from bandit_service.model import (
     Forgetting,
     Mode,
     Objective,
+    PolicyConfig,
     Source,
     TextFeatures,
     VectorFeatures,
@@ -162,3 +165,49 @@ def test_learning_starts_afresh_where_the_old_sums_have_another_shape():
     )
 
     assert restarts(before, after, shape_of)
+
+
+def priced(name: str, per_million: float | None, state: ArmState = ArmState.ACTIVE) -> Arm:
+    return Arm(
+        name=name,
+        input_usd_per_million_tokens=per_million,
+        output_usd_per_million_tokens=None if per_million is None else 3.0 * per_million,
+        state=state,
+    )
+
+
+def test_dearness_is_the_standard_score_of_the_log_price():
+    arms = [priced("a", 0.1), priced("b", 1.0), priced("c", 100.0), priced("d", None)]
+
+    logs = np.log([0.4, 4.0, 400.0])
+    expected = [*((logs - logs.mean()) / logs.std()), 0.0]
+    np.testing.assert_allclose(configuration.dearness(arms), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("prices", [[], [1.0], [2.0, 2.0], [None, 3.0], [0.0, 3.0]])
+def test_where_prices_tell_nothing_no_arm_is_dear(prices):
+    arms = [priced(f"arm-{at}", price) for at, price in enumerate(prices)]
+
+    assert configuration.dearness(arms) == (0.0,) * len(arms)
+
+
+def test_a_removed_arm_does_not_count_among_the_others():
+    gone = priced("gone", 1e6, ArmState.REMOVED)
+    two = [priced("a", 1.0), priced("b", 10.0)]
+
+    assert configuration.dearness([*two, gone])[:2] == configuration.dearness(two)
+
+
+def test_a_new_price_moves_what_is_expected_and_nothing_that_was_learned():
+    """The sums are kept; only the prior that they are read under is another."""
+    cheap, dear = priced("a", 1.0), priced("b", 10.0)
+    before = configuration.build(PolicyConfig(name="chat", arms=(cheap, dear)), 2)
+    after = configuration.build(PolicyConfig(name="chat", arms=(dear, cheap)), 2)
+    state, x = before.start(2), np.array([[0.5, 1.0]])
+    for _ in range(3):
+        before.update(state, 0, x[0], 0.7)
+    taken_over = after.restore(state.canonical())
+
+    means = [p.estimates(s, x).mean[0] for p, s in ((before, state), (after, taken_over))]
+    assert means[0][1] > means[1][1] + 0.1
+    np.testing.assert_array_equal(state.canonical()["sums"], taken_over.canonical()["sums"])

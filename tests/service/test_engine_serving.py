@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import msgspec
 import numpy as np
 import pytest
 from scipy import stats
@@ -84,8 +85,11 @@ def test_while_observing_the_default_arm_is_served_and_the_learners_wish_logged(
 
 
 def test_while_observing_the_learner_learns_from_the_default_arm():
-    praised = an_engine(OBSERVING, *[a_feedback_event(a_lesson(1, 1.0))] * 20)
-    blamed = an_engine(OBSERVING, *[a_feedback_event(a_lesson(1, 0.0))] * 20)
+    alone = msgspec.structs.replace(
+        OBSERVING, algorithm=LINEAR
+    )  # each arm by itself, so that it shows at once
+    praised = an_engine(alone, *[a_feedback_event(a_lesson(1, 1.0))] * 20)
+    blamed = an_engine(alone, *[a_feedback_event(a_lesson(1, 0.0))] * 20)
 
     wished = [np.frombuffer(decide(one, [a_query()])[0].shadow or b"") for one in (praised, blamed)]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from bandit_service.errors import BadTable
-from bandit_service.evaluation.columns import Array, Columns
-from bandit_service.evaluation.table import OutcomeTable
+from bandit_service.evaluation.columns import Columns
+from bandit_service.evaluation.table import Array, OutcomeTable
 from bandit_service.evaluation.validation import usable
 from bandit_service.model import Arm
 
@@ -27,16 +27,16 @@ MODELS_FILE = "pareto_bandit/config/models.json"
 
 def read(source: Path) -> OutcomeTable:
     """From the wheel, or the folder it was unpacked into. Raises BadTable."""
-    texts = _texts(source)
-    arms = _arms(source, texts[MODELS_FILE])
+    found = texts(source)
+    arms = _arms(source, found[MODELS_FILE])
     ids: list[str] = []
     queries: list[dict[str, Any]] = []
     tables = []
     for name in QUERY_FILES:
-        found = _queries(f"{source}, {name}", texts[name])
-        ids += [f"{Path(name).stem}-{row:05d}" for row in range(len(found))]
-        queries += found
-        tables.append(_outcomes(f"{source}, {name}", found, arms))
+        part = _queries(f"{source}, {name}", found[name])
+        ids += [f"{Path(name).stem}-{row:05d}" for row in range(len(part))]
+        queries += part
+        tables.append(_outcomes(f"{source}, {name}", part, arms))
     quality, cost = (np.concatenate(parts) for parts in zip(*tables, strict=True))
     unknown = np.full(quality.shape, np.nan)
     table = OutcomeTable(
@@ -55,7 +55,8 @@ def read(source: Path) -> OutcomeTable:
     return usable(table, str(source))
 
 
-def _texts(source: Path) -> dict[str, str]:
+def texts(source: Path) -> dict[str, str]:
+    """The package's data files by their names in the wheel. Raises BadTable."""
     names = (*QUERY_FILES, MODELS_FILE)
     try:
         if source.is_dir():

@@ -24,8 +24,8 @@ import numpy as np
 
 from bandit_service.errors import BadTable
 from bandit_service.evaluation import files
-from bandit_service.evaluation.columns import Array, Columns
-from bandit_service.evaluation.table import OutcomeTable
+from bandit_service.evaluation.columns import Columns
+from bandit_service.evaluation.table import Array, OutcomeTable
 from bandit_service.evaluation.validation import distinct, usable
 from bandit_service.model import Arm, Config
 

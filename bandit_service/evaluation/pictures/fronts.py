@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 
 SIZE = (7.4, 4.9)
 LOG_FROM = 20  # times the least: from there on a linear axis would press the cheap arms together
+STEPS = 40  # from one point of a curve to the next
 LABELLED_ARMS = 14  # of more, only the corners of the hull are named
 
 
@@ -88,18 +89,21 @@ def _front(result: Result, resource: Resource) -> Iterator[Drawing]:
 
 
 def _hull(axes: Axes, resource: Resource) -> list[Array]:
-    """Mixtures lie on straight lines in cost, which a logarithmic axis bends."""
-    corners = np.array(
-        [(x, point.quality) for point in resource.hull if (x := resource.of(point)) is not None]
-    )
-    if len(corners) < 2:
+    if len(resource.hull) < 2:
         return []
-    place = np.linspace(0, len(corners) - 1, 40 * (len(corners) - 1) + 1)
-    line = np.column_stack(
-        [np.interp(place, np.arange(len(corners)), corners[:, side]) for side in (0, 1)]
-    )
+    line = _mixtures(resource, resource.hull)
     axes.plot(line[:, 0], line[:, 1], color=INK, linewidth=1.2, zorder=2)
     return [line]
+
+
+def _mixtures(resource: Resource, points: Sequence[Point]) -> Array:
+    """The way through m points, (STEPS (m - 1) + 1, 2); every STEPS-th row is one of them.
+
+    Between two points lie their mixtures: straight in cost, which a logarithmic axis bends.
+    """
+    ends = np.array([(resource.of(point), point.quality) for point in points])
+    place = np.linspace(0, len(ends) - 1, STEPS * (len(ends) - 1) + 1)
+    return np.column_stack([np.interp(place, np.arange(len(ends)), ends[:, at]) for at in (0, 1)])
 
 
 def _policies(
@@ -113,15 +117,16 @@ def _policies(
     for index, policy in enumerate(result.policies):
         style = line_style(index)
         colour = str(style["color"])
-        dials = [(x, p.quality) for p in policy.dials if (x := resource.of(p)) is not None]
+        dials = [point for point in policy.dials if resource.of(point) is not None]
         if dials:
-            line = np.array(dials)
+            line = _mixtures(resource, dials)
             axes.plot(
                 line[:, 0],
                 line[:, 1],
                 linewidth=1.3,
                 marker="o",
                 markersize=3,
+                markevery=STEPS,
                 zorder=3,
                 **style,  # type: ignore[arg-type]
             )
