@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import learners, store, wire
+from benchmarks import learners, simulation, store, wire
+
+PARTS = ("learners", learners), ("simulation", simulation), ("store", store), ("wire", wire)
 
 
 def main() -> None:
@@ -13,7 +15,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.json:
         options.json.mkdir(parents=True, exist_ok=True)
-    for name, module in (("learners", learners), ("store", store), ("wire", wire)):
+    for name, module in PARTS:
         arguments = ["--json", str(options.json / f"{name}.json")] if options.json else []
         if options.quick and module is wire:
             arguments.append("--quick")

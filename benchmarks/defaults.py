@@ -30,22 +30,22 @@ from bandit_service.evaluation.table import OutcomeTable
 
 Array = NDArray[np.float64]
 
-SETS = "llmrouter", "routerbench", "paretobandit", "routellm", "routerarena", "llmdrift"
+# Not RouteLLM's: two arms, and with 10,841 queries half of all the time.
+SETS = "llmrouter", "routerbench", "paretobandit", "routerarena", "llmdrift"
 LINEAR = "linear (regret)"
 
 VARIED = {
-    "width": (0.05, 0.1, 0.4, 1.0),
+    "width": (0.1, 0.2, 0.5, 1.0),
     "optimism": (0.0, 1.0, 4.0),
-    "arm_ridge": (4.0, 8.0, 32.0),
+    "arm_ridge": (2.0, 4.0, 16.0, 32.0),
     "ridge": (0.5, 15.0, 60.0),
     "ridge_spread": (1.0, 4.0, 30.0),
-    "shared_share": (0.1, 2.0),
-    "intercept_ridge": (0.1, 10.0),
-    "prior_mean": (0.5,),
-    "price_prior": (0.0, 0.05, 0.25),
+    "shared_share": (0.1, 0.5, 1e6),
+    "intercept_ridge": (1.0, 10.0),
+    "price_prior": (0.0, 0.05, 0.15, 0.25),
     "noise": (0.2, 0.8),
     "floor": (0.0, 0.03, 0.1),
-    "dimensions": (16, 32, 128, 256),
+    "dimensions": (16, 32, 128),
 }
 OTHERS = "linear_thompson", "linucb", "squarecb", "epsilon_greedy", "beta_thompson", "uniform"
 

@@ -87,7 +87,7 @@ class Member:
     """
 
     __slots__ = ("_views", "blocks", "error", "flat", "log_growth", "precision", "shared",
-                 "shared_precision", "spread", "weighted")  # fmt: skip
+                 "shared_precision", "spread")  # fmt: skip
 
     def __init__(self, prior: SharedPrior, ridge: float, arms: int) -> None:
         dim = prior.dim
@@ -98,7 +98,7 @@ class Member:
         self.blocks = np.zeros((arms, dim + 1, dim))
         self.flat = self.blocks.reshape(arms * (dim + 1), dim)
         self._views = [(block, block.T) for block in self.blocks]
-        self.shared, self.weighted = np.zeros(dim), np.zeros(dim)
+        self.shared = np.zeros(dim)
         self.spread = np.zeros((dim, dim), order="F")
         self.log_growth = self.error = 0.0
 
@@ -129,7 +129,6 @@ class Member:
         self.spread = np.asfortranarray(inverse_of(factor))
         self.shared = self.spread @ pull
         self.error = max(self.error - float(pull @ self.shared), 0.0)
-        np.multiply(precision, self.shared, self.weighted)
 
     def step(self, arm: int, x: Array, quality: float, share: float) -> bool:
         """One observation more; False, and of no use any more, where a rebuild has to do it."""
@@ -149,7 +148,6 @@ class Member:
         dger(-share / whole, moved, moved, 1, 1, self.spread, 1, 1, 1)
         moved *= share * error / whole
         self.shared += moved
-        np.multiply(self.precision, self.shared, self.weighted)
         self.error += share * error * error / whole
         self.log_growth += log(whole)
         return True
@@ -166,7 +164,6 @@ class Member:
         change = new - old
         block[-1] += share * change * v
         self.shared += share * change * moved
-        np.multiply(self.precision, self.shared, self.weighted)
         # R is a quadratic form of the qualities; this is its exact difference.
         self.error += share * change * (2.0 * left + change * (1.0 - share * leverage))
         self.error = max(self.error, 0.0)
@@ -273,7 +270,7 @@ class HierarchicalState(LinearSums):
             self._noise = sqrt(self.variance(member))
             member.flat.dot(x, self._product)
             self.products.dot(x, self.spreads)
-            self.products.dot(member.weighted, self.means)
+            self.products.dot(member.precision * member.shared, self.means)
             self.means += self._product[len(x) :: len(x) + 1]
             self.means += self.levels * x[-1]
             self._asked = asked
@@ -282,12 +279,13 @@ class HierarchicalState(LinearSums):
     def _read_many(self, member: Member, contexts: Array) -> tuple[Array, Array]:
         arms, dim = self.arms, self.prior.dim
         means, spreads = np.empty((len(contexts), arms)), np.empty((len(contexts), arms))
+        pull = member.precision * member.shared
         step = max(1, 2**18 // max(1, len(member.flat)))  # bounds the memory in use
         for first in range(0, len(contexts), step):
             some = contexts[first : first + step]
             grid = (some @ member.flat.T).reshape(len(some), arms, dim + 1)
             np.einsum("nkd,nd->nk", grid[:, :, :dim], some, out=spreads[first : first + step])
-            means[first : first + step] = grid[:, :, dim] + grid[:, :, :dim] @ member.weighted
+            means[first : first + step] = grid[:, :, dim] + grid[:, :, :dim] @ pull
         means += contexts[:, -1:] * self.levels
         return means, spreads
 

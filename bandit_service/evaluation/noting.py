@@ -34,9 +34,11 @@ def _of_outcomes(table: OutcomeTable, means: ArmMeans, rival: int) -> Iterator[s
     known = int(means.queries.min())
     if known < len(table) - unknown:
         worst = table.arm_names[int(means.queries.argmin())]
+        complete = _count(int(table.offered.all(axis=1).sum()), "query has", "queries have")
         yield (
-            f"not every arm is known on every query ({worst} on {known:,} of {len(table):,}): "
-            "arms' means are over different queries, and so is the hull"
+            f"not every arm is known on every query ({complete} all of them, {worst} is known on "
+            f"{known:,} of {len(table):,}): arms' means are over different queries, and so is the "
+            "hull"
         )
     if means.queries[rival] < len(table) - unknown:
         yield (

@@ -336,6 +336,10 @@ def test_notes_tell_what_is_missing():
 
     assert notes[0] == "the table's own"
     assert "1 query had no known quality" in notes
+    assert (
+        "not every arm is known on every query (1 query has all of them, b is known on 1 of 3): "
+        "arms' means are over different queries, and so is the hull"
+    ) in notes
     assert "wins and losses against b are over the 1 query where it is known" in notes
     assert "costs are unknown for b: left out of means and hulls" in notes
     assert "costs are unknown for 1 outcome more, left out" in notes

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bandit_service.evaluation.loading import load
-from bandit_service.evaluation.optimal import ArmMeans, optimal_arms
+from bandit_service.evaluation.optimal import ArmMeans, optimal_arms, worth
 from bandit_service.evaluation.references import references_of
 from bandit_service.evaluation.results import Reference
 from bandit_service.evaluation.table import OutcomeTable
@@ -198,3 +198,12 @@ def test_they_agree_with_what_is_known_of_real_sets(name, best, luck, oracle, or
     assert found["random"].quality == pytest.approx(luck, abs=5e-5)
     assert found["oracle"].quality == pytest.approx(oracle, abs=5e-5)
     assert found["oracle"].cost_usd == pytest.approx(oracle_cost, rel=5e-4)
+
+
+def test_a_row_goes_by_what_is_expected_where_that_is_known_of_every_offered_arm() -> None:
+    table = a_table(
+        [[0.2, 0.9], [0.2, 0.9], [0.2, math.nan]],
+        expected=np.array([[0.6, 0.5], [0.6, math.nan], [0.6, math.nan]]),
+    )
+
+    np.testing.assert_array_equal(worth(table), [[0.6, 0.5], [0.2, 0.9], [0.6, math.nan]])
