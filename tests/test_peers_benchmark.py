@@ -364,8 +364,18 @@ def test_without_a_peer_the_rest_runs_and_the_end_says_who_is_missing(
     assert row["quality"]["mean"] == pytest.approx(even["quality"]["mean"], abs=0.01)
 
 
-def test_our_table_of_a_file_keeps_vectors_and_costs(stream):
-    table = ours.table_of(stream.contexts[:, :-1], stream.table.quality, stream.table.cost_usd)
+def test_our_table_of_a_file_keeps_vectors_costs_and_prices(stream):
+    prices = np.full((len(stream.table.arms), 2), np.nan)
+    prices[0] = 0.5, 2.0
+    table = ours.table_of(
+        stream.contexts[:, :-1], stream.table.quality, stream.table.cost_usd, prices
+    )
+
+    listed = [
+        (arm.input_usd_per_million_tokens, arm.output_usd_per_million_tokens)
+        for arm in table.arms[:2]
+    ]
+    assert listed == [(0.5, 2.0), (None, None)]
 
     assert np.array_equal(contexts_of(table).matrix, stream.contexts)
     assert np.array_equal(table.cost_usd, stream.table.cost_usd)

@@ -22,8 +22,9 @@ def main() -> None:
     asked = protocol.asked()
     with np.load(asked.stream, allow_pickle=False) as stored:
         contexts, quality, cost_usd = stored["contexts"], stored["quality"], stored["cost_usd"]
+        prices = stored["list_prices"]
         orders = dict(zip(stored["seeds"].tolist(), stored["orders"], strict=True))
-    table = table_of(contexts[:, :-1], quality, cost_usd)
+    table = table_of(contexts[:, :-1], quality, cost_usd, prices)
     config = named(asked.settings["policy"]).config
     runs = []
     for seed in asked.seeds:
@@ -33,15 +34,15 @@ def main() -> None:
     protocol.save(asked.out, runs)
 
 
-def table_of(vectors: Array, quality: Array, cost_usd: Array) -> OutcomeTable:
-    """A table of what the file holds. vectors: (n, d - 1), without the constant."""
+def table_of(vectors: Array, quality: Array, cost_usd: Array, prices: Array) -> OutcomeTable:
+    """A table of what the file holds. vectors: (n, d - 1), without the constant; prices: (K, 2)."""
     count, arms = quality.shape
     unknown = np.full(quality.shape, np.nan)
     return OutcomeTable(
         name="stream",
         query_ids=tuple(map(str, range(count))),
         tasks=("",) * count,
-        arms=tuple(Arm(name=f"arm-{slot}") for slot in range(arms)),
+        arms=tuple(arm_of(slot, *prices[slot].tolist()) for slot in range(arms)),
         quality=quality,
         cost_usd=cost_usd,
         latency_seconds=unknown,
@@ -49,6 +50,14 @@ def table_of(vectors: Array, quality: Array, cost_usd: Array) -> OutcomeTable:
         input_tokens=unknown,
         output_tokens=unknown,
         contexts=vectors,
+    )
+
+
+def arm_of(slot: int, price_in: float, price_out: float) -> Arm:
+    return Arm(
+        name=f"arm-{slot}",
+        input_usd_per_million_tokens=None if np.isnan(price_in) else price_in,
+        output_usd_per_million_tokens=None if np.isnan(price_out) else price_out,
     )
 
 

@@ -86,15 +86,24 @@ def linear_worlds(seeds: Sequence[int]) -> Stream:
 
 
 def write(stream: Stream, path: Path) -> None:
-    """As `programs.protocol` reads it; `cost_usd` is for our own policies."""
+    """As `programs.protocol` reads it; costs and list prices are for our own policies."""
     np.savez(
         path,
+        list_prices=list_prices(stream.table),
         contexts=stream.contexts,
         quality=stream.table.quality,
         cost_usd=stream.table.cost_usd,
         seeds=np.array(list(stream.orders)),
         orders=np.stack(list(stream.orders.values())),
     )
+
+
+def list_prices(table: OutcomeTable) -> Array:
+    """USD a million tokens in and out, (K, 2); NaN where not known."""
+    pairs = [
+        (arm.input_usd_per_million_tokens, arm.output_usd_per_million_tokens) for arm in table.arms
+    ]
+    return np.array(pairs, dtype=np.float64)
 
 
 def read_choices(path: Path, stream: Stream, seeds: Sequence[int]) -> Choices:
