@@ -24,7 +24,8 @@ from bandit_service.model import Arm, ArmState, Clock, Features, Mode, PolicyCon
 
 MOST_ARMS = 256
 MOST_FEATURES = 512
-# K * d^2 numbers twice over (sums and inverses): 4 million are 64 MB.
+# K * d^2 numbers, of sums and of one inverse for each ridge: 4 million are 64 MB with one ridge,
+# 128 MB with the three of the default.
 MOST_NUMBERS = 4_000_000
 # Seconds or requests. A thousandth forgets all at once; the longest is what a Duration holds.
 SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE = 1e-3, 315_576_000_000.0

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from policies import gaussian_best
 from policies.best import judged
 from policies.hierarchical_state import HierarchicalState, SharedPrior
+from policies.learning import LearnsSums
 from policies.policy import Array, Estimates, Mask
 from policies.settings import check, check_dim_and_half_life, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class HierarchicalThompson:
+class HierarchicalThompson(LearnsSums):
     """Plays each arm as often as it is the best, by what all arms' data say of it.
 
     The defaults come from simulations over logged routing data; see docs/defaults.md.
@@ -121,35 +122,6 @@ class HierarchicalThompson:
         """`deviation` is sigma * sqrt(x' V x), without the width: around the shared weights."""
         means, deviations = self._read(state, contexts, clock)
         return Estimates(means.copy(), deviations)
-
-    def update(
-        self,
-        state: HierarchicalState,
-        arm: int,
-        context: Array,
-        quality: float,
-        *,
-        weight: float = 1.0,
-        clock: float = 0.0,
-    ) -> None:
-        if state.prior is not self.prior:
-            state.adopt(self.prior)
-        state.learn(arm, context, quality, weight, clock)
-
-    def revise(
-        self,
-        state: HierarchicalState,
-        arm: int,
-        context: Array,
-        old: float,
-        new: float | None,
-        *,
-        weight: float = 1.0,
-        clock: float = 0.0,
-    ) -> None:
-        if state.prior is not self.prior:
-            state.adopt(self.prior)
-        state.revise(arm, context, old, new, weight, clock)
 
     def _read(self, state: HierarchicalState, contexts: Array, clock: float) -> tuple[Array, Array]:
         """Means, which hold until the next read, and deviations sigma * sqrt(x' V x), (n, K)."""

@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.learning import LearnsSums
 from policies.linear_state import LinearState, Prior
 from policies.policy import Array, Estimates
 from policies.settings import check, check_dim_and_half_life, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinearPolicy:
+class LinearPolicy(LearnsSums):
     """Settings of the regressions.
 
     The defaults suit contexts of norm about 1 beside the constant and qualities in [0, 1]. They are
@@ -63,35 +64,6 @@ class LinearPolicy:
 
     def restore(self, canonical: Mapping[str, NDArray[Any]]) -> LinearState:
         return LinearState.restored(self.prior, canonical)
-
-    def update(
-        self,
-        state: LinearState,
-        arm: int,
-        context: Array,
-        quality: float,
-        *,
-        weight: float = 1.0,
-        clock: float = 0.0,
-    ) -> None:
-        if state.prior is not self.prior:
-            state.adopt(self.prior)
-        state.learn(arm, context, quality, weight, clock)
-
-    def revise(
-        self,
-        state: LinearState,
-        arm: int,
-        context: Array,
-        old: float,
-        new: float | None,
-        *,
-        weight: float = 1.0,
-        clock: float = 0.0,
-    ) -> None:
-        if state.prior is not self.prior:
-            state.adopt(self.prior)
-        state.revise(arm, context, old, new, weight, clock)
 
     def estimates(self, state: LinearState, contexts: Array, *, clock: float = 0.0) -> Estimates:
         means, deviations = self.read(state, contexts, clock)
