@@ -141,7 +141,8 @@ def offsets(
 
 def _expected_cost(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) -> Array:
     """USD a call, (n, K). What is known best of: list prices times the tokens that the caller
-    expects; the mean seen; list prices times the mean tokens seen."""
+    expects; the mean seen; list prices times the mean tokens seen; the list price times what the
+    other arms' calls cost for each dollar of theirs."""
     paid = means[:, _COST]
     is_told = any(query.input_tokens is not None for query in queries)
     is_free = any(arm.input_usd_per_million_tokens == 0.0 for arm in arms)
@@ -154,7 +155,23 @@ def _expected_cost(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) 
     expected = (_times(told, price_in) + written) / 1e6
     usual = (_times(means[:, _INPUT], price_in) + written) / 1e6
     seen = np.where(np.isnan(paid), usual, paid)
-    return np.where(np.isnan(expected), seen, expected)
+    return _as_listed(np.where(np.isnan(expected), seen, expected), price_in + price_out)
+
+
+def _as_listed(costs: Array, listed: Array) -> Array:
+    """Fills costs (n, K) that are not known by list price (K,), in proportion to those that are.
+
+    Without it, the first arm that is tried lends its cost to all others: a dear one would go on
+    being chosen, because nothing seemed cheaper.
+    """
+    unknown = np.isnan(costs) & (listed > 0.0)
+    known = ~np.isnan(costs) & (listed > 0.0)
+    if not (unknown.any() and known.any()):
+        return costs
+    count = known.sum(axis=1, keepdims=True)
+    times = np.where(known, costs, 0.0) / np.where(listed > 0.0, listed, 1.0)
+    usual = times.sum(axis=1, keepdims=True) / np.maximum(count, 1)
+    return np.where(unknown & (count > 0), usual * listed, costs)
 
 
 def _expected_energy(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) -> Array:

@@ -146,3 +146,27 @@ def test_every_query_of_a_batch_has_its_own_offsets():
 
     alone = [added(COST, pool, CallStatistics(2), [query]) for query in queries]
     np.testing.assert_array_equal(together, np.concatenate(alone))
+
+
+def test_an_arm_of_unknown_cost_is_as_dear_as_its_list_price_beside_the_others():
+    """One call of an arm of 4 dollars in all cost .02, one of 2 dollars .03: on average .01 a
+    dollar of list price."""
+    pool = (
+        priced("tried", 1.0, 3.0),
+        priced("tried too", 1.0, 1.0),
+        priced("cheap", 0.1, 0.3),
+        priced("dear", 10.0, 30.0),
+        Arm(name="not listed"),
+    )
+    calls = after(5, {0: Usage(cost_usd=0.02), 1: Usage(cost_usd=0.03)})
+
+    found = costs(pool, calls)
+
+    quartile = float(np.quantile([0.02, 0.03, 0.004, 0.4], 0.75))
+    np.testing.assert_allclose(found, [0.02, 0.03, 0.004, 0.4, quartile], rtol=1e-12)
+
+
+def test_a_price_tells_nothing_before_any_call_has_cost_something():
+    pool = (priced("cheap", 0.1, 0.3), priced("dear", 10.0, 30.0))
+
+    assert costs(pool, CallStatistics(2)) == [0.0, 0.0]
