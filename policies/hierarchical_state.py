@@ -82,12 +82,12 @@ class SharedPrior:
 class Member:
     """The caches under one ridge.
 
-    blocks (K, d + 1, d) holds [V; t'] of every arm; `shared` is beta, `spread` P^-1; log_growth
+    blocks (K, d + 1, d) holds [V; t'] of every arm, common (d + 1, d) is [P^-1; beta']; log_growth
     and error are the bracket of the evidence and R.
     """
 
-    __slots__ = ("_views", "blocks", "error", "flat", "log_growth", "precision", "shared",
-                 "shared_precision", "spread")  # fmt: skip
+    __slots__ = ("_views", "blocks", "common", "error", "flat", "log_growth", "precision",
+                 "shared_precision")  # fmt: skip
 
     def __init__(self, prior: SharedPrior, ridge: float, arms: int) -> None:
         dim = prior.dim
@@ -98,8 +98,7 @@ class Member:
         self.blocks = np.zeros((arms, dim + 1, dim))
         self.flat = self.blocks.reshape(arms * (dim + 1), dim)
         self._views = [(block, block.T) for block in self.blocks]
-        self.shared = np.zeros(dim)
-        self.spread = np.zeros((dim, dim), order="F")
+        self.common = np.zeros((dim + 1, dim))
         self.log_growth = self.error = 0.0
 
     def rebuild(self, aged: Array, levels: Array) -> None:
@@ -126,9 +125,9 @@ class Member:
             self.error += _centred(sums, level, dim) - float(response @ block[dim])
         factor = factor_of(shared, self.shared_precision)
         self.log_growth += 2.0 * float(np.log(factor[every, every]).sum())
-        self.spread = np.asfortranarray(inverse_of(factor))
-        self.shared = self.spread @ pull
-        self.error = max(self.error - float(pull @ self.shared), 0.0)
+        self.common[:dim] = inverse_of(factor)
+        self.common[dim] = self.common[:dim] @ pull
+        self.error = max(self.error - float(pull @ self.common[dim]), 0.0)
 
     def step(self, arm: int, x: Array, quality: float, share: float) -> bool:
         """One observation more; False, and of no use any more, where a rebuild has to do it."""
@@ -136,18 +135,17 @@ class Member:
         u = block.dot(x)  # [V x, t' x]
         v = u[:-1]
         pulled = self.precision * v
-        moved = self.spread.dot(pulled)
+        w = self.common.dot(pulled)  # [P^-1 pulled, beta' pulled]
+        moved = w[:-1]
         growth = 1.0 + share * float(v.dot(x))
         whole = growth + share * float(pulled.dot(moved))
         if not LEAST_GROWTH <= growth <= whole <= MOST_GROWTH:  # nor where it is not a number
             return False
         own = quality - float(u[-1])
-        error = own - float(pulled.dot(self.shared))
-        u[-1] = -own
+        error = own - float(w[-1])
+        u[-1], w[-1] = -own, -error
         dger(-share / growth, v, u, 1, 1, transposed, 1, 1, 1)
-        dger(-share / whole, moved, moved, 1, 1, self.spread, 1, 1, 1)
-        moved *= share * error / whole
-        self.shared += moved
+        dger(-share / whole, moved, w, 1, 1, self.common.T, 1, 1, 1)
         self.error += share * error * error / whole
         self.log_growth += log(whole)
         return True
@@ -158,12 +156,13 @@ class Member:
         u = block.dot(x)
         v = u[:-1]
         pulled = self.precision * v
-        moved = self.spread.dot(pulled)
-        left = old - float(u[-1]) - float(pulled.dot(self.shared))
+        w = self.common.dot(pulled)
+        moved = w[:-1]
+        left = old - float(u[-1]) - float(w[-1])
         leverage = float(v.dot(x) + pulled.dot(moved))
         change = new - old
         block[-1] += share * change * v
-        self.shared += share * change * moved
+        self.common[-1] += share * change * moved
         # R is a quadratic form of the qualities; this is its exact difference.
         self.error += share * change * (2.0 * left + change * (1.0 - share * leverage))
         self.error = max(self.error, 0.0)
@@ -270,7 +269,7 @@ class HierarchicalState(LinearSums):
             self._noise = sqrt(self.variance(member))
             member.flat.dot(x, self._product)
             self.products.dot(x, self.spreads)
-            self.products.dot(member.precision * member.shared, self.means)
+            self.products.dot(member.precision * member.common[-1], self.means)
             self.means += self._product[len(x) :: len(x) + 1]
             self.means += self.levels * x[-1]
             self._asked = asked
@@ -279,7 +278,7 @@ class HierarchicalState(LinearSums):
     def _read_many(self, member: Member, contexts: Array) -> tuple[Array, Array]:
         arms, dim = self.arms, self.prior.dim
         means, spreads = np.empty((len(contexts), arms)), np.empty((len(contexts), arms))
-        pull = member.precision * member.shared
+        pull = member.precision * member.common[-1]
         step = max(1, 2**18 // max(1, len(member.flat)))  # bounds the memory in use
         for first in range(0, len(contexts), step):
             some = contexts[first : first + step]
