@@ -1,6 +1,7 @@
 """Builds the parts and connects them; the one file that knows everybody."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -72,6 +73,7 @@ async def serve(settings: Settings) -> int:
             else:
                 await administrator.create(config)
         _warm_up(registry)
+        keep_out_of_collections()
         await rpc.start(server, health)
         await health.serving()
         host = settings.listen.rpartition(":")[0]
@@ -95,6 +97,13 @@ def _tls_files(settings: Settings) -> TlsFiles | None:
         return None
     client_ca = Path(settings.tls_client_ca) if settings.tls_client_ca else None
     return TlsFiles(Path(settings.tls_cert), Path(settings.tls_key), client_ca)
+
+
+def keep_out_of_collections() -> None:
+    """What is there by now stays: modules, tables, weights. Without this every full collection
+    looks through all of it again, and holds every call up for 40 to 60 ms (1 to 2 ms with it)."""
+    gc.collect()
+    gc.freeze()
 
 
 def _warm_up(registry: Registry) -> None:
