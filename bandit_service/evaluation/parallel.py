@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -139,6 +140,10 @@ def _pool(
             child.terminate()
         for child in children:
             child.join()
+        # The pool's own thread may be the one that hears of a child's end; then join() above
+        # returned without knowing it.
+        while set(multiprocessing.active_children()) - others:
+            time.sleep(0.01)
         raise
     finally:
         pool.shutdown()
