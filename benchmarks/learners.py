@@ -202,7 +202,10 @@ def memory() -> dict[str, Any]:
         policy = build(name, dim=65)
         state = policy.start(8)
         canonical = sum(array.nbytes for array in state.canonical().values())
-        caches = sum(getattr(state, part).nbytes for part in ("blocks",) if hasattr(state, part))
+        # One set of inverses, or one for each ridge.
+        parts = getattr(state, "members", [state])
+        held = [getattr(part, cache, None) for part in parts for cache in ("blocks", "common")]
+        caches = sum(array.nbytes for array in held if array is not None)
         results[f"{name} 65x8"] = {
             "canonical_kb": round(canonical / 1e3, 1),
             "total_kb": round((canonical + caches) / 1e3, 1),
