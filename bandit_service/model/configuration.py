@@ -1,0 +1,85 @@
+"""What can be set about a policy."""
+
+from typing import Any
+
+import msgspec
+
+from bandit_service.model.words import ArmState, Clock, Modality, Mode, PreferenceLearning, Source
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of what users write in YAML: a name nobody knows is a typo, so an error."""
+
+
+class Arm(Config, frozen=True):
+    """Something that can be chosen. `name` is unique in its policy for ever."""
+
+    name: str
+    model: str = ""
+    parameters: dict[str, Any] = {}
+    prompt_version: str = ""
+    input_usd_per_million_tokens: float | None = None
+    output_usd_per_million_tokens: float | None = None
+    context_limit_tokens: int | None = None
+    modalities: tuple[Modality, ...] = (Modality.TEXT,)
+    tags: tuple[str, ...] = ()
+    declared_joules_per_output_token: float | None = None
+    state: ArmState = ArmState.ACTIVE
+
+
+class Algorithm(Config, frozen=True):
+    """A learning algorithm by its catalogue name, with its settings."""
+
+    name: str = "hierarchical_thompson"
+    settings: dict[str, float] = {}
+
+
+class TextFeatures(Config, frozen=True):
+    """Text, embedded offline; `dimensions` of the embedding's 256 are kept."""
+
+    dimensions: int = 64
+
+
+class VectorFeatures(Config, frozen=True):
+    """The caller's own numbers, `dimension` of them."""
+
+    dimension: int
+
+
+class Features(Config, frozen=True):
+    """How a query becomes numbers: exactly one of the two is set."""
+
+    text: TextFeatures | None = None
+    vector: VectorFeatures | None = None
+
+
+class Objective(Config, frozen=True):
+    """What a unit of each resource is worth in points of quality, >= 0."""
+
+    quality_per_usd: float = 0.0
+    quality_per_second: float = 0.0
+    quality_per_joule: float = 0.0
+
+
+class Forgetting(Config, frozen=True):
+    """Old feedback counts half after every `half_life` (seconds or requests)."""
+
+    half_life: float
+    clock: Clock = Clock.TIME
+
+
+class PolicyConfig(Config, frozen=True):
+    """Everything that can be set about a policy. An arm's index is its slot, for ever."""
+
+    name: str
+    arms: tuple[Arm, ...]
+    algorithm: Algorithm = Algorithm()
+    features: Features = Features(text=TextFeatures())
+    objective: Objective = Objective()
+    mode: Mode = Mode.ACT
+    default_arm: str = ""
+    forgetting: Forgetting | None = None
+    floor: float = 0.01
+    sticky_sessions: bool = True
+    quality_sources: tuple[Source, ...] = tuple(Source)
+    preference_learning: PreferenceLearning = PreferenceLearning.IGNORE

@@ -1,0 +1,71 @@
+"""Queries, and the decisions made of them."""
+
+import msgspec
+
+from bandit_service.model.words import Modality
+
+
+class Query(msgspec.Struct, frozen=True, gc=False):
+    """One request for a choice, well-formed, not yet checked against a policy."""
+
+    policy: str
+    text: str | None = None
+    vector: bytes | None = None
+    request_id: str = ""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    required_tags: tuple[str, ...] = ()
+    required_modalities: tuple[Modality, ...] = ()
+    allowed_arms: tuple[str, ...] = ()
+    session: str = ""
+    subject: str = ""
+    duel: bool = False
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """One choice and all it was made from. Slots are indices into the policy's arms.
+
+    context        (d,) float64
+    probabilities  (K,) float64, over all slots of that revision; in observe mode the
+                   default arm's is 1
+    shadow         (K,) float64, what the learner would have drawn from (observe mode)
+    means, deviations, offsets  (K,) float64, the learner's estimates of quality and
+                   what the objective added; NaN where there is none
+    exclusions     (K,) uint8, an engine.Exclusion a slot, 0 where eligible
+    """
+
+    id: str
+    policy_id: int
+    revision: int
+    position: int
+    create_time: float
+    clock: float
+    feature_version: str
+    context: bytes
+    arm: int
+    propensity: float
+    probabilities: bytes
+    means: bytes
+    deviations: bytes
+    exclusions: bytes
+    second_arm: int | None = None
+    shadow: bytes | None = None
+    offsets: bytes | None = None
+    forced: bool = False
+    sticky: bool = False
+    observed: bool = False
+    degraded: bool = False
+    request_id: str | None = None
+    request_digest: bytes | None = None
+    session_hash: bytes | None = None
+    subject_hash: bytes | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class Routed(msgspec.Struct, frozen=True, gc=False):
+    """A decision with the names that go back to the caller."""
+
+    decision: Decision
+    arm: str
+    second_arm: str = ""

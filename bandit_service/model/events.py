@@ -1,0 +1,80 @@
+"""The journal: feedback and revisions, with all that the fold of them needs."""
+
+import msgspec
+
+from bandit_service.model.configuration import PolicyConfig
+from bandit_service.model.feedback import Usage
+from bandit_service.model.words import Effect, Source
+
+
+class Lesson(msgspec.Struct, frozen=True, array_like=True):
+    """A change of one arm's quality: `old` None is new, `new` None is withdrawn."""
+
+    arm: int
+    context: bytes
+    clock: float
+    old: float | None
+    new: float | None
+
+
+class UsageLesson(msgspec.Struct, frozen=True, array_like=True):
+    """A change of what one call of an arm is known to have taken."""
+
+    arm: int
+    clock: float
+    old: Usage | None
+    new: Usage
+
+
+class Comparison(msgspec.Struct, frozen=True, array_like=True):
+    """A preference with both its sides, for learners of preferences.
+
+    `first_preferred` is 1, 0, or 0.5 for a tie.
+    """
+
+    first_arm: int
+    first_context: bytes
+    second_arm: int
+    second_context: bytes
+    second_decision_id: str
+    clock: float
+    first_preferred: float
+
+
+class FeedbackEvent(msgspec.Struct, frozen=True, tag="feedback"):
+    """One piece of feedback in the journal, with all that the fold needs."""
+
+    feedback_id: str
+    decision_id: str
+    source: Source
+    time: float
+    effect: Effect
+    lessons: tuple[Lesson, ...] = ()
+    comparison: Comparison | None = None
+    usage: UsageLesson | None = None
+    failed_arm: int | None = None
+    served_arm: int | None = None
+
+
+class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
+    """A policy's configuration from here on.
+
+    `epoch` rises when learning restarts, and when it forgets at another pace from here on;
+    `started_epoch` is the one in which learning last began.
+    """
+
+    revision: int
+    epoch: int
+    started_epoch: int
+    config: PolicyConfig
+    time: float
+
+
+Event = FeedbackEvent | RevisionEvent
+
+
+class JournalEntry(msgspec.Struct, frozen=True):
+    """An event at its place in a policy's journal."""
+
+    position: int
+    event: Event

@@ -1,0 +1,69 @@
+"""A policy, its state and its decisions as people see them."""
+
+import msgspec
+
+from bandit_service.model.configuration import PolicyConfig
+from bandit_service.model.decisions import Routed
+from bandit_service.model.feedback import Outcome
+
+
+class StoredPolicy(msgspec.Struct, frozen=True):
+    """A policy's identity. `secret` keys its draws and its hashes of people."""
+
+    id: int
+    name: str
+    secret: bytes
+    create_time: float
+
+
+class PolicyView(msgspec.Struct, frozen=True):
+    """A policy as its operator sees it."""
+
+    config: PolicyConfig
+    revision: int
+    etag: str
+    create_time: float
+    update_time: float
+
+
+class ArmStatistics(msgspec.Struct, frozen=True):
+    """What was learned of one arm, without context. None is unknown."""
+
+    arm: str
+    observations: float
+    mean_quality: float | None = None
+    mean_cost_usd: float | None = None
+    mean_latency_seconds: float | None = None
+    mean_energy_joules: float | None = None
+    failure_share: float | None = None
+
+
+class StateView(msgspec.Struct, frozen=True):
+    """What a policy has learned at one journal position."""
+
+    position: int
+    state_hash: str
+    feature_version: str
+    arms: tuple[ArmStatistics, ...]
+
+
+class ArmExplanation(msgspec.Struct, frozen=True):
+    """What one arm looked like to a decision."""
+
+    arm: str
+    probability: float
+    ineligible_reason: str
+    quality: float | None
+    quality_deviation: float | None
+    objective_offset: float
+    shadow_probability: float | None
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """A decision, explained. `outcomes` are paired with the name of their arm."""
+
+    policy: str
+    routed: Routed
+    context: tuple[float, ...]
+    arms: tuple[ArmExplanation, ...]
+    outcomes: tuple[tuple[str, Outcome], ...]
