@@ -30,8 +30,9 @@ from bandit_service.model import (
     StoredPolicy,
     Submission,
 )
-from bandit_service.planning import Standing, Terms, decisions_of, digest, plan
+from bandit_service.planning import decisions_of, digest, plan
 from bandit_service.ports import Store
+from bandit_service.standing import Standing, Terms
 
 Taken = dict[str, Decision]  # id of a decision left out -> the one that has its request id
 
@@ -96,15 +97,20 @@ class Known:
     def __init__(self, engine: PolicyEngine | None = None) -> None:
         self.position = engine.position if engine else 0
         self.revision = engine.revision if engine else 0
+        self.started_position = engine.started_position if engine else 0
         self.terms: Terms | None = engine.terms() if engine else None
 
     def follow(self, entry: JournalEntry, shape_of: ShapeOf) -> None:
         event = entry.event
         self.position = entry.position
         if isinstance(event, RevisionEvent):
+            if self.terms is None or event.started_epoch != self.terms.started_epoch:
+                self.started_position = entry.position
             self.revision = event.revision
             version = shape_of(event.config.features).version
-            self.terms = Terms(event.config, event.epoch, event.started_epoch, version)
+            self.terms = Terms(
+                event.config, event.epoch, event.started_epoch, self.started_position, version
+            )
 
 
 class Batch:

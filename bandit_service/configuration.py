@@ -20,7 +20,15 @@ from bandit_service.errors import (
     DefaultArmInUse,
     InvalidField,
 )
-from bandit_service.model import Arm, ArmState, Clock, Features, Mode, PolicyConfig
+from bandit_service.model import (
+    Arm,
+    ArmState,
+    Clock,
+    Features,
+    Mode,
+    PolicyConfig,
+    PreferenceLearning,
+)
 
 MOST_ARMS = 256
 MOST_FEATURES = 512
@@ -112,7 +120,7 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
             f"{len(config.arms)} arms with {shape.dim} features need "
             f"{len(config.arms) * shape.dim**2:,} numbers; at most {MOST_NUMBERS:,}",
         )
-    build(config, shape.dim)
+    _check_pairs(config, build(config, shape.dim))
     arms = tuple(msgspec.structs.replace(arm, model=arm.model or arm.name) for arm in config.arms)
     return msgspec.structs.replace(config, arms=arms)
 
@@ -269,6 +277,17 @@ def _check_numbers(config: PolicyConfig) -> None:
 def _check_number(field: str, value: float | None) -> None:
     if value is not None and not 0.0 <= value <= 1e9:
         raise InvalidField(field, f"must be from 0 to 1e9, not {value:g}")
+
+
+def _check_pairs(config: PolicyConfig, policy: policies.Policy[Any]) -> None:
+    learns_pairs = isinstance(policy, policies.LearnsPairs)
+    as_pairs = config.preference_learning is PreferenceLearning.AS_PAIRS
+    if as_pairs and not learns_pairs:
+        raise InvalidField(
+            "preference_learning", f"{policy.name} does not learn pairs: choose as_quality"
+        )
+    if learns_pairs and not as_pairs:
+        raise InvalidField("preference_learning", f"{policy.name} learns pairs: choose as_pairs")
 
 
 def _check_default_arm(config: PolicyConfig) -> None:

@@ -53,6 +53,7 @@ class Decider:
         self.eligibility = Eligibility(config)
         self._config = config
         self._policy = policy
+        self._pairs = policy if isinstance(policy, policies.LearnsPairs) else None
         self._policy_id = policy_id
         self._secret = secret
         self._revision = revision
@@ -107,6 +108,10 @@ class Decider:
         wanted = policies.with_floor(learner, eligible, config.floor)
         beliefs = self._policy.estimates(moment.state, contexts, clock=moment.clock)
         served, shown = self._served(wanted, exclusions, moment.kept)
+        seconds: list[Array | None] = [None] * len(ids)
+        if self._pairs is not None and any(query.duel for query in queries):
+            served = served.copy()
+            self._pair_up(queries, contexts, eligible, added, moment, served, seconds)
         arms = draw.draw_first(self._secret, ids, served)
         rows = zip(
             queries,
@@ -122,9 +127,36 @@ class Decider:
             _rows(beliefs.deviation),
             _rows(added) if added is not None else [None] * len(ids),
             self._exclusion_rows(shown),
+            seconds,
             strict=True,
         )
         return [self._decision(moment, *row) for row in rows]
+
+    def _pair_up(
+        self,
+        queries: Sequence[Query],
+        contexts: Array,
+        eligible: NDArray[np.bool_] | None,
+        added: Array | None,
+        moment: Moment,
+        served: Array,
+        seconds: list[Array | None],
+    ) -> None:
+        """Gives the duels among the queries their two distributions: in `served`, and `seconds`.
+
+        Only where there is something to choose: what a session keeps, and what an observing
+        policy serves, is one arm.
+        """
+        assert self._pairs is not None
+        floor = self._config.floor
+        pair = self._pairs.pair_probabilities(
+            moment.state, contexts, eligible=eligible, offsets=added, clock=moment.clock
+        )
+        first, second = (policies.with_floor(chances, eligible, floor) for chances in pair)
+        for row, query in enumerate(queries):
+            if query.duel and moment.kept[row] is None and not self._observing:
+                served[row] = first[row]
+                seconds[row] = second[row]
 
     def _is_open(self, codes: Codes) -> bool:
         """Whether no arm falls out: known without looking, for most queries."""
@@ -171,10 +203,15 @@ class Decider:
         deviations: bytes,
         added: bytes | None,
         exclusions: bytes,
+        second_chances: Array | None,
     ) -> Decision:
         second = None
         alone = exclusions.count(Exclusion.NONE) == 1
-        if query.duel and not alone:
+        if second_chances is not None:
+            other = draw.draw_independent_second(self._secret, decision_id, second_chances)
+            propensity *= second_chances.item(other)
+            second = None if other == arm else other
+        elif query.duel and not alone:
             drawn = draw.draw_second(
                 self._secret,
                 decision_id,
@@ -214,6 +251,7 @@ class Decider:
             draw.keyed_hash(self._secret, query.subject) if query.subject else None,
             query.input_tokens,
             query.output_tokens,
+            None if second_chances is None else second_chances.tobytes(),
         )
 
 

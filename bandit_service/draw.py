@@ -93,6 +93,11 @@ def draw_second(
     return second, float(others[second]) / total
 
 
+def draw_independent_second(secret: bytes, decision_id: str, probabilities: Array) -> int:
+    """The other arm of a duel from chances (K,) of its own; it may be the first one again."""
+    return draw(probabilities[None, :], [uniform(secret, decision_id, _SECOND)])[0]
+
+
 def keyed_hash(secret: bytes, what: str) -> bytes:
     """16 bytes that tell equal from different, and nothing else, without the secret."""
     return blake2b(what.encode(), digest_size=16, key=secret, person=b"keyed hash").digest()

@@ -33,7 +33,7 @@ from bandit_service.model import (
     StateView,
     StoredPolicy,
 )
-from bandit_service.planning import Terms
+from bandit_service.standing import Terms
 
 Array = NDArray[np.float64]
 
@@ -59,6 +59,7 @@ class PolicyEngine:
     def __init__(self, identity: StoredPolicy, shape_of: ShapeOf) -> None:
         self.identity = identity
         self.revision = self.epoch = self.started_epoch = self.position = self.requests = 0
+        self.started_position = 0  # of the revision with which learning last began
         self.update_time = identity.create_time
         self.sessions: OrderedDict[bytes, int | None] = OrderedDict()
         self._shape_of = shape_of
@@ -70,16 +71,17 @@ class PolicyEngine:
         if entry.position != self.position + 1:
             raise ValueError(f"entry {entry.position} does not follow {self.position}")
         if isinstance(entry.event, RevisionEvent):
-            self._revise(entry.event)
+            self._revise(entry.event, entry.position)
         else:
             self._learn(entry.event)
         self.position = entry.position
 
-    def _revise(self, event: RevisionEvent) -> None:
+    def _revise(self, event: RevisionEvent, position: int) -> None:
         config, shape = event.config, self._shape_of(event.config.features)
         policy = configuration.build(config, shape.dim)
         afresh = self.revision == 0 or event.started_epoch != self.started_epoch
         if afresh:
+            self.started_position = position
             self.state = policy.start(len(config.arms))
             if self.revision == 0:
                 self.calls = CallStatistics(len(config.arms))
@@ -115,6 +117,16 @@ class PolicyEngine:
                     self.state, lesson.arm, context, lesson.old, lesson.new, clock=lesson.clock
                 )
             self.calls.quality(lesson.arm, lesson.old, lesson.new)
+        pair = event.comparison
+        if pair is not None and pair.is_taught and isinstance(self.policy, policies.LearnsPairs):
+            self.policy.compare(
+                self.state,
+                (pair.first_arm, np.frombuffer(pair.first_context)),
+                (pair.second_arm, np.frombuffer(pair.second_context)),
+                pair.first_preferred,
+                old=pair.old,
+                clock=pair.clock,
+            )
         if event.usage is not None:
             self.calls.replace(event.usage.arm, event.usage.old, event.usage.new)
         if event.served_arm is not None:
@@ -194,7 +206,9 @@ class PolicyEngine:
     # -- views ------------------------------------------------------------------------
 
     def terms(self) -> Terms:
-        return Terms(self.config, self.epoch, self.started_epoch, self.shape.version)
+        return Terms(
+            self.config, self.epoch, self.started_epoch, self.started_position, self.shape.version
+        )
 
     def view(self) -> PolicyView:
         return PolicyView(

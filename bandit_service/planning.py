@@ -5,11 +5,11 @@ source), a later one replaces it; one quality per (decision, arm), by the order 
 sources; and only what the state really holds is ever revised.
 """
 
-from collections.abc import Iterable
 from hashlib import blake2b
 
 import msgspec
 
+from bandit_service import preferences
 from bandit_service.errors import DecisionNotFound, InvalidField
 from bandit_service.model import (
     Arm,
@@ -25,70 +25,16 @@ from bandit_service.model import (
     Outcome,
     PolicyConfig,
     PreferenceLearning,
+    Source,
     Submission,
     Usage,
     UsageLesson,
 )
+from bandit_service.preferences import Subject, sides_of
+from bandit_service.standing import Standing, Terms
 
 # Of several kinds from one source, the finer one speaks.
 _FINENESS = {Kind.PREFERENCE: 0, Kind.SUCCESS: 1, Kind.SCORE: 2}
-
-_OutcomeKey = tuple[str, int, Kind, str]
-
-
-class Terms(msgspec.Struct, frozen=True):
-    """What a policy learns from at one position of its journal.
-
-    `epoch` rises when learning restarts or forgets at another pace; what was learned before
-    `started_epoch` is not in the state any more.
-    """
-
-    config: PolicyConfig
-    epoch: int
-    started_epoch: int
-    feature_version: str
-
-
-class Standing:
-    """The outcomes that stand and the qualities learned, of the decisions at hand.
-
-    Follows along while a batch is planned, and remembers what changed.
-    """
-
-    def __init__(self, outcomes: Iterable[Outcome], learned: Iterable[Learned]) -> None:
-        self._outcomes: dict[tuple[str, int], dict[tuple[Kind, str], Outcome]] = {}
-        self._learned = {(one.decision_id, one.arm): one for one in learned}
-        self.changed_outcomes: dict[_OutcomeKey, Outcome] = {}
-        self.changed_learned: dict[tuple[str, int], Learned] = {}
-        for outcome in outcomes:
-            self._keep(outcome)
-
-    def of(self, decision_id: str, arm: int) -> list[Outcome]:
-        """All that stands of one arm of one decision."""
-        return list(self._outcomes.get((decision_id, arm), {}).values())
-
-    def latest(self, decision_id: str, arm: int, kind: Kind) -> Outcome | None:
-        """What was said last, by whatever source."""
-        told = [outcome for outcome in self.of(decision_id, arm) if outcome.kind is kind]
-        return max(told, key=lambda outcome: outcome.position, default=None)
-
-    def learned(self, decision_id: str, arm: int, terms: Terms) -> Learned | None:
-        """What the state holds of it; what was learned before a restart is gone."""
-        found = self._learned.get((decision_id, arm))
-        return found if found is not None and found.epoch >= terms.started_epoch else None
-
-    def put(self, outcome: Outcome) -> None:
-        self._keep(outcome)
-        key = (outcome.decision_id, outcome.arm, outcome.kind, outcome.source)
-        self.changed_outcomes[key] = outcome
-
-    def learn(self, learned: Learned) -> None:
-        key = (learned.decision_id, learned.arm)
-        self._learned[key] = self.changed_learned[key] = learned
-
-    def _keep(self, outcome: Outcome) -> None:
-        mine = self._outcomes.setdefault((outcome.decision_id, outcome.arm), {})
-        mine[outcome.kind, outcome.source] = outcome
 
 
 def digest(submission: Submission) -> bytes:
@@ -118,6 +64,8 @@ def plan(
     not there. Then nothing has changed.
     """
     subjects = _subjects(submission, decisions, terms.config)
+    sides = [subject for subject in subjects if subject[2] is Kind.PREFERENCE]
+    told_before = preferences.spoken(sides, standing, terms) if sides else None
     arm = _arm(submission, decisions[submission.decision_id], terms.config)
     is_news = arm is not None and not standing.of(submission.decision_id, arm)
     for decision_id, slot, kind, value in subjects:
@@ -125,7 +73,12 @@ def plan(
             Outcome(decision_id, slot, kind, submission.source, position, now, value=value)
         )
     lessons, effect = _lessons(submission, subjects, decisions, terms, standing)
-    comparison = _comparison(submission, decisions, subjects)
+    comparison = None
+    if sides:
+        comparison, pair_effect = _comparison(
+            submission, sides, decisions, terms, standing, told_before
+        )
+        effect = pair_effect if pair_effect is Effect.LEARNED else effect
     is_removed = arm is not None and terms.config.arms[arm].state is ArmState.REMOVED
     decision = decisions[submission.decision_id]
     usage = _usage(submission, arm, decision, is_removed, standing, position, now)
@@ -146,17 +99,14 @@ def plan(
     )
 
 
-_Subject = tuple[str, int, Kind, float]  # decision, slot, kind, value
-
-
 def _subjects(
     submission: Submission, decisions: dict[str, Decision], config: PolicyConfig
-) -> list[_Subject]:
+) -> list[Subject]:
     """Every quality value that a submission gives."""
     decision = decisions.get(submission.decision_id)
     if decision is None:
         raise DecisionNotFound(submission.decision_id)
-    subjects: list[_Subject] = []
+    subjects: list[Subject] = []
     if submission.success is not None or submission.score is not None:
         slot = _named_arm(submission, decision, config)
         if submission.success is not None:
@@ -164,44 +114,8 @@ def _subjects(
         if submission.score is not None:
             subjects.append((decision.id, slot, Kind.SCORE, submission.score))
     if submission.preference is not None:
-        subjects += _preference(submission, decisions, config)
+        subjects += sides_of(submission, decisions, config)
     return subjects
-
-
-def _preference(
-    submission: Submission, decisions: dict[str, Decision], config: PolicyConfig
-) -> list[_Subject]:
-    """The two sides of a preference: the better has 1, the worse 0, of a tie both 0.5."""
-    preference = submission.preference
-    assert preference is not None
-    decision = decisions[submission.decision_id]
-    if preference.other_decision_id == decision.id:
-        raise InvalidField("preference.other_decision_id", "names the same decision again")
-    if preference.other_decision_id:
-        other = decisions.get(preference.other_decision_id)
-        if other is None or other.policy_id != decision.policy_id:
-            raise DecisionNotFound(preference.other_decision_id)
-        sides = [(decision.id, decision.arm), (other.id, other.arm)]
-        better = preference.preferred_decision_id == decision.id
-    else:
-        if decision.second_arm is None:
-            raise InvalidField(
-                "preference", f"decision {decision.id!r} offered one arm; name the other decision"
-            )
-        sides = [(decision.id, decision.arm), (decision.id, decision.second_arm)]
-        names = [config.arms[slot].name for _, slot in sides]
-        if not preference.tie and preference.preferred_arm not in names:
-            raise InvalidField(
-                "preference.preferred_arm",
-                f"{preference.preferred_arm!r} was not offered; {names[0]!r} and {names[1]!r} were",
-            )
-        better = preference.preferred_arm == names[0]
-    first = 0.5 if preference.tie else float(better)
-    values = (first, 1.0 - first)
-    return [
-        (decision_id, slot, Kind.PREFERENCE, value)
-        for (decision_id, slot), value in zip(sides, values, strict=True)
-    ]
 
 
 def _arm(submission: Submission, decision: Decision, config: PolicyConfig) -> int | None:
@@ -230,7 +144,7 @@ def _named_arm(submission: Submission, decision: Decision, config: PolicyConfig)
 
 def _lessons(
     submission: Submission,
-    subjects: list[_Subject],
+    subjects: list[Subject],
     decisions: dict[str, Decision],
     terms: Terms,
     standing: Standing,
@@ -288,22 +202,31 @@ def _spoken(outcomes: list[Outcome], config: PolicyConfig) -> Outcome | None:
 
 
 def _comparison(
-    submission: Submission, decisions: dict[str, Decision], subjects: list[_Subject]
-) -> Comparison | None:
-    sides = [s for s in subjects if s[2] is Kind.PREFERENCE]
-    if not sides:
-        return None
-    (first_id, first_arm, _, value), (second_id, second_arm, _, _) = sides
-    first, second = decisions[first_id], decisions[second_id]
-    return Comparison(
-        first_arm=first_arm,
-        first_context=first.context,
-        second_arm=second_arm,
-        second_context=second.context,
-        second_decision_id=second_id,
-        clock=max(first.clock, second.clock),
-        first_preferred=value,
-    )
+    submission: Submission,
+    sides: list[Subject],
+    decisions: dict[str, Decision],
+    terms: Terms,
+    standing: Standing,
+    told_before: tuple[Source, float] | None,
+) -> tuple[Comparison, Effect]:
+    """The preference as a pair, and whether learners of pairs learn it."""
+    old = None if told_before is None else told_before[1]
+    told = preferences.spoken(sides, standing, terms)
+    refusals = [
+        _refusal(decisions[decision_id], terms.config.arms[slot], terms)
+        for decision_id, slot, _, _ in sides
+    ]
+    refused = next((refusal for refusal in refusals if refusal is not None), None)
+    if refused is not None:
+        effect = refused
+    elif terms.config.preference_learning is not PreferenceLearning.AS_PAIRS or told is None:
+        effect = Effect.NOT_CONFIGURED
+    elif told[0] is not submission.source:
+        effect = Effect.OUTRANKED
+    else:
+        effect = Effect.RECORDED if told[1] == old else Effect.LEARNED
+    is_taught = effect is Effect.LEARNED
+    return preferences.comparison(sides, decisions, old if is_taught else None, is_taught), effect
 
 
 def _usage(

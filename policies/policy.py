@@ -10,7 +10,7 @@ Shapes: n contexts, K arms (slots), d features.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,5 +142,42 @@ class Policy(Protocol[S]):
 
         Context, weight and clock are those it was learned with. The state then equals, to
         1e-10, one that never saw `old`.
+        """
+        ...
+
+
+Side = tuple[int, Array]  # an arm, and the context (d,) it was chosen for
+
+
+@runtime_checkable
+class LearnsPairs(Protocol):
+    """What a policy has besides, that learns which of two was better."""
+
+    def pair_probabilities(
+        self,
+        state: Any,
+        contexts: Array,
+        *,
+        eligible: Mask | None = None,
+        offsets: Array | None = None,
+        clock: float = 0.0,
+    ) -> tuple[Array, Array]:
+        """The chances (n, K) of the first and of the second arm of a duel, drawn independently: a
+        pair's chance is the product, and both may be the same arm."""
+        ...
+
+    def compare(
+        self,
+        state: Any,
+        first: Side,
+        second: Side,
+        preferred: float,
+        *,
+        old: float | None = None,
+        clock: float = 0.0,
+    ) -> None:
+        """Learn, in place, how good the first is beside the second: 1, 0, or 0.5 for a tie.
+
+        `old` is the value learned earlier of the same two, which this one takes the place of.
         """
         ...

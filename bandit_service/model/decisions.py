@@ -28,6 +28,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     context        (d,) float64
     probabilities  (K,) float64, over all slots of that revision; in observe mode the
                    default arm's is 1
+    second_probabilities  (K,) float64, of a duel whose arms are drawn independently
     shadow         (K,) float64, what the learner would have drawn from (observe mode)
     means, deviations, offsets  (K,) float64, the learner's estimates of quality and
                    what the objective added; NaN where there is none
@@ -61,6 +62,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     subject_hash: bytes | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    second_probabilities: bytes | None = None
 
 
 class Routed(msgspec.Struct, frozen=True, gc=False):

@@ -29,7 +29,8 @@ class UsageLesson(msgspec.Struct, frozen=True, array_like=True):
 class Comparison(msgspec.Struct, frozen=True, array_like=True):
     """A preference with both its sides, for learners of preferences.
 
-    `first_preferred` is 1, 0, or 0.5 for a tie.
+    `first_preferred` is 1, 0, or 0.5 for a tie. `is_taught` where the policy learned pairs, and
+    learned this one; `old` is the value that it then took the place of.
     """
 
     first_arm: int
@@ -39,6 +40,8 @@ class Comparison(msgspec.Struct, frozen=True, array_like=True):
     second_decision_id: str
     clock: float
     first_preferred: float
+    is_taught: bool = False
+    old: float | None = None
 
 
 class FeedbackEvent(msgspec.Struct, frozen=True, tag="feedback"):

@@ -55,10 +55,12 @@ class Clock(StrEnum):
 
 
 class PreferenceLearning(StrEnum):
-    """How preferences teach: not at all, or the better as 1 and the worse as 0."""
+    """How preferences teach: not at all; the better as 1 and the worse as 0; or as what they are,
+    to an algorithm that learns pairs."""
 
     IGNORE = "ignore"
     AS_QUALITY = "as_quality"
+    AS_PAIRS = "as_pairs"
 
 
 class ArmState(StrEnum):

@@ -9,7 +9,8 @@ from bandit_service.evaluation.contestants import entered, named
 from bandit_service.evaluation.contexts import contexts_of
 from bandit_service.evaluation.simulation import Simulation, Traffic, simulate
 from bandit_service.model import Arm, Decision, JournalEntry, PolicyConfig, Query, Submission
-from bandit_service.planning import Standing, plan
+from bandit_service.planning import plan
+from bandit_service.standing import Standing
 from tests.evaluation.small_tables import a_random_table, a_table
 
 TABLE = a_random_table()

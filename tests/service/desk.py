@@ -3,7 +3,8 @@
 from typing import Any
 
 from bandit_service.model import Decision, FeedbackEvent, Lesson, PolicyConfig
-from bandit_service.planning import Standing, Terms, plan
+from bandit_service.planning import plan
+from bandit_service.standing import Standing, Terms
 from tests.builders import NOW, VERSION, a_config, a_decision, a_submission
 
 CONTEXT = a_decision().context
@@ -21,7 +22,7 @@ class Desk:
 
     def hear(self, **fields: Any) -> FeedbackEvent:
         started = self.epoch if self.started_epoch is None else self.started_epoch
-        terms = Terms(self.config, self.epoch, started, self.version)
+        terms = Terms(self.config, self.epoch, started, 0, self.version)
         position, submission = self.position + 1, a_submission(**fields)
         event = plan(submission, self.decisions, terms, self.standing, position, NOW + position)
         self.position = position

@@ -16,7 +16,8 @@ from bandit_service.model import (
     Preference,
     Source,
 )
-from bandit_service.planning import Standing, decisions_of, digest
+from bandit_service.planning import decisions_of, digest
+from bandit_service.standing import Standing
 from tests.builders import NOW, a_config, a_decision, a_submission
 from tests.service.desk import Desk, duel, lesson
 

@@ -14,7 +14,8 @@ from bandit_service.model import (
     Source,
     Usage,
 )
-from bandit_service.planning import Standing, Terms, plan
+from bandit_service.planning import plan
+from bandit_service.standing import Standing, Terms
 from tests.builders import NOW, VERSION, a_config, a_decision, a_submission
 
 CHEAP, SLOW = Usage(cost_usd=0.01), Usage(latency_seconds=2.0)
@@ -25,7 +26,7 @@ def hear(
 ) -> list[FeedbackEvent]:
     """The events of submissions that come one after the other."""
     decisions = {"d1": decision or a_decision()}
-    terms, standing = Terms(config or a_config(), 0, 0, VERSION), Standing([], [])
+    terms, standing = Terms(config or a_config(), 0, 0, 0, VERSION), Standing([], [])
     return [
         plan(a_submission(**fields), decisions, terms, standing, 2 + i, NOW)
         for i, fields in enumerate(told)

@@ -18,7 +18,8 @@ from bandit_service.model import (
     Source,
     Submission,
 )
-from bandit_service.planning import Standing, Terms, plan
+from bandit_service.planning import plan
+from bandit_service.standing import Standing, Terms
 from tests.builders import VERSION, a_config, a_decision, arms
 
 NAMES = ("small", "medium", "large")
@@ -137,7 +138,7 @@ def fold(events: list[FeedbackEvent]) -> tuple[dict[int, float], dict[int, int]]
 def test_the_state_holds_the_last_word_of_the_best_source_in_its_finest_kind(config, told):
     standing, events, history = Standing([], []), [], []
     for i, submission in enumerate(told):
-        terms = Terms(config, 0, 0, VERSION)
+        terms = Terms(config, 0, 0, 0, VERSION)
         events.append(plan(submission, DECISIONS, terms, standing, i + 2, float(i)))
         history += spoken_by(submission)
 
@@ -154,7 +155,7 @@ def test_the_state_holds_the_last_word_of_the_best_source_in_its_finest_kind(con
 @given(configs, st.lists(submissions(), max_size=15), st.data())
 def test_it_makes_no_difference_where_one_batch_ends_and_the_next_begins(config, told, data):
     cut = data.draw(st.integers(0, len(told)))
-    terms = Terms(config, 0, 0, VERSION)
+    terms = Terms(config, 0, 0, 0, VERSION)
 
     def plan_all(standing: Standing, some: list[Submission], first: int) -> list[FeedbackEvent]:
         return [

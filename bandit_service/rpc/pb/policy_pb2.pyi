@@ -31,6 +31,7 @@ class PreferenceLearning(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PREFERENCE_LEARNING_UNSPECIFIED: _ClassVar[PreferenceLearning]
     PREFERENCE_LEARNING_IGNORE: _ClassVar[PreferenceLearning]
     PREFERENCE_LEARNING_AS_QUALITY: _ClassVar[PreferenceLearning]
+    PREFERENCE_LEARNING_AS_PAIRS: _ClassVar[PreferenceLearning]
 
 class ArmState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -47,6 +48,7 @@ FORGETTING_CLOCK_REQUESTS: ForgettingClock
 PREFERENCE_LEARNING_UNSPECIFIED: PreferenceLearning
 PREFERENCE_LEARNING_IGNORE: PreferenceLearning
 PREFERENCE_LEARNING_AS_QUALITY: PreferenceLearning
+PREFERENCE_LEARNING_AS_PAIRS: PreferenceLearning
 ARM_STATE_UNSPECIFIED: ArmState
 ARM_STATE_ACTIVE: ArmState
 ARM_STATE_RETIRED: ArmState

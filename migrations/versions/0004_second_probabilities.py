@@ -1,0 +1,35 @@
+"""Duels whose two arms are drawn independently have a second row of chances."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0001"
+
+CHECK = "length(second_probabilities) = 8 * length(exclusions)"
+
+
+def upgrade() -> None:
+    column = sa.Column("second_probabilities", sa.LargeBinary())
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            "ALTER TABLE decision ADD COLUMN second_probabilities BLOB "
+            f"CONSTRAINT decision_second_probabilities CHECK ({CHECK})"
+        )
+        return
+    op.add_column("decision", column)
+    # Not valid: only what is written from now on is checked, so no row has to be read.
+    op.execute(
+        f"ALTER TABLE decision ADD CONSTRAINT decision_second_probabilities CHECK ({CHECK}) "
+        "NOT VALID"
+    )
+    op.execute("ALTER TABLE decision VALIDATE CONSTRAINT decision_second_probabilities")
+
+
+def downgrade() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        with op.batch_alter_table("decision") as table:
+            table.drop_constraint("decision_second_probabilities")
+            table.drop_column("second_probabilities")
+        return
+    op.drop_column("decision", "second_probabilities")
