@@ -9,6 +9,7 @@ from typing import Any
 
 from policies.beta_thompson import BetaThompson
 from policies.epsilon_greedy import EpsilonGreedy
+from policies.fgts_cdb import FGTSCDB
 from policies.floor import with_floor
 from policies.hierarchical_thompson import HierarchicalThompson
 from policies.linear_thompson import LinearThompson
@@ -39,6 +40,7 @@ CATALOGUE: dict[str, type[Policy[Any]]] = {
         HierarchicalThompson,
         BetaThompson,
         SquareCB,
+        FGTSCDB,
     )
 }
 

@@ -186,7 +186,9 @@ def test_an_older_sqlite_file_is_brought_up_to_date_beside_a_copy(
 def test_an_older_postgres_is_left_to_its_operator(postgres_databases: Any) -> None:
     url = postgres_databases("migrated")
 
-    with pytest.raises(OlderSchema, match=f"'{HEAD}', this version needs '9999'; run `bandit-service"):
+    with pytest.raises(
+        OlderSchema, match=f"'{HEAD}', this version needs '9999'; run `bandit-service"
+    ):
         open_store(url)
     assert "later" not in tables_of(url)
 

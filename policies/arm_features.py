@@ -1,0 +1,53 @@
+"""How learners of utilities see an arm: phi(x, a), from the context x (d,) and the arm a."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.policy import Array
+
+
+@dataclass(frozen=True)
+class ArmFeatures:
+    """With `embeddings`, one vector (d,) an arm: phi = x * embedding, and all arms share their
+    weights. Without: every arm has weights of its own, for the first `width` features and
+    the last one, the constant.
+    """
+
+    dim: int
+    width: int
+    embeddings: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def own(self) -> int:
+        """Features that an arm looks at, m."""
+        return self.dim if self.embeddings else min(self.width + 1, self.dim)
+
+    def size(self, arms: int) -> int:
+        """Number of weights, p."""
+        return self.own if self.embeddings else arms * self.own
+
+    def of(self, contexts: Array, arms: NDArray[np.int64], count: int) -> Array:
+        """phi of n sides of `count` arms, (n, p); zeros where the arm is below 0."""
+        somebody = arms >= 0
+        if self.embeddings:
+            made: Array = contexts * np.array(self.embeddings)[arms] * somebody[:, None]
+            return made
+        phi = np.zeros((len(arms), count, self.own))
+        phi[somebody, arms[somebody]] = self._seen(contexts)[somebody]
+        return phi.reshape(len(arms), count * self.own)
+
+    def utilities(self, contexts: Array, weights: Array, count: int) -> Array:
+        """phi(x, a)' theta of n contexts, for M vectors of weights (M, p): (M, n, K)."""
+        if self.embeddings:
+            spread = weights[:, None, :] * np.array(self.embeddings[:count])
+        else:
+            spread = weights.reshape(len(weights), count, self.own)
+        made: Array = np.matmul(self._seen(contexts), spread.transpose(0, 2, 1))
+        return made
+
+    def _seen(self, contexts: Array) -> Array:
+        if self.own == self.dim:
+            return contexts
+        return np.concatenate((contexts[:, : self.own - 1], contexts[:, -1:]), axis=1)
