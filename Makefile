@@ -25,9 +25,9 @@ $(READY): pyproject.toml
 demo: $(READY)  ## route a thousand real queries, on this machine alone
 	$(BIN)/bandit-service demo
 
-# One worker a core; the tests of a file share what they started.
+# One worker a core, so one thread a worker for BLAS; the tests of a file share what they started.
 test: $(READY)  ## run the tests and the examples in the docstrings
-	$(BIN)/pytest -n 2 --dist loadfile
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 check: $(READY)  ## run everything that has to be green, as .ci/run does
 	$(BIN)/ruff format --check .
