@@ -17,6 +17,7 @@ from policies.linucb import LinUCB
 from policies.policy import Estimates, LearnsPairs, Policy, State
 from policies.settings import coerced
 from policies.squarecb import SquareCB
+from policies.ti_ucb import TIUCB
 from policies.uniform import Uniform
 
 __all__ = [
@@ -41,6 +42,7 @@ CATALOGUE: dict[str, type[Policy[Any]]] = {
         BetaThompson,
         SquareCB,
         FGTSCDB,
+        TIUCB,
     )
 }
 
