@@ -38,7 +38,8 @@ class CallMetrics:
         )
         self._durations = Histogram(
             "bandit_call_duration_seconds",
-            "From the first byte read to the answer ready, waiting for the commit included.",
+            "From the bytes of a request to those of its answer, waiting for the commit included; "
+            "what gRPC itself takes comes on top.",
             ("method",),
             buckets=SECONDS,
             registry=registry,

@@ -107,22 +107,21 @@ class UsageMetrics:
     def add(self, arm: tuple[str, str], old: Usage, new: Usage) -> None:
         """A counter cannot fall: a correction upwards is added, one downwards is not taken
         away. The journal has the exact sums."""
+        source = new.energy_source.value if new.energy_source else UNSTATED
         sums = {
-            "cost_usd": self._cost.labels(*arm),
-            "input_tokens": self._tokens.labels(*arm, "input"),
-            "output_tokens": self._tokens.labels(*arm, "output"),
-            "latency_seconds": self._latency.labels(*arm),
+            "cost_usd": (self._cost, arm),
+            "input_tokens": (self._tokens, (*arm, "input")),
+            "output_tokens": (self._tokens, (*arm, "output")),
+            "latency_seconds": (self._latency, arm),
+            "energy_joules": (self._energy, (*arm, source)),
         }
-        if new.energy_joules is not None:
-            source = new.energy_source.value if new.energy_source else UNSTATED
-            sums["energy_joules"] = self._energy.labels(*arm, source)
-        for resource, total in sums.items():
+        for resource, (total, labels) in sums.items():
             before, after = getattr(old, resource), getattr(new, resource)
-            if after is None:
+            if after is None:  # no series then: it would say zero
                 continue
             if before is None:
                 self._reports.labels(*arm, resource).inc()
-            total.inc(max(0.0, after - (before or 0.0)))
+            total.labels(*labels).inc(max(0.0, after - (before or 0.0)))
 
 
 def _kinds(submission: Submission) -> Iterator[str]:
