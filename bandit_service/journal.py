@@ -152,6 +152,8 @@ class Journal:
             results = batch.commit(jobs)
         except StoreUnavailable as error:
             self._watch.commit_failed(error)
+            if not self._is_unsure:
+                log.warning("the database does not answer", exc_info=error)
             self._is_unsure = True
             for job in jobs:
                 self._tell(self._refuse, job, error)
@@ -173,6 +175,7 @@ class Journal:
         for policy_id in gone:
             del self._known[policy_id]
         self._is_unsure = False
+        log.warning("the database answers again")
         self._tell(self._replace, made, gone)
 
     def _isolate(self, jobs: list[Job], error: Exception) -> None:

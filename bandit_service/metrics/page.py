@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 MOST_READERS = 8
 READER_SECONDS = 10.0
+LOOK_SECONDS = 0.1  # how often the thread looks whether it is to stop
 
 
 class MetricsRefused(ValueError):
@@ -48,7 +49,7 @@ class Page:
             ) from error
         self.address = f"{host}:{self._server.server_address[1]}"
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="metrics", daemon=True
+            target=self._server.serve_forever, args=(LOOK_SECONDS,), name="metrics", daemon=True
         )
 
     def start(self) -> None:
