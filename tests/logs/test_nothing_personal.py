@@ -43,7 +43,7 @@ def the_calls(address: str) -> list[str]:
             ended.append("OK")
             return answer
 
-        of_words = {
+        of_words: dict[str, Any] = {
             "policy": "words",
             "text": CANARIES["text"],
             "session": CANARIES["session"],

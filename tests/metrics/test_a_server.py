@@ -55,7 +55,8 @@ class Caller:
 
 
 def a_query(**fields: Any) -> routing.RouteRequest:
-    return routing.RouteRequest(**({"policy": "chat", "vector": VECTOR} | fields))
+    given: dict[str, Any] = {"policy": "chat", "vector": VECTOR}
+    return routing.RouteRequest(**(given | fields))
 
 
 @pytest.fixture

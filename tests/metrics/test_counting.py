@@ -234,7 +234,7 @@ def test_names_beyond_the_limit_share_one_series(metrics, engines, monkeypatch):
         (labels.OTHER, "p1"): 2,
         (labels.OTHER, labels.OTHER): 16,
     }
-    assert seen.value("bandit_label_overflow_total") > 0
+    assert (seen.value("bandit_label_overflow_total") or 0) > 0
 
 
 def test_positions_are_those_of_the_engines_at_the_moment(metrics, engines):
@@ -289,5 +289,5 @@ def test_a_number_that_cannot_be_read_spoils_no_other(metrics, engine, caplog):
 
     assert seen.families["bandit_writer_queue_rows"].samples == []
     assert seen.value("bandit_journal_applied_position", policy="chat") == 1
-    assert seen.value("bandit_scrape_errors_total", source="queued_rows") >= 1
+    assert (seen.value("bandit_scrape_errors_total", source="queued_rows") or 0) >= 1
     assert "cannot read a number" in caplog.text
