@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from bandit_service import __version__
 from bandit_service.administration import Administrator
 from bandit_service.configuration import Shape, check
 from bandit_service.engine import Registry
@@ -76,7 +77,8 @@ async def serve(settings: Settings) -> int:
         )
         for config in settings.policies:
             if config.name in registry.by_name:
-                log.warning("policy %r exists already and stays as it is", config.name)
+                named = {"policy": config.name}
+                log.warning("a policy exists already and stays as it is", extra=named)
             else:
                 await administrator.create(config)
         _warm_up(registry)
@@ -89,6 +91,7 @@ async def serve(settings: Settings) -> int:
         host = settings.listen.rpartition(":")[0]
         shown = f", metrics on http://{metrics.address}/metrics" if metrics else ""
         print(f"listening on {host}:{port} ({len(registry.by_name)} policies){shown}", flush=True)  # noqa: T201 - scripts wait for this line
+        log.info("serving", extra={"version": __version__, "policies": len(registry.by_name)})
         await _until_told_to_stop()
         log.info("draining")
         await rpc.stop(server, health, DRAIN_SECONDS)

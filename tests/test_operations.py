@@ -50,12 +50,14 @@ def run(folder: Path, lines: list[str], **environment: str) -> None:
 
 
 def some_traffic(address: str, calls: int = 30) -> str:
-    """The id of the last decision."""
+    """Routes and scores; the id of the last decision."""
+    decision = ""
     with Client(address, policy="chat", timeout=PATIENCE) as client:
         for number in range(calls):
             choice = client.route(vector=[number / calls, 1.0])
             client.feedback(choice, score=number % 2, cost_usd=0.25, timeout=PATIENCE)
-    return choice.decision_id
+            decision = choice.decision_id
+    return decision
 
 
 def the_state(address: str) -> tuple[int, str]:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 # Names of policies, methods and the like; ids that an operator can ask for. Nothing else.
 FIELDS = (
     *("policy", "decision", "incident", "method", "code", "seconds"),
-    *("position", "source", "listen", "metrics", "policies", "version"),
+    *("position", "source", "policies", "version"),
 )
 
 

@@ -12,6 +12,7 @@ import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from bandit_service.client import Client
 from bandit_service.rpc.pb import policy_pb2 as policy
 from bandit_service.rpc.pb import policy_pb2_grpc, routing_pb2_grpc
 from bandit_service.rpc.pb import routing_pb2 as routing
@@ -180,6 +181,31 @@ def test_readers_that_hang_hold_nothing_up(served: Server, caller: Caller) -> No
 
     assert code == 0
     assert "Traceback" not in errors
+
+
+def test_what_replicas_count_adds_up_to_what_was_asked(served: Server, tmp_path: Path) -> None:
+    with a_server(f"sqlite:///{tmp_path}/bandit.db", "--metrics-listen", "127.0.0.1:0") as other:
+        replicas = (served, other)
+
+        def count(series: str) -> list[float]:
+            seen = [scraped(replica.metrics) for replica in replicas]
+            return [sum(one.all(series).values()) for one in seen]
+
+        asked = 0
+        both = f"ipv4:{served.address},{other.address}"
+        with Client(both, policy="chat", timeout=PATIENCE) as client:
+            while asked < 30 or not all(count("bandit_feedback_total")):
+                client.route(vector=[0.6, 0.8])  # an odd number of calls a round: no fixed roles
+                choice = client.route(vector=[0.6, 0.8])
+                client.feedback(choice, score=1.0, cost_usd=0.25, timeout=PATIENCE)
+                asked += 1
+
+        # Whatever the one acknowledged the other learns as well, and does not count.
+        assert sum(count("bandit_decisions_total")) == 2 * asked
+        assert sum(count("bandit_feedback_total")) == asked
+        assert sum(count("bandit_usage_cost_usd_total")) == asked * 0.25
+        assert sum(count("bandit_calls_total")) == 3 * asked
+        assert all(count("bandit_decisions_total"))
 
 
 def test_a_port_in_use_ends_the_start_in_one_line(tmp_path: Path) -> None:
