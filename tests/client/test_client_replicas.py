@@ -1,6 +1,7 @@
 """Several replicas behind one client: each gets its share, and one that goes is not missed."""
 
 import contextlib
+import time
 
 from bandit_service.client import Client
 from bandit_service.rpc.pb import routing_pb2_grpc
@@ -22,7 +23,9 @@ def test_calls_are_spread_and_go_on_when_a_replica_leaves():
         second, other_address = a_replica(leaves)
         both = f"ipv4:{its_address},{other_address}"
         with Client(both, policy="chat", timeout=PATIENCE) as client:
+            until = time.monotonic() + PATIENCE
             while not (first.routed and second.routed):  # until both are connected
+                assert time.monotonic() < until, "one of them gets no calls"
                 client.route("hello")
             before = len(first.routed), len(second.routed)
             for _ in range(20):

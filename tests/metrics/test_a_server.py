@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -191,10 +192,11 @@ def test_what_replicas_count_adds_up_to_what_was_asked(served: Server, tmp_path:
             seen = [scraped(replica.metrics) for replica in replicas]
             return [sum(one.all(series).values()) for one in seen]
 
-        asked = 0
+        asked, until = 0, time.monotonic() + PATIENCE
         both = f"ipv4:{served.address},{other.address}"
         with Client(both, policy="chat", timeout=PATIENCE) as client:
             while asked < 30 or not all(count("bandit_feedback_total")):
+                assert time.monotonic() < until, "one of them gets no calls"
                 client.route(vector=[0.6, 0.8])  # an odd number of calls a round: no fixed roles
                 choice = client.route(vector=[0.6, 0.8])
                 client.feedback(choice, score=1.0, cost_usd=0.25, timeout=PATIENCE)

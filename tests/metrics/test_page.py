@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 import time
 import urllib.error
 
@@ -111,6 +112,7 @@ def test_a_port_is_free_again_after_a_stop(registry):
 
 def test_readers_that_hang_keep_nobody_out_for_good(registry, monkeypatch):
     monkeypatch.setattr(page, "MOST_READERS", 2)
+    assert page._Handler.timeout == page.READER_SECONDS
     monkeypatch.setattr(page._Handler, "timeout", 0.2)
     made = Page("127.0.0.1:0", registry, lambda: True)
     made.start()
@@ -132,6 +134,9 @@ def test_a_stop_waits_for_nobody_who_hangs(registry):
     made.start()
     with connected(made) as line:
         line.sendall(HANGING)
+        until = time.monotonic() + PATIENCE
+        while not any("process_request" in one.name for one in threading.enumerate()):
+            assert time.monotonic() < until, "nobody reads what it asks"
         began = time.monotonic()
         made.stop()
 
