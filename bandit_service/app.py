@@ -8,18 +8,22 @@ import sys
 import time
 from pathlib import Path
 
+from bandit_service import __version__
 from bandit_service.administration import Administrator
 from bandit_service.configuration import Shape, check
 from bandit_service.engine import Registry
 from bandit_service.features import features_of
 from bandit_service.feedback import Recorder
-from bandit_service.journal import Journal
+from bandit_service.journal import MOST_WAITING, Journal
+from bandit_service.logs import of_the_loop, write_logs
+from bandit_service.metrics import Metrics
 from bandit_service.model import Features
 from bandit_service.routing import Router
 from bandit_service.rpc import server as rpc
 from bandit_service.rpc.tls import TlsFiles
 from bandit_service.settings import Settings
 from bandit_service.store import open_store
+from bandit_service.watching import UNWATCHED
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +43,9 @@ async def serve(settings: Settings) -> int:
     settings that makes no sense.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-    # What libraries say below a warning may hold what passes through them.
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("bandit_service").setLevel(settings.log_level.upper())
+    loop = asyncio.get_running_loop()
+    write_logs(settings.log_level, settings.log_format)
+    loop.set_exception_handler(of_the_loop)
     # Whatever can be wrong with the settings is found before a database is touched.
     for config in settings.policies:
         check(config, shape_of)
@@ -49,12 +53,15 @@ async def serve(settings: Settings) -> int:
     tls = _tls_files(settings)
     if tls is not None:
         rpc.check_tls(tls)
-    store = open_store(settings.database)
     registry = Registry()
-    journal = Journal(store, registry, shape_of, now=time.time)
+    metrics = Metrics(registry, settings.metrics_listen) if settings.metrics_listen else None
+    store = open_store(settings.database)
+    journal = Journal(
+        store, registry, shape_of, now=time.time, watch=metrics.writer if metrics else UNWATCHED
+    )
     try:
         journal.load()
-        journal.start(asyncio.get_running_loop())
+        journal.start(loop)
         administrator = Administrator(registry, journal, COMMIT_SECONDS)
         health = rpc.Health()
         server, port = rpc.build_server(
@@ -66,25 +73,40 @@ async def serve(settings: Settings) -> int:
             tls=tls,
             insecure=settings.insecure,
             with_reflection=True,
+            watch=metrics.calls if metrics else UNWATCHED,
         )
         for config in settings.policies:
             if config.name in registry.by_name:
-                log.warning("policy %r exists already and stays as it is", config.name)
+                named = {"policy": config.name}
+                log.warning("a policy exists already and stays as it is", extra=named)
             else:
                 await administrator.create(config)
         _warm_up(registry)
+        if metrics:
+            _watch(metrics, journal)
+            metrics.start(loop)
         keep_out_of_collections()
         await rpc.start(server, health)
         await health.serving()
         host = settings.listen.rpartition(":")[0]
-        print(f"listening on {host}:{port} ({len(registry.by_name)} policies)", flush=True)  # noqa: T201 - scripts wait for this line
+        shown = f", metrics on http://{metrics.address}/metrics" if metrics else ""
+        print(f"listening on {host}:{port} ({len(registry.by_name)} policies){shown}", flush=True)  # noqa: T201 - scripts wait for this line
+        log.info("serving", extra={"version": __version__, "policies": len(registry.by_name)})
         await _until_told_to_stop()
         log.info("draining")
         await rpc.stop(server, health, DRAIN_SECONDS)
     finally:
         await journal.close()
         store.close()
+        if metrics:
+            metrics.stop()
     return 0
+
+
+def _watch(metrics: Metrics, journal: Journal) -> None:
+    """Connects what is shown with what knows it; a line for each that has numbers to show."""
+    metrics.sources.queued_rows = journal.rows_under_way
+    metrics.sources.queue_limit_rows = lambda: MOST_WAITING
 
 
 def shape_of(features: Features) -> Shape:

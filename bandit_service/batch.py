@@ -33,6 +33,7 @@ from bandit_service.model import (
 from bandit_service.planning import decisions_of, digest, plan
 from bandit_service.ports import Store
 from bandit_service.standing import Standing, Terms
+from bandit_service.watching import Heard
 
 Taken = dict[str, Decision]  # id of a decision left out -> the one that has its request id
 
@@ -131,6 +132,7 @@ class Batch:
         self.now = now
         self._heads: dict[int, Known] = {}
         self.entries: list[tuple[int, JournalEntry]] = []
+        self.heard: list[Heard] = []
         self.created: list[StoredPolicy] = []
         self.deleted: list[int] = []
 
@@ -314,6 +316,9 @@ def _record_policy(
         answers.append(Recorded(submission.feedback_id, position, event.effect))
     if entries:
         batch.append(policy_id, entries, fresh, standing)
+    for submission, answer in zip(submissions, answers, strict=True):
+        if isinstance(answer, Recorded):
+            batch.heard.append((policy_id, submission, answer))
     return answers
 
 

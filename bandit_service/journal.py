@@ -9,6 +9,7 @@ the loop, before the answers to those who caused them.
 import asyncio
 import logging
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import BanditError, BrokenJournal, Draining, Overloaded, StoreUnavailable
 from bandit_service.model import Decision, JournalEntry, StoredPolicy
 from bandit_service.ports import Store
+from bandit_service.watching import UNWATCHED, WriterWatch
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +36,18 @@ class Journal:
     """Takes jobs on the event loop's thread; `start` before the first, `close` at the end."""
 
     def __init__(
-        self, store: Store, registry: Registry, shape_of: ShapeOf, now: Callable[[], float]
+        self,
+        store: Store,
+        registry: Registry,
+        shape_of: ShapeOf,
+        now: Callable[[], float],
+        watch: WriterWatch = UNWATCHED,
     ) -> None:
         self._store = store
         self._registry = registry
         self._shape_of = shape_of
         self._now = now
+        self._watch = watch
         self._waiting: deque[Job] = deque()
         self._rows_under_way = 0  # the event loop's own count
         self._wake = threading.Condition()
@@ -53,6 +61,7 @@ class Journal:
         """Folds every policy's journal into a fresh engine. Before `start`."""
         for identity in self._store.policies():
             self._registry.add(self._load(identity))
+        self._watch.contacted()
 
     def _load(self, identity: StoredPolicy) -> PolicyEngine:
         engine = PolicyEngine(identity, self._shape_of)
@@ -138,15 +147,21 @@ class Journal:
         if self._is_unsure:
             self._find_out()
         batch = Batch(self._store, self._known, self._recent, self._shape_of, self._now())
+        began = time.perf_counter()
         try:
             results = batch.commit(jobs)
         except StoreUnavailable as error:
+            self._watch.commit_failed(error)
+            if not self._is_unsure:
+                log.warning("the database does not answer", exc_info=error)
             self._is_unsure = True
             for job in jobs:
                 self._tell(self._refuse, job, error)
         except Exception as error:  # noqa: BLE001 - the thread has to live on
+            self._watch.commit_failed(error)
             self._isolate(jobs, error)
         else:
+            self._watch.committed(sum(job.rows for job in jobs), time.perf_counter() - began)
             self._tell(self._deliver, batch, results)
 
     def _find_out(self) -> None:
@@ -160,6 +175,7 @@ class Journal:
         for policy_id in gone:
             del self._known[policy_id]
         self._is_unsure = False
+        log.warning("the database answers again")
         self._tell(self._replace, made, gone)
 
     def _isolate(self, jobs: list[Job], error: Exception) -> None:
@@ -196,6 +212,7 @@ class Journal:
                     job.done(result)
             except Exception:
                 log.exception("an answer could not be given")  # the others are to get theirs
+        self._watch.heard(batch.heard, batch.entries)
 
     def _replace(self, made: list[PolicyEngine], gone: list[int]) -> None:
         for policy_id in gone:

@@ -10,6 +10,7 @@ from bandit_service.model import PolicyConfig
 
 PREFIX = "BANDIT_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("", "json", "text")
 
 # Read by the commands that call a server; they may be set beside ours.
 OF_THE_CLIENT = frozenset({"server"})
@@ -27,7 +28,9 @@ class Settings:
     tls_cert, tls_key  PEM files, both or neither
     tls_client_ca  PEM file: only clients with a certificate that it signed get in
     insecure       listen without TLS where other machines can reach it
+    metrics_listen host:port of the page for Prometheus, in plain text; none by default
     log_level      debug, info, warning or error
+    log_format     json or text; by default text on a terminal, json elsewhere
     policies       created at the start if their names are not there yet
 
     Raises InvalidField for what contradicts itself, or would serve in the clear unasked.
@@ -39,7 +42,9 @@ class Settings:
     tls_key: str = ""
     tls_client_ca: str = ""
     insecure: bool = False
+    metrics_listen: str = ""
     log_level: str = "info"
+    log_format: str = ""
     policies: tuple[PolicyConfig, ...] = ()
 
     def __post_init__(self) -> None:
@@ -51,11 +56,25 @@ class Settings:
             raise InvalidField(
                 "log_level", f"must be one of {', '.join(LOG_LEVELS)}, got {self.log_level!r}"
             )
+        if self.log_format not in LOG_FORMATS:
+            raise InvalidField("log_format", f"must be json or text, got {self.log_format!r}")
+        if self.metrics_listen:
+            self._check_metrics_listen()
         if not _is_local(self.listen) and not self.tls_cert and not self.insecure:
             raise InvalidField(
                 "listen",
                 f"other machines can reach {self.listen}: give tls_cert and tls_key, or insecure "
                 "to serve without encryption",
+            )
+
+    def _check_metrics_listen(self) -> None:
+        if self.metrics_listen.startswith("unix:"):
+            raise InvalidField("metrics_listen", "must be host:port; Prometheus reads no socket")
+        if not _is_local(self.metrics_listen, "metrics_listen") and not self.insecure:
+            raise InvalidField(
+                "metrics_listen",
+                f"other machines can reach {self.metrics_listen}, and its page is not encrypted: "
+                "give insecure to show it all the same",
             )
 
     @classmethod
@@ -95,13 +114,13 @@ def _flag(variable: str, text: str) -> bool:
     return text.lower() in _YES
 
 
-def _is_local(listen: str) -> bool:
+def _is_local(listen: str, field: str = "listen") -> bool:
     """Whether only this machine can reach the address. Raises InvalidField if it is none."""
     if listen.startswith("unix:"):
         return True
     host, colon, port = listen.rpartition(":")
     if not (host and colon and port.isdecimal() and int(port) <= _MOST_PORT):
-        raise InvalidField("listen", f"must be host:port or unix:path, got {listen!r}")
+        raise InvalidField(field, f"must be host:port or unix:path, got {listen!r}")
     if host == "localhost":
         return True
     try:

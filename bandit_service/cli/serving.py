@@ -26,8 +26,14 @@ def serve(
         list[Path] | None,
         typer.Option(help="YAML of a policy to create if its name is not there. Repeatable."),
     ] = None,
+    metrics_listen: Annotated[
+        str | None, typer.Option(help="host:port of a page for Prometheus. [default: none]")
+    ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error. [default: info]")
+    ] = None,
+    log_format: Annotated[
+        str | None, typer.Option(help="json or text. [default: text on a terminal, else json]")
     ] = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
@@ -47,7 +53,9 @@ def serve(
         tls_key=_text(tls_key),
         tls_client_ca=_text(tls_client_ca),
         insecure=insecure or None,
+        metrics_listen=metrics_listen,
         log_level=log_level,
+        log_format=log_format,
         policies=tuple(read_policy(path) for path in policy or ()),
     )
     raise typer.Exit(_run(settings))

@@ -20,6 +20,7 @@ from bandit_service.model import (
 )
 from bandit_service.rpc import answers, convert, convert_policy, policy_answers
 from bandit_service.rpc.pb import policy_pb2, routing_pb2
+from bandit_service.watching import CallWatch
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -76,19 +77,25 @@ class Administration(Protocol):
 class RoutingHandlers:
     """RoutingService."""
 
-    def __init__(self, routing: Routing, feedback: FeedbackDesk) -> None:
+    def __init__(self, routing: Routing, feedback: FeedbackDesk, watch: CallWatch) -> None:
         self._routing = routing
         self._feedback = feedback
+        self._watch = watch
 
     async def Route(self, request: routing_pb2.RouteRequest) -> routing_pb2.RouteResponse:
-        routed = await self._routing.route(convert.query(request))
+        query = convert.query(request)
+        routed = await self._routing.route(query)
+        self._watch.routed(((query, routed),))
         return answers.route_response(routed)
 
     async def BatchRoute(
         self, request: routing_pb2.BatchRouteRequest
     ) -> routing_pb2.BatchRouteResponse:
         queries = convert.each(request.requests, convert.query)
-        return answers.route_results(await _in_place(queries, self._routing.route_many))
+        results = await _in_place(queries, self._routing.route_many)
+        self._watch.batch("BatchRoute", results)
+        self._watch.routed(zip(queries, results, strict=True))
+        return answers.route_results(results)
 
     async def Feedback(self, request: routing_pb2.FeedbackRequest) -> routing_pb2.FeedbackResponse:
         recorded = await self._feedback.record(convert.submission(request))
@@ -98,7 +105,9 @@ class RoutingHandlers:
         self, request: routing_pb2.BatchFeedbackRequest
     ) -> routing_pb2.BatchFeedbackResponse:
         submissions = convert.each(request.requests, convert.submission)
-        return answers.feedback_results(await _in_place(submissions, self._feedback.record_many))
+        results = await _in_place(submissions, self._feedback.record_many)
+        self._watch.batch("BatchFeedback", results)
+        return answers.feedback_results(results)
 
     async def GetDecision(
         self, request: routing_pb2.GetDecisionRequest

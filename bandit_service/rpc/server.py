@@ -21,6 +21,7 @@ from bandit_service.rpc.handlers import (
 )
 from bandit_service.rpc.pb import policy_pb2, routing_pb2
 from bandit_service.rpc.tls import BadCertificates, TlsFiles, credentials
+from bandit_service.watching import UNWATCHED, CallWatch
 
 SERVICES: Sequence[ServiceDescriptor] = (
     routing_pb2.DESCRIPTOR.services_by_name["RoutingService"],
@@ -77,6 +78,7 @@ def build_server(
     tls: TlsFiles | None = None,
     insecure: bool = False,
     with_reflection: bool = False,
+    watch: CallWatch = UNWATCHED,
 ) -> tuple[grpc.aio.Server, int]:
     """A server that holds its port, but has not started.
 
@@ -84,8 +86,8 @@ def build_server(
     """
     server = grpc.aio.server(options=OPTIONS)
     routing_service, policy_service = SERVICES
-    register(server, routing_service, RoutingHandlers(routing, feedback))
-    register(server, policy_service, PolicyHandlers(administration))
+    register(server, routing_service, RoutingHandlers(routing, feedback, watch), watch)
+    register(server, policy_service, PolicyHandlers(administration), watch)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if with_reflection:
         names = [service.full_name for service in SERVICES]

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from bandit_service.errors import InvalidField
@@ -37,6 +39,10 @@ def test_the_address_of_the_client_is_no_setting_of_the_server_and_no_typo():
         ({"BANDIT_POLICIES": "x"}, "BANDIT_POLICIES: no such setting"),
         ({"BANDIT_INSECURE": "maybe"}, "BANDIT_INSECURE: must be true or false, got 'maybe'"),
         ({"BANDIT_LOG_LEVEL": "loud"}, "log_level: must be one of debug, info, "),
+        ({"BANDIT_LOG_FORMAT": "xml"}, "log_format: must be json or text, got 'xml'"),
+        ({"BANDIT_METRICS_LISTEN": "7090"}, "metrics_listen: must be host:port"),
+        ({"BANDIT_METRICS_LISTEN": "unix:/run/m"}, "metrics_listen: must be host:port"),
+        ({"BANDIT_METRICS_LISTEN": "0.0.0.0:1"}, "metrics_listen: other machines can reach"),
         ({"BANDIT_LISTEN": "7070"}, "listen: must be host:port"),
         ({"BANDIT_LISTEN": "127.0.0.1:70700"}, "listen: must be host:port"),
         ({"BANDIT_LISTEN": "127.0.0.1:http"}, "listen: must be host:port"),
@@ -57,6 +63,20 @@ def test_what_is_wrong_is_named(env, message):
 @pytest.mark.parametrize("listen", ["localhost:1", "127.0.0.2:1", "[::1]:1", "unix:/run/b.sock"])
 def test_without_tls_a_server_is_for_this_machine(listen):
     assert Settings(listen=listen).listen == listen
+
+
+def test_tls_of_the_service_is_none_of_its_metrics():
+    served: dict[str, Any] = {"listen": "0.0.0.0:7070", "tls_cert": "a.pem", "tls_key": "a.key"}
+
+    with pytest.raises(InvalidField, match=r"metrics_listen: .* not encrypted: give insecure"):
+        Settings(metrics_listen="0.0.0.0:7090", **served)
+
+    assert Settings(metrics_listen="127.0.0.1:7090", **served).metrics_listen == "127.0.0.1:7090"
+    assert Settings(metrics_listen="0.0.0.0:7090", insecure=True, **served).insecure
+
+
+def test_nothing_is_shown_and_the_terminal_decides_unless_set():
+    assert (Settings().metrics_listen, Settings().log_format) == ("", "")
 
 
 @pytest.mark.parametrize("how", [{"insecure": True}, {"tls_cert": "a.pem", "tls_key": "a.key"}])
