@@ -4,7 +4,7 @@ BanditError
 ├── BadInput            InvalidField, WrongContext, BadTable
 ├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound, ArmNotMetered, CallNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
-├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed
+├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, NoMeter
 ├── Stale               StaleEtag
 ├── Exhausted           Overloaded, TooManyCalls
 ├── Unavailable         StoreUnavailable, Draining
@@ -132,6 +132,13 @@ class ClockFixed(FailedPrecondition):
             policy=policy,
             clock=clock,
         )
+
+
+class NoMeter(FailedPrecondition):
+    """`tried` tells what each device, or kind of device, said."""
+
+    def __init__(self, tried: list[str]) -> None:
+        super().__init__(f"nothing can be metered here ({'; '.join(tried)})")
 
 
 class Stale(BanditError):

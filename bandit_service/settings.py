@@ -12,7 +12,7 @@ PREFIX = "BANDIT_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 # Read by the commands that call a server; they may be set beside ours.
-OF_THE_CLIENT = frozenset({"server"})
+OF_THE_CLIENT = frozenset({"server", "meter"})
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _MOST_PORT = 65_535

@@ -44,7 +44,7 @@ class Request:
 
     def told_at(self, time: float) -> int:
         """Output tokens written by then."""
-        at = min(int(round(time / STEP)) - self.first_step, len(self.written)) - 1
+        at = min(round(time / STEP) - self.first_step, len(self.written)) - 1
         return int(self.written[at]) if at >= 0 else 0
 
 
@@ -64,7 +64,7 @@ class Run:
 
     def read(self, time: float) -> int:
         """The counter at that time, in millijoules."""
-        return int(self.counter[min(int(round(time / STEP)), len(self.counter) - 1)])
+        return int(self.counter[min(round(time / STEP), len(self.counter) - 1)])
 
 
 def simulate(

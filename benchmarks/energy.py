@@ -10,6 +10,7 @@ idle. Ends in about two minutes.
 """
 
 import argparse
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -67,7 +68,7 @@ def _events(run: Run, told: str) -> list[tuple[float, Act]]:
             later = np.arange(request.first_token + TOLD_EVERY, request.end, TOLD_EVERY)
             events += [(float(time), _tells(request, float(time))) for time in later]
     edges = np.arange(0.0, run.seconds + 2 * TICK, TICK)
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         taken = run.read(end) - run.read(start)
         window = Window(DEVICE, float(start), float(end), taken * NANO_PER_MILLI)
         events.append((float(end), lambda meter, w=window: meter.add(w, w.end)))  # type: ignore[misc]
@@ -154,7 +155,11 @@ def _row(
     found: Sequence[dict[str, float]],
     missed: float | None,
 ) -> Row:
-    pairs = [(each[r.name], r.joules) for run, each in zip(runs, found, strict=True) for r in run.requests]
+    pairs = [
+        (each[r.name], r.joules)
+        for run, each in zip(runs, found, strict=True)
+        for r in run.requests
+    ]
     given, true = np.array(pairs).T
     errors = np.abs(given - true) / true
     busy = sum(r.end - r.start for run in runs for r in run.requests)
@@ -178,7 +183,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     found = [row for rate in RATES for row in rows(rate, options.seeds, options.seconds)]
     print("Energy of concurrent requests: relative error against the truth of a simulated GPU\n")
-    print(f"{'at once':>8} {'method':<18} {'requests':>8} {'median':>8} {'p90':>8} {'sum':>7}  books")
+    print(
+        f"{'at once':>8} {'method':<18} {'requests':>8} {'median':>8} {'p90':>8} {'sum':>7}  books"
+    )
     for row in found:
         books = "" if row.closure is None else f"{row.closure:.1e} J"
         print(

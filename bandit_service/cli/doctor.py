@@ -65,7 +65,7 @@ def _examine(**flags: Any) -> Iterator[Finding]:
 
     yield _versions()
     yield _guarded("embedding", _embedding)
-    yield Finding("energy", "ok", "no meter in this version; send joules with feedback if known")
+    yield _guarded("energy", _energy)
     try:
         settings = Settings.read(os.environ, **flags)
     except BanditError as error:
@@ -100,6 +100,14 @@ def _embedding() -> Finding:
 
     dimensions = embed(["Is anybody there?"], 64).shape[1]
     return Finding("embedding", "ok", f"loads offline, {dimensions} dimensions")
+
+
+def _energy() -> Finding:
+    """Never more than a warning: a router needs no meter."""
+    from bandit_service.energy.sensors import find
+
+    found = [f"{each.device}: {each.method or each.trouble}" for each in find()]
+    return Finding("energy", "ok", "; ".join(found))
 
 
 def _database(url: str) -> Finding:

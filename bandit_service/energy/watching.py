@@ -80,7 +80,7 @@ class Watch:
         except Unreadable as error:
             self._lose(str(error))
             return RETRY_SECONDS
-        except Exception as error:  # a driver's surprise must not end the watch  # noqa: BLE001
+        except Exception as error:  # a surprise must not end the watch
             log.warning("%s: unexpected %s", self.device, type(error).__name__, exc_info=True)
             self._lose(f"unexpected {type(error).__name__}: {error}")
             return RETRY_SECONDS
