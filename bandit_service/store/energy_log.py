@@ -65,7 +65,7 @@ class SqlEnergyLog:
             LAST_MOMENT if until is None else until,
         )
         with answering(), self._engine.connect() as connection:
-            names = dict(connection.exec_driver_sql(_NAMES).fetchall())
+            names: dict[int, str] = dict(connection.exec_driver_sql(_NAMES).fetchall())
             revisions = connection.exec_driver_sql(_REVISIONS).fetchall()
             found = connection.exec_driver_sql(_CALLS.format(p=mark), between * 2).fetchall()
         arms = _arms(revisions)
