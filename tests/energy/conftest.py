@@ -1,12 +1,15 @@
 """Stand-in drivers for every test here: a compiled one, and one in Python."""
 
 import ctypes
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from bandit_service.cli import app
 from tests.energy.stand_in import (
     COMPILER,
     VARIABLE,
@@ -66,3 +69,11 @@ def driver(
 @pytest.fixture
 def old() -> None:
     """Asked for together with `driver`: one without the counter's symbol."""
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a command line as given."""
+    for name in [name for name in os.environ if name.startswith("BANDIT_")]:
+        monkeypatch.delenv(name)
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
