@@ -53,12 +53,13 @@ def _bars(axes: Axes, bars: Sequence[Bar], lines: Sequence[Line]) -> list[float]
             (line.policy, line.arm): line.energy_joules for line in lines if line.source == source
         }
         widths = [found.get(bar) or 0.0 for bar in bars]
-        if not any(widths):
+        shown = [place for place, width in enumerate(widths) if width]
+        if not shown:
             continue
         axes.barh(
-            range(len(bars)),
-            widths,
-            left=ends,
+            shown,
+            [widths[place] for place in shown],
+            left=[ends[place] for place in shown],
             height=0.62,
             label=source.value,
             color=COLOUR if source is EnergySource.MEASURED else "white",
@@ -75,9 +76,10 @@ def _remarks(axes: Axes, bars: Sequence[Bar], ends: Sequence[float], lines: Sequ
     for place, (bar, end) in enumerate(zip(bars, ends, strict=True)):
         mine = [line for line in lines if (line.policy, line.arm) == bar]
         unknown = sum(line.calls for line in mine if line.source == UNMEASURED)
-        text = f"{sum(line.calls for line in mine):,} calls"
+        calls = sum(line.calls for line in mine)
+        text = f"{calls:,} calls"
         if unknown:
-            text += f", {unknown:,} unmeasured"
+            text += ", none measured" if unknown == calls else f", {unknown:,} unmeasured"
         axes.annotate(
             text,
             (end, place),
@@ -97,5 +99,5 @@ def _scales(axes: Axes, bars: Sequence[Bar]) -> None:
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.set_xlim(0, max(axes.get_xlim()[1], 1.0) * 1.3)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("energy above idle")
+    axes.set_xlabel("energy, as reported")
     axes.xaxis.set_major_formatter(EngFormatter(unit="J"))

@@ -20,9 +20,7 @@ class House:
         self.settled: dict[str, CallEnergy] = {}
 
     def start(self, name: str, at: float, *devices: str, arm: str = "m", **given) -> None:
-        self.meter.start(
-            Call(name, f"d-{name}", arm, devices or self.devices, at, **given)
-        )
+        self.meter.start(Call(name, f"d-{name}", arm, devices or self.devices, at, **given))
 
     def tell(self, name: str, at: float, tokens: int) -> None:
         self._note(self.meter.tell(name, at, tokens))

@@ -87,7 +87,9 @@ def test_a_lost_gpu_is_no_reason_to_try_another_way(driver: StandIn) -> None:
     assert nvml.open_device("GPU-b").method == "energy_counter"
 
 
-@pytest.mark.parametrize(("mig", "code", "partitioned"), [(1, 0, True), (0, 0, False), (1, 3, False)])
+@pytest.mark.parametrize(
+    ("mig", "code", "partitioned"), [(1, 0, True), (0, 0, False), (1, 3, False)]
+)
 def test_mig_is_seen(driver: StandIn, mig: int, code: int, partitioned: bool) -> None:
     driver[0].mig, driver[0].mig_code = mig, code
 

@@ -71,7 +71,10 @@ def test_a_file_that_may_not_be_read_comes_with_a_remedy(
     with pytest.raises(Unreadable, match=r"energy_uj may not be read; run the meter as root"):
         rapl.open_device("rapl:0", sysfs)
     rapls = [f for f in find(sysfs) if f.device.startswith("rapl")]
-    assert [(f.name, f.source) for f in rapls] == [("package-0", "unmeasured"), ("package-1", "unmeasured")]
+    assert [(f.name, f.source) for f in rapls] == [
+        ("package-0", "unmeasured"),
+        ("package-1", "unmeasured"),
+    ]
     assert all("root" in f.trouble for f in rapls)
 
 

@@ -80,9 +80,7 @@ def test_the_report_prints_a_table(run, database) -> None:
 
 def test_the_report_as_json_with_carbon_and_picture(run, database, tmp_path) -> None:
     png = tmp_path / "energy.png"
-    result = run(
-        "energy", "report", "--database", database, "--grid", 400, "--png", png, "--json"
-    )
+    result = run("energy", "report", "--database", database, "--grid", 400, "--png", png, "--json")
 
     made = json.loads(result.output)
     assert (made["calls"], made["unmeasured_calls"], made["energy_joules"]) == (3, 2, 7200.0)
