@@ -12,6 +12,7 @@ idle. Ends in about two minutes.
 import argparse
 import itertools
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,9 +65,9 @@ def _events(run: Run, told: str) -> list[tuple[float, Act]]:
         events.append((request.start, _starts(request)))
         events.append((request.end, _ends(request, told)))
         if told == "streamed":
-            events.append((request.first_token, _tells(request, request.first_token)))
-            later = np.arange(request.first_token + TOLD_EVERY, request.end, TOLD_EVERY)
-            events += [(float(time), _tells(request, float(time))) for time in later]
+            count = math.ceil((request.end - request.first_token) / TOLD_EVERY - 1e-6)
+            times = [request.first_token + TOLD_EVERY * each for each in range(count)]
+            events += [(time, _tells(request, time)) for time in times]
     edges = np.arange(0.0, run.seconds + 2 * TICK, TICK)
     for start, end in itertools.pairwise(edges):
         taken = run.read(end) - run.read(start)

@@ -1,6 +1,6 @@
 """Sums over calls, devices and arms, as they are shown."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from bandit_service.energy.attribution import Attribution
@@ -23,9 +23,9 @@ class Tally:
     """What settled calls took, by arm and source; declared and unmeasured ones apart."""
 
     def __init__(self) -> None:
-        self.joules: Counter[Key] = Counter()
+        self.joules: defaultdict[Key, float] = defaultdict(float)
         self.calls: Counter[Key] = Counter()
-        self.declared_joules: Counter[str] = Counter()
+        self.declared_joules: defaultdict[str, float] = defaultdict(float)
         self.declared_calls: Counter[str] = Counter()
         self.unmeasured_calls: Counter[str] = Counter()
 
@@ -33,10 +33,10 @@ class Tally:
         if call.energy_joules is None or call.energy_source is None:
             self.unmeasured_calls[call.arm] += 1
         elif call.is_declared:
-            self.declared_joules[call.arm] += call.energy_joules  # type: ignore[assignment] # a Counter of floats
+            self.declared_joules[call.arm] += call.energy_joules
             self.declared_calls[call.arm] += 1
         else:
-            self.joules[call.arm, call.energy_source] += call.energy_joules  # type: ignore[assignment] # as above
+            self.joules[call.arm, call.energy_source] += call.energy_joules
             self.calls[call.arm, call.energy_source] += 1
 
 

@@ -51,7 +51,8 @@ class Reporter:
     def __init__(self, send: Callable[[EnergyReport], None]) -> None:
         self.delivery = Delivery()
         self._send = send
-        self._waiting: queue.Queue[EnergyReport | None] = queue.Queue()
+        self._waiting: queue.SimpleQueue[EnergyReport | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()  # for the sums, their order in the queue, and the counts
         self._sums: OrderedDict[tuple[str, str], EnergyReport | None] = OrderedDict()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="meter reports", daemon=True)
@@ -67,15 +68,17 @@ class Reporter:
         self._thread.join(patience)
 
     def add(self, call: CallEnergy) -> None:
-        """Never blocks. What is not known is not reported."""
-        report = self._summed(call)
-        if report is None:
-            return
-        if self.delivery.waiting >= MOST_WAITING:
+        """From any thread; never blocks. What is not known is not reported."""
+        with self._lock:
+            report = self._summed(call)
+            if report is None:
+                return
+            is_full = self.delivery.waiting >= MOST_WAITING
+            if not is_full:
+                self.delivery.waiting += 1
+                self._waiting.put(report)
+        if is_full:
             self._lose(report, f"{MOST_WAITING} reports are waiting already")
-            return
-        self.delivery.waiting += 1
-        self._waiting.put(report)
 
     def _summed(self, call: CallEnergy) -> EnergyReport | None:
         key = call.decision_id, call.arm
@@ -96,14 +99,16 @@ class Reporter:
     def _run(self) -> None:
         while (report := self._waiting.get()) is not None:
             self._deliver(report)
-            self.delivery.waiting -= 1
+            with self._lock:
+                self.delivery.waiting -= 1
 
     def _deliver(self, report: EnergyReport) -> None:
         is_away = False
         while True:
             try:
                 self._send(report)
-                self.delivery.sent += 1
+                with self._lock:
+                    self.delivery.sent += 1
                 return
             except Refused as error:
                 self._lose(report, str(error))
@@ -117,7 +122,8 @@ class Reporter:
                 return
 
     def _lose(self, report: EnergyReport, why: str) -> None:
-        self.delivery.lost += 1
+        with self._lock:
+            self.delivery.lost += 1
         log.warning("the energy of decision %s was not recorded: %s", report.decision_id, why)
 
 

@@ -128,11 +128,12 @@ class PythonLibrary:
 
     def _device(self, handle: Any) -> Device:
         """A handle holds the index plus one, because null is none."""
-        device: Device = self.state.devices[ctypes.cast(handle, ctypes.c_void_p).value - 1]  # type: ignore[operator]
+        number = ctypes.cast(handle, ctypes.c_void_p).value or 0
+        device: Device = self.state.devices[number - 1]
         return device
 
     def _hand_out(self, index: int, handle: Any) -> None:
-        ctypes.cast(handle, ctypes.POINTER(ctypes.c_void_p))[0] = index + 1  # type: ignore[call-overload]
+        ctypes.cast(handle, ctypes.POINTER(ctypes.c_void_p))[0] = index + 1
 
     def nvmlInitWithFlags(self, _flags: Any) -> int:
         if self.state.init_code:

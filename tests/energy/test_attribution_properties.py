@@ -1,6 +1,8 @@
-"""Whatever calls and windows come, in whatever order of words: the books close, to the nanojoule."""
+"""Whatever calls and windows come, in whatever order: the books close, to the nanojoule."""
 
 from fractions import Fraction
+from itertools import pairwise
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,9 +21,9 @@ tokens = st.one_of(st.none(), st.integers(0, 500))
 
 
 @st.composite
-def calls(draw: st.DrawFn) -> list[tuple[float, str, int, object]]:
+def calls(draw: st.DrawFn) -> list[tuple[float, str, int, Any]]:
     """Events (time, kind, call, value) of up to six calls that overlap at random."""
-    events: list[tuple[float, str, int, object]] = []
+    events: list[tuple[float, str, int, Any]] = []
     for number in range(draw(st.integers(0, 6))):
         start, end = sorted((draw(moments), draw(moments)))
         where = draw(st.sampled_from([("a",), ("b",), ("a", "b")]))
@@ -36,32 +38,32 @@ def calls(draw: st.DrawFn) -> list[tuple[float, str, int, object]]:
 
 
 @st.composite
-def windows(draw: st.DrawFn) -> list[tuple[float, str, int, object]]:
+def windows(draw: st.DrawFn) -> list[tuple[float, str, int, Any]]:
     """Windows of both devices without gaps, some of them void, over the same ten seconds."""
-    events: list[tuple[float, str, int, object]] = []
+    events: list[tuple[float, str, int, Any]] = []
     for device in DEVICES:
         edges = [NOW, *sorted(set(draw(st.lists(moments, max_size=12))) - {NOW}), NOW + 10.125]
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             amount = draw(st.one_of(st.none(), st.integers(0, 10**13)))
             events.append((end, "3 window", 0, Window(device, start, end, amount)))
     return events
 
 
 def run(
-    events: list[tuple[float, str, int, object]], idle: float | None
+    events: list[tuple[float, str, int, Any]], idle: float | None
 ) -> tuple[Attribution, list[CallEnergy]]:
     meter = Attribution(dict.fromkeys(DEVICES, idle), settle_seconds=4.0)
     done: list[CallEnergy] = []
     for time, kind, number, value in sorted(events, key=lambda e: (e[0], e[1], e[2])):
         if kind == "0 start":
-            where, read = value  # type: ignore[misc]
+            where, read = value
             meter.start(Call(f"c{number}", f"d{number}", f"arm{number % 2}", where, time, read))
         elif kind == "1 tell":
-            done += meter.tell(f"c{number}", time, value)  # type: ignore[arg-type]
+            done += meter.tell(f"c{number}", time, value)
         elif kind == "2 end":
-            done += meter.end(f"c{number}", time, value)  # type: ignore[arg-type]
+            done += meter.end(f"c{number}", time, value)
         else:
-            done += meter.add(value, time)  # type: ignore[arg-type]
+            done += meter.add(value, time)
     done += meter.expire(NOW + 100)
     return meter, done
 
@@ -92,11 +94,11 @@ def test_the_calls_own_joules_sum_to_what_the_devices_gave(called, counted) -> N
     ]
     meter, done = run(called + whole, idle=40.0)
 
-    known = [call for call in done if call.energy_joules is not None]
+    known = [call.energy_joules for call in done if call.energy_joules is not None]
     given_away = sum(books.given for books in meter.books.values()) / NANOJOULES
-    assert all(call.energy_joules >= 0 for call in known)
+    assert all(joules >= 0 for joules in known)
     assert {call.why for call in done} <= {"", "it took no time"}
-    assert abs(sum(call.energy_joules for call in known) - given_away) <= 1e-9 * max(1, given_away)
+    assert abs(sum(known) - given_away) <= 1e-9 * max(1, given_away)
 
 
 @given(

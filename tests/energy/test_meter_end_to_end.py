@@ -12,6 +12,7 @@ import pytest
 
 from bandit_service.client import Choice, Client, Meter
 from bandit_service.rpc.pb import energy_pb2, energy_pb2_grpc, routing_pb2, routing_pb2_grpc
+from tests.energy.conftest import KINDS
 from tests.energy.processes import a_meter
 from tests.energy.stand_in import StandIn
 from tests.energy.waiting import until
@@ -126,7 +127,8 @@ def test_joules_find_the_arm_that_took_them_and_all_sums_close(
 
         until(lambda: app.accounts().reports_sent == 3)
         stand_in.add_joules(500, index=1)  # another program
-        accounts = until(lambda: (a := app.accounts()).devices[1].unclaimed_joules > 0 and a)
+        until(lambda: app.accounts().devices[1].unclaimed_joules > 0)
+        accounts = app.accounts()
         found = {choice.arm: app.energy(choice) for choice in (small, large, remote)}
         first = app.energy(alone)
         usages = app.usages(alone)
@@ -139,7 +141,9 @@ def test_joules_find_the_arm_that_took_them_and_all_sums_close(
 
     # It was alone on its GPU: all that the counter moved by, less idle, and a measurement.
     gpu_a, gpu_b = accounts.devices
-    assert first is not None and found["small"] is not None and found["large"] is not None
+    assert first is not None
+    assert found["small"] is not None
+    assert found["large"] is not None
     assert first[1] == MEASURED
     assert 100 - 3.0 * PATIENCE < first[0] < 100
     assert usages[-1].usage.output_tokens == 40  # beside the application's own tokens
@@ -217,17 +221,21 @@ def test_joules_wait_for_a_router_that_is_away(stand_in: StandIn, library, paths
             assert math.isclose(found[0], app.accounts().devices[0].calls_joules, abs_tol=1e-9)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_meter_starts_without_a_driver_and_says_what_is_missing(
-    stand_in: StandIn, library, paths
+    stand_in: StandIn, library, paths, kind: str
 ) -> None:
     _, _, config = paths
+    library = library if kind == "c" else None
     stand_in.state.init_code = 9  # driver not loaded
     with a_meter(stand_in, library, "--config", config) as meter:
         with grpc.insecure_channel(meter.address) as channel:
             stub = energy_pb2_grpc.EnergyServiceStub(channel)
 
             def accounts() -> energy_pb2.GetEnergyResponse:
-                return stub.GetEnergy(energy_pb2.GetEnergyRequest(), timeout=PATIENCE)
+                asked = energy_pb2.GetEnergyRequest()
+                found: energy_pb2.GetEnergyResponse = stub.GetEnergy(asked, timeout=PATIENCE)
+                return found
 
             until(lambda: "load the NVIDIA driver" in accounts().devices[0].trouble)
             stand_in.state.init_code = 0

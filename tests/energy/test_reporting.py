@@ -100,6 +100,21 @@ def test_a_sum_with_an_unknown_part_is_unknown(reporter, service) -> None:
     assert [report.decision_id for report in service.heard] == ["d2"]
 
 
+def test_calls_that_settle_on_many_threads_are_summed_right(reporter, service) -> None:
+    def settle(thread: int) -> None:
+        for number in range(200):
+            reporter.add(a_call(f"c{thread}-{number}", 1.0))
+
+    threads = [threading.Thread(target=settle, args=(each,)) for each in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    until(lambda: reporter.delivery.sent == 800 and reporter.delivery.waiting == 0)
+
+    assert [report.energy_joules for report in service.heard] == list(range(1, 801))
+
+
 def test_too_many_waiting_are_lost_and_said(service, monkeypatch, caplog) -> None:
     monkeypatch.setattr(reporting, "MOST_WAITING", 2)
     reporter = Reporter(service)  # not started

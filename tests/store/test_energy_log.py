@@ -2,11 +2,20 @@
 
 import random
 from collections import defaultdict
+from typing import Any
 
 import pytest
 
 from bandit_service.errors import OlderSchema
-from bandit_service.model import EnergySource, Kind, RecordedEnergy, Source, Usage
+from bandit_service.model import (
+    EnergySource,
+    JournalEntry,
+    Kind,
+    Outcome,
+    RecordedEnergy,
+    Source,
+    Usage,
+)
 from bandit_service.ports import Store
 from bandit_service.store import open_energy_log
 from tests.builders import NOW, a_config, a_decision, a_revision
@@ -22,9 +31,7 @@ def log(store: Store, store_url: str):
     log.close()
 
 
-def keep(store: Store, name: str, decisions: list, outcomes: list) -> int:
-    from bandit_service.model import JournalEntry
-
+def keep(store: Store, name: str, decisions: list[dict[str, Any]], outcomes: list[Outcome]) -> int:
     policy = a_policy(store, name)
     with store.write() as transaction:
         transaction.lock_head(policy.id)
@@ -126,7 +133,7 @@ def test_a_deleted_policy_is_told_apart(store, log) -> None:
 def test_any_log_is_summed_as_python_sums_it(store, log) -> None:
     luck = random.Random(4)
     decisions, outcomes = [], []
-    sums: dict = defaultdict(lambda: [0, 0.0, 0, 0.0])
+    sums: dict[Any, list[Any]] = defaultdict(lambda: [0, 0.0, 0, 0.0])
     names = ("small", "medium", "large")
     for number in range(300):
         arm = luck.randrange(3)
