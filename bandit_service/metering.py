@@ -1,11 +1,12 @@
 """The meter as a program: an agent that watches devices, a server that applications tell of their
-calls, and a client that sends the joules to the router."""
+calls, and a client that sends the joules to the router. Or, within an application, without the
+server."""
 
 import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from bandit_service.client import BanditRpcError, Client, Usage
 from bandit_service.energy.agent import MeterAgent
@@ -18,6 +19,25 @@ from bandit_service.rpc.tls import TlsFiles
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0
+
+
+@contextlib.contextmanager
+def metering(config: MeterConfig, client: Client | None) -> Iterator[MeterAgent]:
+    """An agent that watches, and that sends what it finds to the client's router, if there is one.
+
+    At the end, reports that wait are sent, for at most DRAIN_SECONDS.
+    """
+    if client is None:
+        with MeterAgent(config) as agent:
+            yield agent
+        return
+    reporter = Reporter(sender(client))
+    reporter.start()
+    try:
+        with MeterAgent(config, reporter.add, lambda: reporter.delivery) as agent:
+            yield agent
+    finally:
+        reporter.stop(DRAIN_SECONDS)
 
 
 async def run_meter(
@@ -34,17 +54,8 @@ async def run_meter(
 
     Raises ListenRefused.
     """
-    with contextlib.ExitStack() as stack:
-        if client is None:
-            agent = MeterAgent(config)
-        else:
-            reporter = Reporter(sender(client))
-            agent = MeterAgent(config, report=reporter.add, delivery=lambda: reporter.delivery)
-            stack.enter_context(client)
-            reporter.start()
-            stack.callback(reporter.stop, DRAIN_SECONDS)
+    with metering(config, client) as agent:
         server, health, port = build_meter_server(agent, listen=listen, tls=tls, insecure=insecure)
-        stack.enter_context(agent)
         await rpc.start(server, health)
         await health.serving()
         host = listen.rpartition(":")[0]

@@ -33,6 +33,7 @@ def meter(
     and calls are unmeasured meanwhile.
     """
     import asyncio
+    import contextlib
     import logging
 
     from bandit_service.metering import run_meter
@@ -44,7 +45,8 @@ def meter(
     logging.getLogger("bandit_service").setLevel(log_level.upper())
     read = read_meter_config(config)
     client = None if server is None else _client(server, tls_ca, tls_cert, tls_key, insecure)
-    code = asyncio.run(run_meter(read, client, listen=listen, insecure=listen_insecure))
+    with client or contextlib.nullcontext():
+        code = asyncio.run(run_meter(read, client, listen=listen, insecure=listen_insecure))
     raise typer.Exit(code)
 
 
