@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 STEP = 0.01  # seconds
 COUNTER_STEPS = 10  # between two movements of the counter
+LARGE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,16 @@ class Gpu:
 
 @dataclass(slots=True)
 class Request:
-    """start, first_token, end in seconds; `written` output tokens at the end of each step."""
+    """start, first_token, end in seconds; `written` output tokens at the end of each step.
+
+    A token of the `large` model asks for LARGE times the joules of one of the `small`.
+    """
 
     name: str
     start: float
     input_tokens: int
     output_tokens: int
+    model: str = "small"
     first_token: float = 0.0
     end: float = 0.0
     joules: float = 0.0
@@ -68,12 +73,19 @@ class Run:
 
 
 def simulate(
-    seconds: float, per_second: float, seed: int, gpu: Gpu | None = None, quiet: float = 20.0
+    seconds: float,
+    per_second: float,
+    seed: int,
+    gpu: Gpu | None = None,
+    quiet: float = 20.0,
+    large_share: float = 0.0,
 ) -> Run:
     """Poisson arrivals after `quiet` seconds without any; lengths are log-normal."""
     gpu = gpu or Gpu()
     rng = np.random.default_rng(seed)
     waiting = _arrivals(rng, seconds, per_second, quiet)
+    for request in waiting:
+        request.model = "large" if rng.random() < large_share else "small"
     running: list[Request] = []
     done: list[Request] = []
     energy, total, idle = 0.0, 0.0, 0.0
@@ -120,7 +132,8 @@ def _advance(request: Request, gpu: Gpu, company: int, now: float) -> float:
     """One step of one request; the joules of work it asks for."""
     read_seconds = request.input_tokens / gpu.input_tokens_per_second
     reading = min(max(request.start + read_seconds - now, 0.0), STEP)
-    work = gpu.joules_per_input_token * gpu.input_tokens_per_second * reading
+    times = LARGE if request.model == "large" else 1.0
+    work = times * gpu.joules_per_input_token * gpu.input_tokens_per_second * reading
     before = request.written[-1] if request.written else 0.0
     speed = gpu.output_tokens_per_second / (1 + company / 40)
     written = min(before + speed * (STEP - reading), float(request.output_tokens))
@@ -129,4 +142,4 @@ def _advance(request: Request, gpu: Gpu, company: int, now: float) -> float:
         request.first_token = now + STEP
     if written >= request.output_tokens:
         request.end = now + STEP
-    return work + gpu.joules_per_output_token * (written - before)
+    return work + times * gpu.joules_per_output_token * (written - before)

@@ -2,11 +2,11 @@
 
     python -m benchmarks.energy [--seconds N] [--seeds N] [--json FILE]
 
-A simulated GPU (benchmarks/decoding.py) serves requests at three rates. The meter sees its counter
-and the requests' token counts, as `bandit-service meter` would: told while they are written, at
-the end only, or never. "naive" is what a request finds if it reads the counter at its start and at
-its end; "less idle" knows the idle power, too. Errors are relative to a request's true energy above
-idle. Ends in about two minutes.
+A simulated GPU (benchmarks/decoding.py) serves one model at three rates, then two models at once,
+one of them four times as dear a token. The meter sees its counter and the requests' token counts,
+as `bandit-service meter` would: told while they are written, at the end only, or never. "naive" is
+what a request finds if it reads the counter at its start and at its end; "less idle" knows the idle
+power, too. Errors are relative to a request's true energy above idle. Ends in a few minutes.
 """
 
 import argparse
@@ -27,7 +27,8 @@ from benchmarks.decoding import Request, Run, simulate
 
 DEVICE = "GPU-0"
 TICK, TOLD_EVERY = 0.5, 0.5
-RATES = 0.3, 1.5, 6.0  # requests a second
+# Requests a second, and the share of them that goes to a model four times as dear.
+LOADS = (0.3, 0.0), (1.5, 0.0), (6.0, 0.0), (1.5, 0.3)
 NANO_PER_MILLI = 1_000_000
 
 
@@ -37,6 +38,7 @@ class Row:
     truly took above idle; `closure` the joules by which the books miss the counter."""
 
     rate: float
+    large_share: float
     concurrency: float
     method: str
     requests: int
@@ -82,7 +84,7 @@ def _starts(request: Request) -> Act:
             Call(
                 request.name,
                 request.name,
-                "model",
+                request.model,
                 (DEVICE,),
                 request.start,
                 input_tokens=request.input_tokens,
@@ -127,13 +129,14 @@ def closure(run: Run, meter: Attribution) -> float:
     return abs(books.given + books.idle + books.unclaimed - counted) / NANOJOULES
 
 
-def rows(rate: float, seeds: int, seconds: float) -> list[Row]:
-    runs = [simulate(seconds, rate, seed) for seed in range(seeds)]
+def rows(load: tuple[float, float], seeds: int, seconds: float) -> list[Row]:
+    rate, large_share = load
+    runs = [simulate(seconds, rate, seed, large_share=large_share) for seed in range(seeds)]
     differences = [naive(run) for run in runs]
     above = [without_idle(run, each) for run, each in zip(runs, differences, strict=True)]
     made = [
-        _row(rate, runs, "naive", differences, None),
-        _row(rate, runs, "naive, less idle", above, None),
+        _row(load, runs, "naive", differences, None),
+        _row(load, runs, "naive, less idle", above, None),
     ]
     for told in ("never", "at_end", "streamed"):
         results = [metered(run, told) for run in runs]
@@ -145,12 +148,12 @@ def rows(rate: float, seeds: int, seconds: float) -> list[Row]:
             assert len(calls) == len(run.requests), "every request is settled"
             assert all(c.energy_source in tuple(EnergySource) for c in calls)
         missed = max(closure(run, meter) for run, (_, meter) in zip(runs, results, strict=True))
-        made.append(_row(rate, runs, f"tokens {told.replace('_', ' ')}", found, missed))
+        made.append(_row(load, runs, f"tokens {told.replace('_', ' ')}", found, missed))
     return made
 
 
 def _row(
-    rate: float,
+    load: tuple[float, float],
     runs: Sequence[Run],
     method: str,
     found: Sequence[dict[str, float]],
@@ -165,7 +168,8 @@ def _row(
     errors = np.abs(given - true) / true
     busy = sum(r.end - r.start for run in runs for r in run.requests)
     return Row(
-        rate=rate,
+        rate=load[0],
+        large_share=load[1],
         concurrency=float(busy / sum(run.seconds for run in runs)),
         method=method,
         requests=len(pairs),
@@ -178,20 +182,20 @@ def _row(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=600.0, help="of traffic a run")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=150.0, help="of traffic a run")
+    parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     options = parser.parse_args(arguments)
-    found = [row for rate in RATES for row in rows(rate, options.seeds, options.seconds)]
+    found = [row for load in LOADS for row in rows(load, options.seeds, options.seconds)]
     print("Energy of concurrent requests: relative error against the truth of a simulated GPU\n")
-    print(
-        f"{'at once':>8} {'method':<18} {'requests':>8} {'median':>8} {'p90':>8} {'sum':>7}  books"
-    )
+    heads = "models", "at once", "method", "requests", "median", "p90", "sum", "books"
+    print("{:>6} {:>8} {:<18} {:>8} {:>8} {:>8} {:>7}  {}".format(*heads))
     for row in found:
         books = "" if row.closure is None else f"{row.closure:.1e} J"
         print(
-            f"{row.concurrency:8.1f} {row.method:<18} {row.requests:8d} {row.median_error:8.1%} "
-            f"{row.p90_error:8.1%} {row.sum_ratio:6.2f}x  {books}"
+            f"{1 + bool(row.large_share):6d} {row.concurrency:8.1f} {row.method:<18} "
+            f"{row.requests:8d} {row.median_error:8.1%} {row.p90_error:8.1%} "
+            f"{row.sum_ratio:6.2f}x  {books}"
         )
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in found], indent=2) + "\n")

@@ -40,6 +40,17 @@ def test_the_difference_of_two_readings_counts_the_board_for_every_request(busy)
     assert claimed > 3 * (busy.total_joules - busy.idle_joules)
 
 
+def test_two_models_on_one_gpu_are_told_apart() -> None:
+    """After a minute for the weights to be found; a token of one is four times as dear."""
+    run = simulate(seconds=240.0, per_second=1.5, seed=7, large_share=0.3)
+    found = {call.call_id: call.energy_joules or 0.0 for call in metered(run, "streamed")[0]}
+    settled = [request for request in run.requests if request.start > 80.0]
+
+    assert {request.model for request in settled} == {"small", "large"}
+    errors = [abs(found[r.name] - r.joules) / r.joules for r in settled]
+    assert np.median(errors) <= 0.05
+
+
 def test_idle_power_and_token_weights_are_found() -> None:
     run = simulate(seconds=240.0, per_second=0.4, seed=3, gpu=Gpu(most_watts=5000.0))
     _, meter = metered(run, "streamed")
@@ -52,7 +63,7 @@ def test_idle_power_and_token_weights_are_found() -> None:
 
 
 def test_the_table_has_every_method_beside_the_naive_one() -> None:
-    table = rows(rate=1.0, seeds=1, seconds=60.0)
+    table = rows((1.0, 0.0), seeds=1, seconds=60.0)
 
     assert [row.method for row in table] == [
         "naive",
