@@ -62,7 +62,12 @@ class MeterAgent:
     def __post_init__(self) -> None:
         devices = self.config.devices()
         idle = {device: self.config.idle_watts.get(device) for device in devices}
-        self._attribution = Attribution(idle, self.config.settle_seconds)
+        declared = {
+            name: arm.joules_per_output_token
+            for name, arm in self.config.arms.items()
+            if arm.joules_per_output_token is not None
+        }
+        self._attribution = Attribution(idle, self.config.settle_seconds, declared)
         self._tally = Tally()
         self._lock = threading.Lock()
         self._start_time = self.clock()

@@ -24,10 +24,18 @@ class Attribution:
     devices         their idle watts; None: to be learned
     settle_seconds  how long a window waits for the tokens of its calls, and a call for its
                     windows, before what is known has to do
+    declared        joules per output token by arm: first weights of calls that share a device
     """
 
-    def __init__(self, devices: Mapping[str, float | None], settle_seconds: float) -> None:
-        self.books = {device: DeviceBooks(device, idle) for device, idle in devices.items()}
+    def __init__(
+        self,
+        devices: Mapping[str, float | None],
+        settle_seconds: float,
+        declared: Mapping[str, float] | None = None,
+    ) -> None:
+        self.books = {
+            device: DeviceBooks(device, idle, declared) for device, idle in devices.items()
+        }
         self.calls: dict[str, Call] = {}
         self._patience = settle_seconds
 

@@ -1,7 +1,7 @@
 """The books of one device: every nanojoule of a window goes to a call, to idle, or to nobody."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from math import fsum
 
@@ -18,12 +18,17 @@ class DeviceBooks:
     total = calls + idle + unclaimed + what `pending` windows hold, exactly, in nanojoules.
     """
 
-    def __init__(self, device: str, idle_watts: float | None = None) -> None:
+    def __init__(
+        self,
+        device: str,
+        idle_watts: float | None = None,
+        declared: Mapping[str, float] | None = None,
+    ) -> None:
         self.device = device
         self.calls: dict[str, Call] = {}  # that are not covered by settled windows yet
         self.pending: deque[Window] = deque()
         self.idle_power = IdlePower(idle_watts)
-        self.weights = TokenWeights()
+        self.weights = TokenWeights(declared)
         self.by_arm: dict[str, int] = {}
         self.total = self.given = self.idle = self.unclaimed = 0
         self.void_seconds = 0.0

@@ -15,7 +15,8 @@ class ArmDevices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where an arm's calls run.
 
     devices                  UUIDs of GPUs, or `rapl:0` for a socket; all that serve one call
-    joules_per_output_token  taken, as an estimate, where no device can be read
+    joules_per_output_token  taken, as an estimate, where no device can be read; and how dear a
+                             token is beside other arms' on a device, until that is learned
     """
 
     devices: tuple[str, ...] = ()

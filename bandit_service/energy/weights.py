@@ -20,9 +20,11 @@ UNFITTED: Weights = (0.0, 1.0)
 
 
 class TokenWeights:
-    """Joules (a, b) a token by arm, while fitted; else output tokens alone count."""
+    """Joules (a, b) a token by arm. Until they are fitted, output tokens alone count: as
+    `declared` says (joules each, by arm), or else all alike."""
 
-    def __init__(self) -> None:
+    def __init__(self, declared: Mapping[str, float] | None = None) -> None:
+        self._declared = declared or {}
         self._windows: deque[tuple[float, float, dict[str, Weights]]] = deque(maxlen=MOST_WINDOWS)
         self._since_fit = 0
         self.fitted: dict[str, Weights] = {}
@@ -31,6 +33,8 @@ class TokenWeights:
         """Comparable with each other: if one arm is not fitted, none counts as fitted."""
         if arms <= self.fitted.keys():
             return {arm: self.fitted[arm] for arm in arms}
+        if arms <= self._declared.keys():
+            return {arm: (0.0, self._declared[arm]) for arm in arms}
         return dict.fromkeys(arms, UNFITTED)
 
     def learn(self, joules: float, seconds: float, tokens: Mapping[str, Weights]) -> None:

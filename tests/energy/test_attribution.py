@@ -77,6 +77,19 @@ def test_calls_at_the_same_time_share_by_output_tokens() -> None:
     assert {call.energy_source for call in house.settled.values()} == {ESTIMATED}
 
 
+def test_declared_joules_weigh_the_tokens_of_arms_that_share_a_device() -> None:
+    house = House()
+    house.meter = Attribution({"a": 10.0}, 100.0, {"small": 0.1, "large": 0.3})
+    house.start("x", 0, arm="small")
+    house.start("y", 0, arm="large")
+    house.end("x", 1, 30)
+    house.end("y", 1, 30)
+    house.window(0, 90)
+
+    assert house.settled["x"].energy_joules == pytest.approx(20)
+    assert house.settled["y"].energy_joules == pytest.approx(60)
+
+
 def test_tokens_are_spread_evenly_between_two_reports() -> None:
     house = House()
     house.start("x", 0)

@@ -27,6 +27,13 @@ def test_until_there_is_enough_only_output_tokens_count() -> None:
     assert few.of({"m"}) == {"m": UNFITTED}
 
 
+def test_until_then_what_is_declared_tells_arms_apart() -> None:
+    weights = TokenWeights({"small": 0.1, "large": 0.4})
+
+    assert weights.of({"small", "large"}) == {"small": (0.0, 0.1), "large": (0.0, 0.4)}
+    assert weights.of({"small", "other"}) == {"small": UNFITTED, "other": UNFITTED}
+
+
 def test_no_weight_is_negative_and_input_is_never_dearer() -> None:
     a, b = taught(0.5, 0.4).fitted["m"]
 
