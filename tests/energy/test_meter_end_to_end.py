@@ -176,25 +176,20 @@ def test_joules_find_the_arm_that_took_them_and_all_sums_close(
 def test_a_meter_that_vanishes_costs_measurements_and_nothing_else(
     stand_in: StandIn, library, paths
 ) -> None:
-    url, policy, config = paths
+    _, _, config = paths
+    choice = Choice(decision_id="d", arm="small")
     with (
-        a_server(url, "--policy", policy) as server,
-        a_meter(stand_in, library, "--config", config, "--server", server.address) as meter,
-        Application(server.address, meter.address) as app,
+        a_meter(stand_in, library, "--config", config) as process,
+        Meter(process.address, timeout=PATIENCE) as meter,
     ):
-        under_way = app.choose("small")
-        with app.meter.call(under_way) as call:
-            meter.kill()
+        with meter.call(choice) as call:
+            process.kill()
             call.tokens(10)
         assert call.is_metered  # it was, until the meter died
 
-        later = app.choose("small")
-        with app.meter.call(later) as call:
+        with meter.call(choice) as call:
             call.tokens(10)
         assert not call.is_metered
-        app.client.feedback(later, score=1.0)
-
-        assert (app.energy(under_way), app.energy(later)) == (None, None)
 
 
 def test_joules_wait_for_a_router_that_is_away(stand_in: StandIn, library, paths) -> None:
