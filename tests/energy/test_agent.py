@@ -11,6 +11,7 @@ from bandit_service.errors import ArmNotMetered
 from bandit_service.model import CallEnergy, EnergySource
 from tests.energy.stand_in import NOT_SUPPORTED, StandIn, put_in_place
 from tests.energy.waiting import until
+from tests.patience import PATIENCE
 
 CONFIG = MeterConfig(
     arms={
@@ -73,7 +74,7 @@ def test_a_counter_reset_is_said_and_costs_the_call_its_number(agent, driver, se
     driver.add_joules(30)
     until(lambda: device(agent).total_joules == 30)
     driver[0].energy_mj = 5  # the driver was loaded again
-    until(lambda: device(agent).trouble)
+    until(lambda: "went back from" in caplog.text)
     until(lambda: not device(agent).trouble)
     agent.end_call("c1", 20)
 
@@ -155,7 +156,9 @@ def test_what_is_declared_stands_in_for_a_device_that_cannot_be_read(agent, driv
     assert "gpu is lost" in call.why
 
 
-def test_power_is_sampled_where_there_is_no_counter(driver, settled) -> None:
+def test_power_is_sampled_where_there_is_no_counter(driver, settled, monkeypatch) -> None:
+    # On a busy machine this process may not get to sample for long.
+    monkeypatch.setattr("bandit_service.energy.watching.BLIND_SECONDS", PATIENCE)
     driver[0].energy_code = NOT_SUPPORTED
     driver[0].instant_mw = 200_000
     config = MeterConfig(
@@ -167,11 +170,14 @@ def test_power_is_sampled_where_there_is_no_counter(driver, settled) -> None:
         time.sleep(0.5)
         agent.end_call("c1", 50)
         (call,) = until(lambda: settled)
+        account = device(agent)
 
     assert call.energy_source is EnergySource.SAMPLED
     # It was alone: 150 W above idle from the window it began in to that it ended in.
-    lasted = call.end - call.start
-    assert 150 * lasted - 1e-6 <= call.energy_joules <= 150 * (lasted + 0.7)
+    assert call.energy_joules == pytest.approx(account.calls_joules)
+    assert call.energy_joules >= 150 * (call.end - call.start) - 1e-6
+    above = account.calls_joules + account.unclaimed_joules
+    assert above == pytest.approx(0.75 * account.total_joules, rel=1e-6)
 
 
 def test_mig_makes_every_share_an_estimate_and_is_said(driver, settled, caplog) -> None:

@@ -71,3 +71,23 @@ def test_a_kilowatt_hour_is_what_it_is() -> None:
     for nonsense in (-1.0, float("nan"), float("inf")):
         with pytest.raises(InvalidField, match="grams_per_kwh"):
             grams_co2e(1.0, nonsense)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ([], 2, "--config"),
+        (["--config", "nowhere.yaml"], 3, "nowhere.yaml: cannot be read"),
+        (["--config", "{good}", "--log-level", "loud"], 2, "must be one of debug"),
+        (["--config", "{good}", "--listen", "0.0.0.0:0"], 3, "can be reached from other machines"),
+        (["--config", "{good}", "--listen", "here"], 3, "is no address"),
+        (["--config", "{good}", "--server", "far.example:7070", "--tls-ca", "no.pem"], 3, "no.pem"),
+    ],
+)
+def test_the_meter_refuses_what_cannot_work(run, stand_in, tmp_path, words, code, said) -> None:
+    good = tmp_path / "meter.yaml"
+    good.write_text("arms: {m: {joules_per_output_token: 0.1}}")
+    result = run("meter", *(word.format(good=good) for word in words))
+
+    assert result.exit_code == code
+    assert said in " ".join(result.output.split())
