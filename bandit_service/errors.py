@@ -2,11 +2,11 @@
 
 BanditError
 ├── BadInput            InvalidField, WrongContext, BadTable
-├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound
+├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound, ArmNotMetered, CallNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
-├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed
+├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, NoMeter
 ├── Stale               StaleEtag
-├── Exhausted           Overloaded
+├── Exhausted           Overloaded, TooManyCalls
 ├── Unavailable         StoreUnavailable, Draining
 └── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase, BrokenJournal
 
@@ -60,6 +60,20 @@ class DecisionNotFound(NotFound):
 class ArmNotFound(NotFound):
     def __init__(self, policy: str, arm: str) -> None:
         super().__init__(f"policy {policy!r} has no arm {arm!r}", policy=policy, arm=arm)
+
+
+class ArmNotMetered(NotFound):
+    def __init__(self, arm: str) -> None:
+        super().__init__(
+            f"arm {arm!r} is not in this meter's configuration; name its devices there", arm=arm
+        )
+
+
+class CallNotFound(NotFound):
+    def __init__(self, call: str) -> None:
+        super().__init__(
+            f"no call {call!r} is under way here; it was never started, or has ended", call=call
+        )
 
 
 class AlreadyExists(BanditError):
@@ -120,6 +134,13 @@ class ClockFixed(FailedPrecondition):
         )
 
 
+class NoMeter(FailedPrecondition):
+    """`tried` tells what each device, or kind of device, said."""
+
+    def __init__(self, tried: list[str]) -> None:
+        super().__init__(f"nothing can be metered here ({'; '.join(tried)})")
+
+
 class Stale(BanditError):
     """Somebody else was quicker."""
 
@@ -140,6 +161,11 @@ class Exhausted(BanditError):
 class Overloaded(Exhausted):
     def __init__(self, waiting: int) -> None:
         super().__init__(f"{waiting} writes are waiting already; try again later", waiting=waiting)
+
+
+class TooManyCalls(Exhausted):
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} calls are under way already; end some of them", most=most)
 
 
 class Unavailable(BanditError):

@@ -13,6 +13,7 @@ from bandit_service.model import (
     JournalEntry,
     Learned,
     Outcome,
+    RecordedEnergy,
     RecordedFeedback,
     StoredPolicy,
 )
@@ -118,6 +119,18 @@ class Store(Reader, Protocol):
 
     def write(self) -> AbstractContextManager[Transaction]:
         """One transaction. An error inside rolls everything back."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class EnergyLog(Protocol):
+    """What calls took, as far as the log knows. Methods raise StoreUnavailable."""
+
+    def energy(
+        self, policy: str | None = None, since: float | None = None, until: float | None = None
+    ) -> list[RecordedEnergy]:
+        """By policy, arm and source; `since` <= the decision's time < `until`, in seconds."""
         ...
 
     def close(self) -> None: ...

@@ -13,7 +13,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("", "json", "text")
 
 # Read by the commands that call a server; they may be set beside ours.
-OF_THE_CLIENT = frozenset({"server"})
+OF_THE_CLIENT = frozenset({"server", "meter"})
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _MOST_PORT = 65_535

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from bandit_service import __version__
-from bandit_service.cli import calls, data, policy, serving
+from bandit_service.cli import calls, data, energy, policy, serving
 from bandit_service.cli.doctor import doctor
 from bandit_service.cli.exits import EXITS, Commands
+from bandit_service.cli.meter import meter
 from bandit_service.cli.simulate import simulate
 
 app = typer.Typer(
@@ -56,4 +57,6 @@ app.command()(calls.feedback)
 app.command()(calls.decision)
 app.command()(simulate)
 app.add_typer(data.app, name="data")
+app.command()(meter)
+app.add_typer(energy.app, name="energy")
 app.command()(doctor)

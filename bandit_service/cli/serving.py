@@ -46,7 +46,7 @@ def serve(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from bandit_service.cli.policy_yaml import read_policy
 
-    settings = _settings(
+    settings = settings_of(
         listen=listen,
         database=database,
         tls_cert=_text(tls_cert),
@@ -85,12 +85,13 @@ def migrate(database: Annotated[str | None, typer.Option(help=_DATABASE)] = None
     from bandit_service.store import migrate as bring_up_to_date
 
     # Nothing listens here, so how a server would is not to be refused.
-    settings = _settings(database=database, insecure=True)
+    settings = settings_of(database=database, insecure=True)
 
     typer.echo(f"the database is at revision {bring_up_to_date(settings.database)}")
 
 
-def _settings(**flags: Any) -> Any:
+def settings_of(**flags: Any) -> Any:
+    """From BANDIT_* and flags. Raises InvalidField."""
     from bandit_service.settings import Settings
 
     return Settings.read(os.environ, **flags)

@@ -17,6 +17,13 @@ from bandit_service.model.configuration import (
     VectorFeatures,
 )
 from bandit_service.model.decisions import Decision, Query, Routed
+from bandit_service.model.energy import (
+    ArmAccount,
+    CallEnergy,
+    DeviceAccount,
+    EnergyAccounts,
+    RecordedEnergy,
+)
 from bandit_service.model.events import (
     Comparison,
     Event,
@@ -59,14 +66,18 @@ from bandit_service.model.words import (
 __all__ = [
     "Algorithm",
     "Arm",
+    "ArmAccount",
     "ArmExplanation",
     "ArmState",
     "ArmStatistics",
+    "CallEnergy",
     "Clock",
     "Comparison",
     "Config",
     "Decision",
+    "DeviceAccount",
     "Effect",
+    "EnergyAccounts",
     "EnergySource",
     "Event",
     "Explanation",
@@ -88,6 +99,7 @@ __all__ = [
     "PreferenceLearning",
     "Query",
     "Recorded",
+    "RecordedEnergy",
     "RecordedFeedback",
     "RevisionEvent",
     "Routed",

@@ -53,9 +53,9 @@ class ListenRefused(ValueError):
 class Health:
     """What grpc.health.v1 answers, for the whole server ("") and for each service."""
 
-    def __init__(self) -> None:
+    def __init__(self, services: Sequence[ServiceDescriptor] = SERVICES) -> None:
         self.servicer = health_aio.HealthServicer()
-        self._names = ("", *(service.full_name for service in SERVICES))
+        self._names = ("", *(service.full_name for service in services))
 
     async def not_serving(self) -> None:
         await self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -92,7 +92,7 @@ def build_server(
     if with_reflection:
         names = [service.full_name for service in SERVICES]
         reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
-    return server, _bind(server, listen, tls, insecure)
+    return server, bind(server, listen, tls, insecure)
 
 
 def check_listen(listen: str) -> None:
@@ -135,7 +135,8 @@ async def stop(server: grpc.aio.Server, health: Health, grace: float) -> None:
     await server.stop(grace)
 
 
-def _bind(server: grpc.aio.Server, listen: str, tls: TlsFiles | None, insecure: bool) -> int:
+def bind(server: grpc.aio.Server, listen: str, tls: TlsFiles | None, insecure: bool) -> int:
+    """The port. Raises ListenRefused, as for what others could read in passing."""
     is_local = _is_local(listen)
     if tls is None and not (is_local or insecure):
         raise ListenRefused(

@@ -6,10 +6,11 @@ database refuses to answer is StoreUnavailable, what it cannot be is a BadStore.
 
 from bandit_service.ports import Store
 from bandit_service.store import schema
+from bandit_service.store.energy_log import open_energy_log
 from bandit_service.store.engine import is_sqlite, open_engine
 from bandit_service.store.sql_store import SqlStore
 
-__all__ = ["migrate", "open_store"]
+__all__ = ["migrate", "open_energy_log", "open_store"]
 
 
 def open_store(url: str) -> Store:
