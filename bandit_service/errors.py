@@ -4,7 +4,7 @@ BanditError
 ├── BadInput            InvalidField, WrongContext, BadTable
 ├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
-├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed
+├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, DecisionExpired
 ├── Stale               StaleEtag
 ├── Exhausted           Overloaded
 ├── Unavailable         StoreUnavailable, Draining
@@ -117,6 +117,18 @@ class ClockFixed(FailedPrecondition):
             "cannot change; create another policy",
             policy=policy,
             clock=clock,
+        )
+
+
+class DecisionExpired(FailedPrecondition):
+    """`horizon` in seconds. The decision itself may be gone from the log by now."""
+
+    def __init__(self, decision: str, horizon: float) -> None:
+        super().__init__(
+            f"decision {decision!r} is older than {horizon / 86_400:g} days, and feedback on it "
+            "is not taken any more; nothing was changed",
+            decision=decision,
+            horizon_seconds=f"{horizon:g}",
         )
 
 

@@ -35,6 +35,7 @@ from bandit_service.model.feedback import (
     Submission,
     Usage,
 )
+from bandit_service.model.ids import moment_of, smallest_id
 from bandit_service.model.views import (
     ArmExplanation,
     ArmStatistics,
@@ -99,4 +100,6 @@ __all__ = [
     "Usage",
     "UsageLesson",
     "VectorFeatures",
+    "moment_of",
+    "smallest_id",
 ]
