@@ -8,7 +8,8 @@ BanditError
 ├── Stale               StaleEtag
 ├── Exhausted           Overloaded
 ├── Unavailable         StoreUnavailable, Draining
-└── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase, BrokenJournal
+└── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
+                        RefusedByDatabase, BrokenJournal
 
 The sentence is written in the class: what, which one, and what was wanted or kept.
 The caller never builds one, and it names nothing inside (no table, no class).
@@ -202,6 +203,14 @@ class ForeignDatabase(BadStore):
 class DamagedDatabase(BadStore):
     def __init__(self, where: str, why: str) -> None:
         super().__init__(f"{where} cannot be read as a database: {why}", where=where)
+
+
+class RefusedByDatabase(BadStore):
+    """It is there, and does not let us do what we have to: wrong credentials, no such
+    database, missing rights, read-only, full."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where} refuses: {why}", where=where)
 
 
 class BrokenJournal(BadStore):

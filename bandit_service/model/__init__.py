@@ -36,6 +36,7 @@ from bandit_service.model.feedback import (
     Usage,
 )
 from bandit_service.model.ids import moment_of, smallest_id
+from bandit_service.model.retention import Limits, Pruned
 from bandit_service.model.views import (
     ArmExplanation,
     ArmStatistics,
@@ -79,6 +80,7 @@ __all__ = [
     "Kind",
     "Learned",
     "Lesson",
+    "Limits",
     "Modality",
     "Mode",
     "Objective",
@@ -87,6 +89,7 @@ __all__ = [
     "PolicyView",
     "Preference",
     "PreferenceLearning",
+    "Pruned",
     "Query",
     "Recorded",
     "RecordedFeedback",
