@@ -11,10 +11,12 @@ from pathlib import Path
 from bandit_service.administration import Administrator
 from bandit_service.configuration import Shape, check
 from bandit_service.engine import Registry
+from bandit_service.errors import RefusedByDatabase, StoreUnavailable
 from bandit_service.features import features_of
 from bandit_service.feedback import Recorder
 from bandit_service.journal import Journal
 from bandit_service.model import Features
+from bandit_service.ports import Store
 from bandit_service.routing import Router
 from bandit_service.rpc import server as rpc
 from bandit_service.rpc.tls import TlsFiles
@@ -49,7 +51,8 @@ async def serve(settings: Settings) -> int:
     tls = _tls_files(settings)
     if tls is not None:
         rpc.check_tls(tls)
-    store = open_store(settings.database)
+    store = open_store(settings.database, settings.partition_days)
+    _make_partitions(store)
     registry = Registry()
     journal = Journal(store, registry, shape_of, now=time.time)
     try:
@@ -85,6 +88,15 @@ async def serve(settings: Settings) -> int:
         await journal.close()
         store.close()
     return 0
+
+
+def _make_partitions(store: Store) -> None:
+    """Without them the service works, so a database that does not let us is no reason to stop."""
+    try:
+        if made := store.make_partitions(time.time()):
+            log.info("made partitions: %s", ", ".join(made))
+    except (StoreUnavailable, RefusedByDatabase) as error:
+        log.warning("no partitions for the coming weeks: %s; run `bandit-service migrate`", error)
 
 
 def shape_of(features: Features) -> Shape:

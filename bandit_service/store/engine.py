@@ -85,6 +85,13 @@ def where(engine: Engine) -> str:
 
 
 @contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that is going to write."""
+    with engine.connect().execution_options(write=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
 def answering() -> Iterator[None]:
     """Makes StoreUnavailable of whatever says that the database did not do its work.
 

@@ -7,12 +7,10 @@ gone on with the next time.
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Engine,
     MetaData,
     Table,
@@ -28,8 +26,8 @@ from sqlalchemy import (
 from bandit_service.model import Limits, Pruned, smallest_id
 from bandit_service.store import partitions, rows, tables
 from bandit_service.store.bulk import Bulk
-from bandit_service.store.engine import is_sqlite
-from bandit_service.store.locks import try_again
+from bandit_service.store.engine import is_sqlite, writing
+from bandit_service.store.locks import PARTITION_LOCK, try_again
 from bandit_service.store.queries import Queries
 
 BATCH = 500  # rows
@@ -95,9 +93,7 @@ class _Pruner:
 
     def _drop(self, table: str, partition: str, kept: list[str]) -> None:
         with self._engine.begin() as connection:
-            connection.execute(
-                text("SELECT pg_advisory_xact_lock(:key)"), {"key": partitions.PARTITION_LOCK}
-            )
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PARTITION_LOCK})
             connection.execute(text("SET LOCAL lock_timeout = '2s'"))
             if partition not in {one.name for one in partitions.listed(connection, table)}:
                 return  # another process was quicker
@@ -127,8 +123,8 @@ class _Pruner:
 
     def _heads(self) -> list[tuple[int, int]]:
         with self._engine.connect() as connection:
-            head = tables.policy_head
-            return [(one, at) for one, at in connection.execute(select(head.c.policy_id, head.c.head))]
+            heads = select(tables.policy_head.c.policy_id, tables.policy_head.c.head)
+            return [(policy_id, head) for policy_id, head in connection.execute(heads)]
 
     def _last_before(self, policy_id: int, before: float, head: int) -> int:
         """The last position up to `head` with only older events before it, by bisection: times
@@ -165,7 +161,7 @@ class _Pruner:
         after: ColumnElement[bool] | None = None
         while True:
             begin = time.perf_counter()
-            with _writing(self._engine) as connection:
+            with writing(self._engine) as connection:
                 page = select(*key).where(old).order_by(*key).limit(BATCH)
                 if after is not None:
                     page = page.where(after)
@@ -178,12 +174,6 @@ class _Pruner:
             yield gone
             after = tuple_(*key) > last
             time.sleep(time.perf_counter() - begin)
-
-
-@contextmanager
-def _writing(engine: Engine) -> Iterator[Connection]:
-    with engine.connect().execution_options(write=True) as connection, connection.begin():
-        yield connection
 
 
 def _default_partition(table: Table) -> Table:

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, Engine, text
 
 from bandit_service.errors import RefusedByDatabase
-from bandit_service.store.engine import is_sqlite, telling, where
+from bandit_service.store.engine import is_sqlite, telling, where, writing
 from bandit_service.store.tables import compatible_revision, metadata
 
 # Tables of which rows are changed, not only added.
@@ -17,10 +17,9 @@ _MISSING = text(
 
 def check_rights(engine: Engine) -> None:
     """Raises RefusedByDatabase if it is read-only for us, or StoreUnavailable."""
-    with telling(engine), engine.connect().execution_options(write=True) as connection:
-        with connection.begin():  # in SQLite this takes the writer's lock, and changes nothing
-            if not is_sqlite(engine) and (why := _refusal(connection)):
-                raise RefusedByDatabase(where(engine), why)
+    with telling(engine), writing(engine) as connection:  # takes SQLite's lock, changes nothing
+        if not is_sqlite(engine) and (why := _refusal(connection)):
+            raise RefusedByDatabase(where(engine), why)
 
 
 def _refusal(connection: Connection) -> str:

@@ -87,9 +87,7 @@ def fence(table: str, column: str, boundary: str) -> None:
         op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {table}_fence")
 
 
-def swap(
-    table: str, column: str, key: Sequence[str], indexes: Sequence[str], boundary: str
-) -> str:
+def swap(table: str, column: str, key: Sequence[str], indexes: Sequence[str], boundary: str) -> str:
     """One statement, so all or nothing. Who may do what with the table stays so."""
     old, default = f"{table}_before", f"{table}_default"
     renamed = [
