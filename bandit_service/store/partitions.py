@@ -49,6 +49,8 @@ def listed(connection: Connection, table: str) -> list[Partition]:
     """The partitions of a table in order, without the default one."""
     found = []
     for name, bounds, rows, size in connection.execute(_LIST, {"table": table}):
+        if bounds is None or size is None:
+            continue  # dropped while we looked
         if match := _BOUNDS.fullmatch(bounds):
             low, high = (_unquoted(match[side]) for side in ("low", "high"))
             found.append(Partition(name, low, high, rows if rows >= 0 else None, size))

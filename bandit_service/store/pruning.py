@@ -6,6 +6,7 @@ gone on with the next time.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -45,13 +46,15 @@ def prune(engine: Engine, queries: Queries, limits: Limits, dry_run: bool) -> li
     if limits.journal_before is not None:
         for policy_id, position in sorted(limits.journal.items()):
             pruner.prune_journal(policy_id, position, limits.journal_before)
-    return pruner.pruned
+    whole = [Pruned(table, gone) for table, gone in pruner.rows.items() if gone]
+    return pruner.partitions + whole
 
 
 class _Pruner:
     def __init__(self, engine: Engine, queries: Queries, dry_run: bool) -> None:
         self._engine, self._queries, self._dry_run = engine, queries, dry_run
-        self.pruned: list[Pruned] = []
+        self.partitions: list[Pruned] = []
+        self.rows: Counter[str] = Counter()  # by table
 
     def prune_decisions(self, bound: str) -> None:
         """Decisions with smaller ids, and what came of them. The newest one of each policy
@@ -89,7 +92,7 @@ class _Pruner:
             if not self._dry_run:
                 kept = [decision for decision in newest if one.low <= decision < one.high]
                 try_again(partial(self._drop, table, one.name, kept))
-            self.pruned.append(Pruned(table, one.rows, one.name, one.bytes))
+            self.partitions.append(Pruned(table, one.rows, one.name, one.bytes))
 
     def _drop(self, table: str, partition: str, kept: list[str]) -> None:
         with self._engine.begin() as connection:
@@ -152,8 +155,7 @@ class _Pruner:
                 gone = connection.scalar(select(func.count()).select_from(table).where(old)) or 0
         else:
             gone = sum(self._batches(table, old))
-        if gone:
-            self.pruned.append(Pruned(named or table.name, gone))
+        self.rows[named or table.name] += gone
 
     def _batches(self, table: Table, old: ColumnElement[bool]) -> Iterator[int]:
         """Deletes along the primary key, so that nothing is looked at twice; yields counts."""

@@ -214,7 +214,8 @@ def test_what_is_known_of_decisions_is_asked_of_their_own_partitions_alone(year:
     queries, engine = Queries("postgresql"), year.engine
     with engine.connect() as connection:
         ids = list(connection.scalars(text("SELECT id FROM decision ORDER BY id")))
-    for wanted, touched in ([ids[7:8], 1], [ids[7:9], 2], [[ids[7]] * 100, 1]):
+    cases: list[tuple[list[str], int]] = [(ids[7:8], 1), (ids[7:9], 2), ([ids[7]] * 100, 1)]
+    for wanted, touched in cases:
         names = {
             one.name
             for one in partitions_of(engine)
