@@ -1,10 +1,10 @@
 """Whether the database lets us write: found out at the start, not by the first caller."""
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, delete, false, text
 
 from bandit_service.errors import RefusedByDatabase
 from bandit_service.store.engine import is_sqlite, telling, where, writing
-from bandit_service.store.tables import compatible_revision, metadata
+from bandit_service.store.tables import compatible_revision, metadata, policy
 
 # Tables of which rows are changed, not only added.
 _CHANGED = {"policy", "policy_head", "outcome", "learned"}
@@ -17,8 +17,10 @@ _MISSING = text(
 
 def check_rights(engine: Engine) -> None:
     """Raises RefusedByDatabase if it is read-only for us, or StoreUnavailable."""
-    with telling(engine), writing(engine) as connection:  # takes SQLite's lock, changes nothing
-        if not is_sqlite(engine) and (why := _refusal(connection)):
+    with telling(engine), writing(engine) as connection:
+        if is_sqlite(engine):
+            connection.execute(delete(policy).where(false()))
+        elif why := _refusal(connection):
             raise RefusedByDatabase(where(engine), why)
 
 

@@ -148,17 +148,12 @@ def _is_marked(connection: Connection, revision: str, names: set[str]) -> bool:
 
 
 def _prepare_file(engine: Engine, found: str) -> None:
-    raw = engine.raw_connection()
-    try:
-        cursor = raw.cursor()
+    with engine.connect() as connection:  # which begins no transaction
         if found != "none":
             copy = Path(f"{engine.url.database}.{found}.backup")
             copy.unlink(missing_ok=True)  # of an attempt that failed
-            cursor.execute("VACUUM INTO ?", (str(copy),))
-        cursor.execute("PRAGMA journal_mode = WAL")  # stays with the file
-        cursor.close()
-    finally:
-        raw.close()
+            connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")  # stays with the file
 
 
 def _upgrade(engine: Engine) -> None:
