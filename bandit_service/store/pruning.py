@@ -59,6 +59,8 @@ class _Pruner:
     def prune_decisions(self, bound: str) -> None:
         """Decisions with smaller ids, and what came of them. The newest one of each policy
         stays: it holds the policy's clock."""
+        # First, so that no request id ever leads to a decision that is gone.
+        self._delete(tables.route_request, tables.route_request.c.decision_id < bound)
         newest = self._newest_decisions()
         for table in (tables.decision, tables.outcome, tables.learned):
             column = table.columns[partitions.PARTITIONED[table.name]]
@@ -71,7 +73,6 @@ class _Pruner:
                 column = default.columns[column.name]
                 spare = [column.not_in(newest)] if spare else []
                 self._delete(default, and_(column < bound, *spare), table.name)
-        self._delete(tables.route_request, tables.route_request.c.decision_id < bound)
 
     def _newest_decisions(self) -> list[str]:
         with self._engine.connect() as connection:

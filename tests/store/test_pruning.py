@@ -1,7 +1,7 @@
 """What is old goes, what is needed stays, and nobody counts wrong: against plain Python."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from sqlalchemy import text
 from bandit_service.draw import new_ids
 from bandit_service.model import Decision, JournalEntry, Limits, StoredPolicy, smallest_id
 from bandit_service.ports import Store
-from bandit_service.store import open_store
+from bandit_service.store import open_store, pruning
 from bandit_service.store.engine import open_engine
 from tests.builders import SECRET, a_config, a_decision, a_feedback_event, a_revision
 from tests.store.records import a_learned, a_policy, a_recorded, an_outcome
@@ -239,6 +239,46 @@ def test_what_has_gone_is_gone_and_no_limit_takes_nothing(store: Store, store_ur
 
     assert store.prune(ALL, dry_run=False) == []
     assert everything(store_url) == after
+
+
+class BrokenOff(Exception):
+    """As if the process had ended there."""
+
+
+def test_whatever_was_broken_off_left_nothing_half_known(
+    store: Store, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past = Past(store)
+    told = {one for told in past.told.values() for one, _ in told}
+    steps = {"left": 0}
+
+    def breaking(step: Callable[..., None]) -> Callable[..., None]:
+        def run(*given: object) -> None:
+            if not steps["left"]:
+                raise BrokenOff
+            steps["left"] -= 1
+            step(*given)
+
+        return run
+
+    for name in ("_delete", "_drop_partitions"):
+        step = getattr(pruning._Pruner, name)
+        monkeypatch.setattr(pruning._Pruner, name, breaking(step))
+    sizes = []
+    for allowed in range(10):
+        steps["left"] = allowed
+        try:
+            store.prune(Limits(decisions_before=NOW - 30 * DAY), dry_run=False)
+        except BrokenOff:
+            left = everything(store_url)
+            sizes.append(len(left["route_request"]) + len(left["outcome"]))
+            kept = ids(left["decision"])
+            held = {one.request_id: one.id for one in past.decisions if one.request_id}
+            assert {held[str(one)] for one in ids(left["route_request"])} <= kept
+            assert (kept & told) - past.newest() <= ids(left["outcome"])
+            assert (kept & told) - past.newest() <= ids(left["learned"])
+
+    assert len(set(sizes)) >= 3, "it did break off in between"
 
 
 def test_several_may_prune_while_others_write(store: Store, store_url: str) -> None:
