@@ -12,12 +12,14 @@ from bandit_service import __version__
 from bandit_service.administration import Administrator
 from bandit_service.configuration import Shape, check
 from bandit_service.engine import Registry
+from bandit_service.errors import RefusedByDatabase, StoreUnavailable
 from bandit_service.features import features_of
 from bandit_service.feedback import Recorder
 from bandit_service.journal import MOST_WAITING, Journal
 from bandit_service.logs import of_the_loop, write_logs
 from bandit_service.metrics import Metrics
 from bandit_service.model import Features
+from bandit_service.ports import Store
 from bandit_service.routing import Router
 from bandit_service.rpc import server as rpc
 from bandit_service.rpc.tls import TlsFiles
@@ -55,7 +57,8 @@ async def serve(settings: Settings) -> int:
         rpc.check_tls(tls)
     registry = Registry()
     metrics = Metrics(registry, settings.metrics_listen) if settings.metrics_listen else None
-    store = open_store(settings.database)
+    store = open_store(settings.database, settings.partition_days)
+    _make_partitions(store)
     journal = Journal(
         store, registry, shape_of, now=time.time, watch=metrics.writer if metrics else UNWATCHED
     )
@@ -107,6 +110,15 @@ def _watch(metrics: Metrics, journal: Journal) -> None:
     """Connects what is shown with what knows it; a line for each that has numbers to show."""
     metrics.sources.queued_rows = journal.rows_under_way
     metrics.sources.queue_limit_rows = lambda: MOST_WAITING
+
+
+def _make_partitions(store: Store) -> None:
+    """Without them the service works, so a database that does not let us is no reason to stop."""
+    try:
+        if made := store.make_partitions(time.time()):
+            log.info("made partitions: %s", ", ".join(made))
+    except (StoreUnavailable, RefusedByDatabase) as error:
+        log.warning("no partitions for the coming weeks: %s; run `bandit-service migrate`", error)
 
 
 def shape_of(features: Features) -> Shape:

@@ -5,6 +5,7 @@ read, so what is planned from it cannot change before it is committed; while the
 held, whatever other replicas appended is read as well.
 """
 
+import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -15,7 +16,6 @@ from bandit_service.engine import PolicyEngine, etag
 from bandit_service.errors import (
     BanditError,
     BrokenJournal,
-    DecisionNotFound,
     IdReused,
     PolicyNotFound,
     StaleEtag,
@@ -30,7 +30,7 @@ from bandit_service.model import (
     StoredPolicy,
     Submission,
 )
-from bandit_service.planning import decisions_of, digest, plan
+from bandit_service.planning import decisions_of, digest, missing, plan
 from bandit_service.ports import Store
 from bandit_service.standing import Standing, Terms
 from bandit_service.watching import Heard
@@ -181,6 +181,11 @@ class Batch:
         missing = sorted(ids - found.keys())
         return found | (self.tx.decisions(missing) if missing else {})
 
+    def horizon(self) -> float:
+        """The longest feedback horizon of all policies, in seconds."""
+        every = (known.terms for known in list(self._committed.values()))
+        return max((one.config.feedback_horizon for one in every if one), default=math.inf)
+
     def head(self, policy_id: int) -> Known:
         """Locks a policy's journal and catches up with what others have written."""
         known = self._heads.get(policy_id)
@@ -271,7 +276,7 @@ def _record(batch: Batch, submissions: list[Submission]) -> list[Recorded | Band
     for place, submission in enumerate(submissions):
         decision = decisions.get(submission.decision_id)
         if decision is None:
-            answers[place] = DecisionNotFound(submission.decision_id)
+            answers[place] = missing(submission.decision_id, batch.horizon(), batch.now)
         else:
             places.setdefault(decision.policy_id, []).append(place)
     for policy_id in sorted(places):  # always in this order: no two writers wait in a circle

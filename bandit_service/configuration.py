@@ -37,6 +37,7 @@ MOST_FEATURES = 512
 MOST_NUMBERS = 4_000_000
 # Seconds or requests. A thousandth forgets all at once; the longest is what a Duration holds.
 SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE = 1e-3, 315_576_000_000.0
+SHORTEST_HORIZON, LONGEST_HORIZON = 1.0, LONGEST_HALF_LIFE  # seconds
 
 ALIKE = 1e-9  # of log prices: by rounding alone nothing is dear
 
@@ -269,6 +270,12 @@ def _check_numbers(config: PolicyConfig) -> None:
                 "forgetting.half_life",
                 f"must be from {SHORTEST_HALF_LIFE:g} to {LONGEST_HALF_LIFE:g}, not {half_life:g}",
             )
+    if not SHORTEST_HORIZON <= config.feedback_horizon <= LONGEST_HORIZON:
+        raise InvalidField(
+            "feedback_horizon",
+            f"must be from {SHORTEST_HORIZON:g} to {LONGEST_HORIZON:g} seconds, "
+            f"not {config.feedback_horizon:g}",
+        )
     sources = config.quality_sources
     if not sources or len(set(sources)) < len(sources):
         raise InvalidField("quality_sources", "at least one is required, and each only once")

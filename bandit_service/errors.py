@@ -4,11 +4,12 @@ BanditError
 ├── BadInput            InvalidField, WrongContext, BadTable
 ├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound, ArmNotMetered, CallNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
-├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, NoMeter
+├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, DecisionExpired, NoMeter
 ├── Stale               StaleEtag
 ├── Exhausted           Overloaded, TooManyCalls
 ├── Unavailable         StoreUnavailable, Draining
-└── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase, BrokenJournal
+└── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
+                        RefusedByDatabase, BrokenJournal
 
 The sentence is written in the class: what, which one, and what was wanted or kept.
 The caller never builds one, and it names nothing inside (no table, no class).
@@ -141,6 +142,18 @@ class NoMeter(FailedPrecondition):
         super().__init__(f"nothing can be metered here ({'; '.join(tried)})")
 
 
+class DecisionExpired(FailedPrecondition):
+    """`horizon` in seconds. The decision itself may be gone from the log by now."""
+
+    def __init__(self, decision: str, horizon: float) -> None:
+        super().__init__(
+            f"decision {decision!r} is older than {horizon / 86_400:g} days, and feedback on it "
+            "is not taken any more; nothing was changed",
+            decision=decision,
+            horizon_seconds=f"{horizon:g}",
+        )
+
+
 class Stale(BanditError):
     """Somebody else was quicker."""
 
@@ -216,6 +229,14 @@ class ForeignDatabase(BadStore):
 class DamagedDatabase(BadStore):
     def __init__(self, where: str, why: str) -> None:
         super().__init__(f"{where} cannot be read as a database: {why}", where=where)
+
+
+class RefusedByDatabase(BadStore):
+    """It is there, and does not let us do what we have to: wrong credentials, no such
+    database, missing rights, read-only, full."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where} refuses: {why}", where=where)
 
 
 class BrokenJournal(BadStore):

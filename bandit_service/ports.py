@@ -4,7 +4,7 @@ Everything here blocks, and is called from the journal's writer thread or from a
 reader thread, never from the event loop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -12,9 +12,12 @@ from bandit_service.model import (
     Decision,
     JournalEntry,
     Learned,
+    Limits,
     Outcome,
+    Pruned,
     RecordedEnergy,
     RecordedFeedback,
+    RevisionEvent,
     StoredPolicy,
 )
 
@@ -40,12 +43,17 @@ class Reader(Protocol):
         """The values that stand, by position."""
         ...
 
-    def session_arm(self, policy_id: int, session_hash: bytes) -> int | None:
-        """The arm of the session's last decision, as a slot."""
+    def session_arm(self, policy_id: int, session_hash: bytes, since: float) -> int | None:
+        """The arm of the session's last decision, as a slot; None if it has none since a
+        moment."""
         ...
 
     def last_clock(self, policy_id: int) -> float | None:
         """The clock of the policy's last decision."""
+        ...
+
+    def last_revisions(self) -> Mapping[int, RevisionEvent]:
+        """The revision in force, for the ids of policies that are not deleted."""
         ...
 
 
@@ -119,6 +127,21 @@ class Store(Reader, Protocol):
 
     def write(self) -> AbstractContextManager[Transaction]:
         """One transaction. An error inside rolls everything back."""
+        ...
+
+    def make_partitions(self, now: float) -> list[str]:
+        """Makes room for the decisions of the weeks after `now`; the names of what was made.
+
+        Without it no decision is lost, but they take longer to find and to drop. Raises
+        StoreUnavailable, or RefusedByDatabase if making tables is not ours to do.
+        """
+        ...
+
+    def prune(self, limits: Limits, dry_run: bool) -> list[Pruned]:
+        """Lets go what the limits allow, in steps that hold nobody up; says what it was.
+
+        A dry run only looks. Raises as `make_partitions`.
+        """
         ...
 
     def close(self) -> None: ...

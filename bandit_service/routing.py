@@ -43,6 +43,8 @@ T = TypeVar("T")
 
 # Text up to here is embedded on the loop, in well under a millisecond; more of it at
 # once goes to a thread.
+# A session that was silent for longer begins anew.
+SESSION_SECONDS = 30 * 86_400.0
 MOST_CHARACTERS_ON_LOOP = 4_096
 
 
@@ -200,7 +202,10 @@ class Router:
         for session in sessions:
             hashed = engine.session_hash(session)
             if hashed not in engine.sessions:
-                arm = await self._look_up(self._reader.session_arm, engine.identity.id, hashed)
+                since = self._now() - SESSION_SECONDS
+                arm = await self._look_up(
+                    self._reader.session_arm, engine.identity.id, hashed, since
+                )
                 if engine.sessions.get(hashed) is None:
                     engine.remember_session(hashed, arm)
 

@@ -17,6 +17,7 @@ OF_THE_CLIENT = frozenset({"server", "meter"})
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _MOST_PORT = 65_535
+_MOST_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class Settings:
     metrics_listen host:port of the page for Prometheus, in plain text; none by default
     log_level      debug, info, warning or error
     log_format     json or text; by default text on a terminal, json elsewhere
+    partition_days  days of decisions in one table of Postgres
+    keep_decisions_days  days after which decisions, and what came of them, may be dropped; 0: never
+    keep_journal_days  the same for feedback that every kept checkpoint holds
     policies       created at the start if their names are not there yet
 
     Raises InvalidField for what contradicts itself, or would serve in the clear unasked.
@@ -45,6 +49,9 @@ class Settings:
     metrics_listen: str = ""
     log_level: str = "info"
     log_format: str = ""
+    partition_days: int = 7
+    keep_decisions_days: int = 0
+    keep_journal_days: int = 0
     policies: tuple[PolicyConfig, ...] = ()
 
     def __post_init__(self) -> None:
@@ -60,6 +67,11 @@ class Settings:
             raise InvalidField("log_format", f"must be json or text, got {self.log_format!r}")
         if self.metrics_listen:
             self._check_metrics_listen()
+        if not 1 <= self.partition_days <= _MOST_DAYS:
+            raise InvalidField("partition_days", f"must be from 1 to {_MOST_DAYS}")
+        for name in ("keep_decisions_days", "keep_journal_days"):
+            if not 0 <= getattr(self, name) <= _MOST_DAYS:
+                raise InvalidField(name, f"must be from 0, which is for ever, to {_MOST_DAYS}")
         if not _is_local(self.listen) and not self.tls_cert and not self.insecure:
             raise InvalidField(
                 "listen",
@@ -99,12 +111,18 @@ class Settings:
 
 
 def _readers() -> dict[str, Callable[[str, str], Any]]:
-    kinds = {bool: _flag, str: _text}
+    kinds = {bool: _flag, int: _whole, str: _text}
     return {each.name: kinds[each.type] for each in fields(Settings) if each.type in kinds}
 
 
 def _text(variable: str, text: str) -> str:
     return text
+
+
+def _whole(variable: str, text: str) -> int:
+    if not text.isdecimal():
+        raise InvalidField(variable, f"must be a whole number, got {text!r}")
+    return int(text)
 
 
 def _flag(variable: str, text: str) -> bool:

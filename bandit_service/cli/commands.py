@@ -9,6 +9,7 @@ from bandit_service.cli import calls, data, energy, policy, serving
 from bandit_service.cli.doctor import doctor
 from bandit_service.cli.exits import EXITS, Commands
 from bandit_service.cli.meter import meter
+from bandit_service.cli.prune import prune
 from bandit_service.cli.simulate import simulate
 
 app = typer.Typer(
@@ -51,6 +52,7 @@ def _everywhere(
 app.command()(serving.serve)
 app.command()(serving.demo)
 app.command()(serving.migrate)
+app.command()(prune)
 app.add_typer(policy.app, name="policy")
 app.command()(calls.route)
 app.command()(calls.feedback)

@@ -42,6 +42,8 @@ from bandit_service.model.feedback import (
     Submission,
     Usage,
 )
+from bandit_service.model.ids import moment_of, smallest_id
+from bandit_service.model.retention import Limits, Pruned
 from bandit_service.model.views import (
     ArmExplanation,
     ArmStatistics,
@@ -89,6 +91,7 @@ __all__ = [
     "Kind",
     "Learned",
     "Lesson",
+    "Limits",
     "Modality",
     "Mode",
     "Objective",
@@ -97,6 +100,7 @@ __all__ = [
     "PolicyView",
     "Preference",
     "PreferenceLearning",
+    "Pruned",
     "Query",
     "Recorded",
     "RecordedEnergy",
@@ -111,4 +115,6 @@ __all__ = [
     "Usage",
     "UsageLesson",
     "VectorFeatures",
+    "moment_of",
+    "smallest_id",
 ]

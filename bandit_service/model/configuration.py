@@ -69,7 +69,10 @@ class Forgetting(Config, frozen=True):
 
 
 class PolicyConfig(Config, frozen=True):
-    """Everything that can be set about a policy. An arm's index is its slot, for ever."""
+    """Everything that can be set about a policy. An arm's index is its slot, for ever.
+
+    `feedback_horizon`, in seconds, is how old a decision may be when feedback on it comes.
+    """
 
     name: str
     arms: tuple[Arm, ...]
@@ -83,3 +86,4 @@ class PolicyConfig(Config, frozen=True):
     sticky_sessions: bool = True
     quality_sources: tuple[Source, ...] = tuple(Source)
     preference_learning: PreferenceLearning = PreferenceLearning.IGNORE
+    feedback_horizon: float = 30 * 86_400.0

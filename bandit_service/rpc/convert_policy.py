@@ -200,6 +200,11 @@ _POLICY_FIELDS: Mapping[str, Callable[[pb.Policy], Any]] = {
         if said.preference_learning
         else _DEFAULT.preference_learning
     ),
+    "feedback_horizon": lambda said: (
+        form.seconds("feedback_horizon", said.feedback_horizon)
+        if said.HasField("feedback_horizon")
+        else _DEFAULT.feedback_horizon
+    ),
 }
 
 

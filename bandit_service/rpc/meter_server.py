@@ -9,6 +9,7 @@ from bandit_service.rpc.guard import register
 from bandit_service.rpc.pb import energy_pb2
 from bandit_service.rpc.server import OPTIONS, Health, bind
 from bandit_service.rpc.tls import TlsFiles
+from bandit_service.watching import UNWATCHED
 
 SERVICE = energy_pb2.DESCRIPTOR.services_by_name["EnergyService"]
 
@@ -21,7 +22,7 @@ def build_meter_server(
     Raises ListenRefused, in one sentence for the operator.
     """
     server = grpc.aio.server(options=OPTIONS)
-    register(server, SERVICE, EnergyHandlers(meter))
+    register(server, SERVICE, EnergyHandlers(meter), UNWATCHED)
     health = Health([SERVICE])
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     names = [SERVICE.full_name, reflection.SERVICE_NAME]

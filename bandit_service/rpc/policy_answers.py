@@ -34,6 +34,7 @@ def policy(view: PolicyView) -> pb.Policy:
         sticky_sessions=config.sticky_sessions,
         quality_sources=[SOURCES.write(source) for source in config.quality_sources],
         preference_learning=PREFERENCE_LEARNING.write(config.preference_learning),
+        feedback_horizon=form.duration(config.feedback_horizon),
         arms=[_arm(arm) for arm in config.arms],
         revision=view.revision,
         etag=view.etag,

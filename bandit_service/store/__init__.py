@@ -4,23 +4,28 @@ Nothing outside this folder knows SQL, and no error of a driver leaves it: what 
 database refuses to answer is StoreUnavailable, what it cannot be is a BadStore.
 """
 
+import time
+
 from bandit_service.ports import Store
 from bandit_service.store import schema
 from bandit_service.store.energy_log import open_energy_log
-from bandit_service.store.engine import is_sqlite, open_engine
+from bandit_service.store.engine import is_sqlite, open_engine, telling
+from bandit_service.store.partitions import PARTITION_DAYS, make_ahead
+from bandit_service.store.rights import check_rights
 from bandit_service.store.sql_store import SqlStore
 
 __all__ = ["migrate", "open_energy_log", "open_store"]
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, partition_days: int = PARTITION_DAYS) -> Store:
     """The store at `sqlite:///path` or `postgresql://user@host/database`.
 
     An SQLite file is made, or brought up to date with a copy of the old one beside it.
-    Postgres is never changed here: `bandit-service migrate` does that.
+    Postgres is never changed here: `bandit-service migrate` does that. The partitions that the
+    store makes there, when told to, hold `partition_days` days each.
 
     Raises InvalidField for another kind of URL, StoreUnavailable, NewerSchema, OlderSchema,
-    ForeignDatabase, DamagedDatabase.
+    ForeignDatabase, DamagedDatabase, RefusedByDatabase.
     """
     engine = open_engine(url)
     try:
@@ -28,19 +33,24 @@ def open_store(url: str) -> Store:
             schema.migrate(engine)
         else:
             schema.check_schema(engine)
+        check_rights(engine)
     except BaseException:
         engine.dispose()
         raise
-    return SqlStore(engine)
+    return SqlStore(engine, partition_days)
 
 
 def migrate(url: str) -> str:
     """Brings the database up to date and returns the revision of its schema.
 
-    Raises as `open_store`, but not OlderSchema.
+    Room for the coming weeks is made too. Raises as `open_store`, but not OlderSchema.
     """
     engine = open_engine(url)
     try:
-        return schema.migrate(engine)
+        revision = schema.migrate(engine)
+        if not is_sqlite(engine):
+            with telling(engine):
+                make_ahead(engine, time.time(), PARTITION_DAYS)
+        return revision
     finally:
         engine.dispose()

@@ -1,5 +1,6 @@
 """The store in SQL: the same code for SQLite and Postgres."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
@@ -13,14 +14,18 @@ from bandit_service.model import (
     Decision,
     JournalEntry,
     Learned,
+    Limits,
     Outcome,
+    Pruned,
     RecordedFeedback,
+    RevisionEvent,
     StoredPolicy,
+    smallest_id,
 )
 from bandit_service.ports import Transaction
-from bandit_service.store import rows
+from bandit_service.store import partitions, pruning, rows
 from bandit_service.store.bulk import AT_ONCE, Bulk
-from bandit_service.store.engine import answering, is_sqlite
+from bandit_service.store.engine import answering, is_sqlite, telling
 from bandit_service.store.queries import Queries
 from bandit_service.store.tables import (
     decision,
@@ -39,6 +44,7 @@ def _replacing(table_columns: Sequence[str], key: Sequence[str]) -> str:
     return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {rest}"
 
 
+RECENTLY = 14 * 86_400.0  # seconds
 _OUTCOME_KEY = ("decision_id", "arm", "kind", "source")
 _LEARNED_KEY = ("decision_id", "arm")
 _request_key = attrgetter("policy_id", "request_id")
@@ -180,8 +186,9 @@ class SqlTransaction:
 class SqlStore:
     """See ports.Store. Keeps two connections for writing, and a pool for readers."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, partition_days: int) -> None:
         self._engine = engine
+        self._partition_days = partition_days
         self._queries = Queries(engine.dialect.name)
         self._write_options = {"write": True}
         # A single read needs no BEGIN and COMMIT, each a journey to the server and back.
@@ -214,13 +221,23 @@ class SqlStore:
         with self._read() as connection:
             return self._queries.outcomes(connection, [decision_id])
 
-    def session_arm(self, policy_id: int, session_hash: bytes) -> int | None:
+    def session_arm(self, policy_id: int, session_hash: bytes, since: float) -> int | None:
         with self._read() as connection:
-            return self._queries.session_arm(connection, policy_id, session_hash)
+            first_id = smallest_id(since)
+            return self._queries.session_arm(connection, policy_id, session_hash, first_id)
 
     def last_clock(self, policy_id: int) -> float | None:
+        # Of the last weeks, if there is any: whatever the time is, a later one is the last.
+        recently = smallest_id(time.time() - RECENTLY)
         with self._read() as connection:
-            return self._queries.last_clock(connection, policy_id)
+            clock = self._queries.last_clock(connection, policy_id, recently)
+            return self._queries.last_clock(connection, policy_id, "") if clock is None else clock
+
+    def last_revisions(self) -> dict[int, RevisionEvent]:
+        with self._read() as connection:
+            ids = [policy.id for policy in self._queries.policies(connection)]
+            found = [(one, self._queries.last_revision(connection, one)) for one in ids]
+        return {policy_id: revision for policy_id, revision in found if revision is not None}
 
     def log_decisions(self, decisions: Sequence[Decision]) -> None:
         if len(decisions) > AT_ONCE:
@@ -250,6 +267,16 @@ class SqlStore:
             except BaseException:
                 self._drop_writers()
                 raise
+
+    def make_partitions(self, now: float) -> list[str]:
+        if is_sqlite(self._engine):
+            return []
+        with telling(self._engine):
+            return partitions.make_ahead(self._engine, now, self._partition_days)
+
+    def prune(self, limits: Limits, dry_run: bool) -> list[Pruned]:
+        with telling(self._engine):
+            return pruning.prune(self._engine, self._queries, limits, dry_run)
 
     def close(self) -> None:
         with self._writing:

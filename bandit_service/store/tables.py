@@ -9,7 +9,10 @@ Postgres sorts NaN above every number, and SQLite stores it as NULL. SQLite's ta
 STRICT, so that both databases refuse a wrong type; those with a key of several columns are
 one b-tree instead of two. Foreign keys are only on cold tables:
 decisions and feedback are written in bulk under the head's lock, which a deleted policy
-does not have, and old decisions will be dropped by partition.
+does not have, and old decisions are dropped by partition.
+
+In Postgres `decision`, `outcome` and `learned` are partitioned by the time in the decision's
+id; `partitions` knows how. SQLite has one table each.
 """
 
 from enum import StrEnum
@@ -177,6 +180,7 @@ decision = Table(
     *map(_flag, ("forced", "sticky", "observed", "degraded")),
     *map(_amount, ("input_tokens", "output_tokens")),
     sqlite_strict=True,
+    postgresql_partition_by="RANGE (id)",
 )
 Index("decision_policy", decision.c.policy_id, decision.c.id)
 _IN_SESSION = text("session_hash IS NOT NULL")
@@ -237,6 +241,7 @@ outcome = Table(
     CheckConstraint(f"kind = 'usage' OR ({_NO_USAGE})", name="usage"),
     sqlite_with_rowid=False,
     sqlite_strict=True,
+    postgresql_partition_by="RANGE (decision_id)",
 )
 
 learned = Table(
@@ -249,6 +254,17 @@ learned = Table(
     CheckConstraint("arm >= 0", name="arm"),
     CheckConstraint("value >= 0 AND value <= 1", name="value"),
     CheckConstraint("epoch >= 0", name="epoch"),
+    sqlite_with_rowid=False,
+    sqlite_strict=True,
+    postgresql_partition_by="RANGE (decision_id)",
+)
+
+# Revisions of the schema whose programs can work with these tables as they are: a program that
+# does not know the revision it finds looks whether its own is here.
+compatible_revision = Table(
+    "compatible_revision",
+    metadata,
+    Column("revision", Word, primary_key=True),
     sqlite_with_rowid=False,
     sqlite_strict=True,
 )

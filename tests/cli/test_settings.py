@@ -28,6 +28,13 @@ def test_false_is_not_true(text, expected):
     assert Settings.read({"BANDIT_INSECURE": text}).insecure is expected
 
 
+def test_numbers_are_read():
+    settings = Settings.read({"BANDIT_PARTITION_DAYS": "1", "BANDIT_KEEP_DECISIONS_DAYS": "90"})
+
+    assert (settings.partition_days, settings.keep_decisions_days) == (1, 90)
+    assert Settings().keep_decisions_days == Settings().keep_journal_days == 0
+
+
 def test_the_address_of_the_client_is_no_setting_of_the_server_and_no_typo():
     assert Settings.read({"BANDIT_SERVER": "127.0.0.1:1"}) == Settings()
 
@@ -38,6 +45,13 @@ def test_the_address_of_the_client_is_no_setting_of_the_server_and_no_typo():
         ({"BANDIT_LISTN": "x"}, "BANDIT_LISTN: no such setting; there are BANDIT_LISTEN, "),
         ({"BANDIT_POLICIES": "x"}, "BANDIT_POLICIES: no such setting"),
         ({"BANDIT_INSECURE": "maybe"}, "BANDIT_INSECURE: must be true or false, got 'maybe'"),
+        ({"BANDIT_PARTITION_DAYS": "week"}, "BANDIT_PARTITION_DAYS: must be a whole number"),
+        ({"BANDIT_PARTITION_DAYS": "0"}, "partition_days: must be from 1 to 36500"),
+        (
+            {"BANDIT_KEEP_DECISIONS_DAYS": "-1"},
+            "BANDIT_KEEP_DECISIONS_DAYS: must be a whole number",
+        ),
+        ({"BANDIT_KEEP_JOURNAL_DAYS": "36501"}, "keep_journal_days: must be from 0, which is"),
         ({"BANDIT_LOG_LEVEL": "loud"}, "log_level: must be one of debug, info, "),
         ({"BANDIT_LOG_FORMAT": "xml"}, "log_format: must be json or text, got 'xml'"),
         ({"BANDIT_METRICS_LISTEN": "7090"}, "metrics_listen: must be host:port"),

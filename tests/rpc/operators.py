@@ -53,6 +53,7 @@ A_RICH_CONFIG = PolicyConfig(
     sticky_sessions=False,
     quality_sources=(Source.CHECK, Source.JUDGE),
     preference_learning=PreferenceLearning.AS_QUALITY,
+    feedback_horizon=3600.5,
 )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,12 +102,16 @@ class Service:
 @asynccontextmanager
 async def running(path: Path) -> AsyncIterator[Service]:
     """A service on the database in this file, whose clock moves by 10 ms a look."""
-    watched, registry = WatchedStore(open_store(f"sqlite:///{path}")), Registry()
-    store, looks = cast(Store, watched), itertools.count()
+    looks = itertools.count()
+    watched = WatchedStore(open_store(f"sqlite:///{path}"))
+    async with running_on(watched, lambda: NOW + next(looks) / 100) as service:
+        yield service
 
-    def now() -> float:
-        return NOW + next(looks) / 100
 
+@asynccontextmanager
+async def running_on(watched: WatchedStore, now: Callable[[], float]) -> AsyncIterator[Service]:
+    """A service on a store, with a clock."""
+    store, registry = cast(Store, watched), Registry()
     journal = Journal(store, registry, shape_of, now)
     journal.load()
     journal.start(asyncio.get_running_loop())

@@ -55,7 +55,7 @@ ARM_STATE_RETIRED: ArmState
 ARM_STATE_REMOVED: ArmState
 
 class Policy(_message.Message):
-    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time")
+    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time", "feedback_horizon")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ALGORITHM_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +72,7 @@ class Policy(_message.Message):
     ETAG_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    FEEDBACK_HORIZON_FIELD_NUMBER: _ClassVar[int]
     name: str
     algorithm: Algorithm
     features: Features
@@ -88,7 +89,8 @@ class Policy(_message.Message):
     etag: str
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    feedback_horizon: _duration_pb2.Duration
+    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., feedback_horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Algorithm(_message.Message):
     __slots__ = ("name", "settings")
