@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -11,10 +13,12 @@ from pathlib import Path
 from bandit_service.administration import Administrator
 from bandit_service.configuration import Shape, check
 from bandit_service.engine import Registry
+from bandit_service.errors import PolicyExists
 from bandit_service.features import features_of
 from bandit_service.feedback import Recorder
+from bandit_service.following import Limits
 from bandit_service.journal import Journal
-from bandit_service.model import Features
+from bandit_service.model import Features, PolicyConfig
 from bandit_service.routing import Router
 from bandit_service.rpc import server as rpc
 from bandit_service.rpc.tls import TlsFiles
@@ -30,6 +34,9 @@ COMMIT_SECONDS = 5.0
 SWITCH_SECONDS = 0.0005
 # Calls under way at SIGTERM get this long to end.
 DRAIN_SECONDS = 10.0
+# And what is not durable by then gets so long to become so.
+FLUSH_SECONDS = 10.0
+EXIT_LOST = 6  # as for everything that was unavailable
 
 
 async def serve(settings: Settings) -> int:
@@ -51,14 +58,21 @@ async def serve(settings: Settings) -> int:
         rpc.check_tls(tls)
     store = open_store(settings.database)
     registry = Registry()
-    journal = Journal(store, registry, shape_of, now=time.time)
+    limits = Limits(
+        buffered_rows=settings.buffered_decisions,
+        buffered_bytes=settings.buffered_megabytes * 2**20,
+    )
+    replica = settings.replica or f"{socket.gethostname()}-{os.getpid()}"
+    journal = Journal(store, registry, shape_of, time.time, limits, replica)
+    lost = 0
     try:
         journal.load()
         journal.start(asyncio.get_running_loop())
         administrator = Administrator(registry, journal, COMMIT_SECONDS)
         health = rpc.Health()
+        degraded_after = settings.degraded_after_seconds if settings.degraded else None
         server, port = rpc.build_server(
-            Router(registry, journal, store, time.time, COMMIT_SECONDS),
+            Router(registry, journal, store, time.time, COMMIT_SECONDS, degraded_after),
             Recorder(journal, COMMIT_SECONDS),
             administrator,
             health=health,
@@ -68,10 +82,7 @@ async def serve(settings: Settings) -> int:
             with_reflection=True,
         )
         for config in settings.policies:
-            if config.name in registry.by_name:
-                log.warning("policy %r exists already and stays as it is", config.name)
-            else:
-                await administrator.create(config)
+            await _create_once(config, administrator, journal)
         _warm_up(registry)
         keep_out_of_collections()
         await rpc.start(server, health)
@@ -82,9 +93,21 @@ async def serve(settings: Settings) -> int:
         log.info("draining")
         await rpc.stop(server, health, DRAIN_SECONDS)
     finally:
-        await journal.close()
+        lost = await journal.close(FLUSH_SECONDS)
+        if lost:
+            log.error("%d decisions were answered and are lost: the database is away", lost)
         store.close()
-    return 0
+    return EXIT_LOST if lost else 0
+
+
+async def _create_once(
+    config: PolicyConfig, administrator: Administrator, journal: Journal
+) -> None:
+    try:
+        await administrator.create(config)
+    except PolicyExists:
+        log.warning("policy %r exists already and stays as it is", config.name)
+        await journal.reach(config.name, 1, COMMIT_SECONDS)  # another replica may have been quicker
 
 
 def shape_of(features: Features) -> Shape:

@@ -43,6 +43,10 @@ class Reader(Protocol):
         """The arm of the session's last decision, as a slot."""
         ...
 
+    def heads(self) -> dict[int, int]:
+        """The journal's last position of every policy that is not deleted, by its id."""
+        ...
+
     def last_clock(self, policy_id: int) -> float | None:
         """The clock of the policy's last decision."""
         ...
@@ -62,7 +66,8 @@ class Transaction(Protocol):
     def lock_head(self, policy_id: int) -> int:
         """The journal's last position; nobody else can append until this ends.
 
-        Raises PolicyNotFound if the policy has been deleted.
+        Raises PolicyNotFound if the policy has been deleted, and HeadLocked if somebody else
+        goes on holding it.
         """
         ...
 
@@ -118,6 +123,13 @@ class Store(Reader, Protocol):
 
     def write(self) -> AbstractContextManager[Transaction]:
         """One transaction. An error inside rolls everything back."""
+        ...
+
+    def abandon(self) -> None:
+        """Gives up every connection in use, because it hangs; what comes opens new ones.
+
+        Whoever waits on one of them gets StoreUnavailable, now or never.
+        """
         ...
 
     def close(self) -> None: ...

@@ -28,6 +28,11 @@ class Settings:
     tls_client_ca  PEM file: only clients with a certificate that it signed get in
     insecure       listen without TLS where other machines can reach it
     log_level      debug, info, warning or error
+    replica        what this process is called among others on the same database; empty: host
+                   name and process id
+    degraded       answer from memory while the database is away; false: UNAVAILABLE
+    degraded_after_seconds   how long `Route` waits for a commit before it does
+    buffered_decisions, buffered_megabytes   how many it keeps until they can be written
     policies       created at the start if their names are not there yet
 
     Raises InvalidField for what contradicts itself, or would serve in the clear unasked.
@@ -40,6 +45,11 @@ class Settings:
     tls_client_ca: str = ""
     insecure: bool = False
     log_level: str = "info"
+    replica: str = ""
+    degraded: bool = True
+    degraded_after_seconds: float = 0.5
+    buffered_decisions: int = 10_000
+    buffered_megabytes: int = 64
     policies: tuple[PolicyConfig, ...] = ()
 
     def __post_init__(self) -> None:
@@ -51,6 +61,9 @@ class Settings:
             raise InvalidField(
                 "log_level", f"must be one of {', '.join(LOG_LEVELS)}, got {self.log_level!r}"
             )
+        _check_range("degraded_after_seconds", self.degraded_after_seconds, 0.01, 60)
+        _check_range("buffered_decisions", self.buffered_decisions, 0, 10_000_000)
+        _check_range("buffered_megabytes", self.buffered_megabytes, 0, 100_000)
         if not _is_local(self.listen) and not self.tls_cert and not self.insecure:
             raise InvalidField(
                 "listen",
@@ -80,7 +93,7 @@ class Settings:
 
 
 def _readers() -> dict[str, Callable[[str, str], Any]]:
-    kinds = {bool: _flag, str: _text}
+    kinds = {bool: _flag, str: _text, int: _whole, float: _number}
     return {each.name: kinds[each.type] for each in fields(Settings) if each.type in kinds}
 
 
@@ -93,6 +106,25 @@ def _flag(variable: str, text: str) -> bool:
     if text.lower() not in _YES + _NO:
         raise InvalidField(variable, f"must be true or false, got {text!r}")
     return text.lower() in _YES
+
+
+def _whole(variable: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidField(variable, f"must be a whole number, got {text!r}") from None
+
+
+def _number(variable: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidField(variable, f"must be a number, got {text!r}") from None
+
+
+def _check_range(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise InvalidField(name, f"must be from {least:g} to {most:,g}, got {value:g}")
 
 
 def _is_local(listen: str) -> bool:

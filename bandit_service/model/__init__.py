@@ -39,7 +39,9 @@ from bandit_service.model.views import (
     ArmExplanation,
     ArmStatistics,
     Explanation,
+    Freshness,
     PolicyView,
+    ReplicaHealth,
     StateView,
     StoredPolicy,
 )
@@ -54,6 +56,7 @@ from bandit_service.model.words import (
     Mode,
     PreferenceLearning,
     Source,
+    WhenUnlogged,
 )
 
 __all__ = [
@@ -74,6 +77,7 @@ __all__ = [
     "Features",
     "FeedbackEvent",
     "Forgetting",
+    "Freshness",
     "JournalEntry",
     "Kind",
     "Learned",
@@ -89,6 +93,7 @@ __all__ = [
     "Query",
     "Recorded",
     "RecordedFeedback",
+    "ReplicaHealth",
     "RevisionEvent",
     "Routed",
     "Source",
@@ -99,4 +104,5 @@ __all__ = [
     "Usage",
     "UsageLesson",
     "VectorFeatures",
+    "WhenUnlogged",
 ]

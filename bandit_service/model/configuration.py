@@ -4,7 +4,15 @@ from typing import Any
 
 import msgspec
 
-from bandit_service.model.words import ArmState, Clock, Modality, Mode, PreferenceLearning, Source
+from bandit_service.model.words import (
+    ArmState,
+    Clock,
+    Modality,
+    Mode,
+    PreferenceLearning,
+    Source,
+    WhenUnlogged,
+)
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -83,3 +91,4 @@ class PolicyConfig(Config, frozen=True):
     sticky_sessions: bool = True
     quality_sources: tuple[Source, ...] = tuple(Source)
     preference_learning: PreferenceLearning = PreferenceLearning.IGNORE
+    when_unlogged: WhenUnlogged = WhenUnlogged.REJECT

@@ -61,6 +61,13 @@ class PreferenceLearning(StrEnum):
     AS_QUALITY = "as_quality"
 
 
+class WhenUnlogged(StrEnum):
+    """What is answered once no more decisions can be kept for the log."""
+
+    REJECT = "reject"
+    FALLBACK = "fallback"
+
+
 class ArmState(StrEnum):
     """Where an arm is in its life."""
 

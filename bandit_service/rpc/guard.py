@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from bandit_service.errors import InvalidField
+from bandit_service.rpc.deadline import begin
 from bandit_service.rpc.status import EXPECTED, incident_status, status_of, to_grpc
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def _guard(
                 request = parse(raw)
             except DecodeError:
                 raise InvalidField("request", f"is no {method.input_type.full_name}") from None
+            begin(context.time_remaining())
             return (await handle(request)).SerializeToString()
         except EXPECTED as error:
             status = status_of(error)

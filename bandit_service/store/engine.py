@@ -19,7 +19,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from bandit_service.errors import DamagedDatabase, InvalidField, StoreUnavailable
 
 WAIT_SECONDS = 5  # for a lock of somebody else, for a connection of the pool
+HEAD_WAIT_SECONDS = 0.3  # for the journal of a policy, which others write as well
 CONNECT_SECONDS = 2
+LOCK_NOT_AVAILABLE = "55P03"
 
 # What a connection of Postgres waits for at most. A replica that is stopped while it holds
 # a head's lock loses the lock with its session, so the others go on.

@@ -14,13 +14,12 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bandit_service.errors import DamagedDatabase, ForeignDatabase, NewerSchema, OlderSchema
-from bandit_service.store.engine import answering, is_sqlite, where
+from bandit_service.store.engine import LOCK_NOT_AVAILABLE, answering, is_sqlite, where
 from bandit_service.store.tables import metadata
 
 # Not alembic's own name for it: another program's alembic is not ours.
 VERSION_TABLE = "bandit_schema"
 MIGRATION_LOCK = 0x62616E646974  # "bandit", for Postgres: one migrator at a time
-LOCK_NOT_AVAILABLE = "55P03"
 ATTEMPTS = 5
 SQLITE_BEGINS = b"SQLite format 3\0"
 
