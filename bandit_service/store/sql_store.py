@@ -239,33 +239,23 @@ class SqlStore:
             with self.write() as transaction:
                 transaction.add_decisions(decisions)
             return
-        writers = self._writers
-        with writers.lock, answering():
-            try:
-                columns = rows.decision_columns(decisions)
-                _add_decisions.insert_at_once(writers.for_statements(), columns)
-            except BaseException:
-                writers.drop()
-                raise
+        with self._writing() as writers:
+            columns = rows.decision_columns(decisions)
+            _add_decisions.insert_at_once(writers.for_statements(), columns)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        writers = self._writers
-        with writers.lock, answering():
-            try:
-                connection = writers.for_transactions()
-                with connection.begin():
-                    yield SqlTransaction(connection, self._queries)
-            except BanditError:
-                raise  # refused in good order: the connection is as good as before
-            except BaseException:
-                writers.drop()
-                raise
+        with self._writing() as writers:
+            connection = writers.for_transactions()
+            with connection.begin():
+                yield SqlTransaction(connection, self._queries)
 
     def abandon(self) -> None:
-        self._writers = Writers(self._engine)  # the lock of the others may never be given back
+        abandoned, self._writers = self._writers, Writers(self._engine)
         self._lines.break_off()
-        self._engine.dispose(close=False)
+        if abandoned.lock.acquire(blocking=False):  # else whoever has it drops them, now or never
+            abandoned.drop()
+        self._engine.dispose()
 
     def close(self) -> None:
         if not self._writers.lock.acquire(timeout=WAIT_SECONDS):
@@ -273,6 +263,21 @@ class SqlStore:
             return
         self._writers.drop()
         self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Writers]:
+        writers = self._writers
+        with writers.lock, answering():
+            try:
+                yield writers
+            except BanditError:
+                raise  # refused in good order: the connection is as good as before
+            except BaseException:
+                writers.drop()
+                raise
+            finally:
+                if writers is not self._writers:  # abandoned meanwhile
+                    writers.drop()
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
