@@ -175,8 +175,8 @@ class Journal:
 
         Returns how many decisions were answered and could not be made durable: they are lost.
         """
-        if self._loop is None:  # it never began
-            return 0
+        if self._loop is None or self._hearing.present is None:  # it never began, or has ended
+            return len(self.backlog)
         self._closing = True
         until = self._loop.time() + seconds
         await self.backlog.emptied(seconds)

@@ -189,9 +189,10 @@ def test_a_server_that_stops_during_an_outage_says_what_is_lost(
     assert "7 decisions were answered and are lost" in errors
 
 
-def test_a_second_server_on_the_same_port_fails_loudly(store_url: str, policy: str) -> None:
-    with a_server(store_url, "--policy", policy) as server:
+def test_a_second_server_on_the_same_port_fails_loudly(tmp_path: Path, policy: str) -> None:
+    url = f"sqlite:///{tmp_path}/test.db"
+    with a_server(url, "--policy", policy) as server:
         with pytest.raises(RuntimeError, match="it is in use"):
-            Server(store_url, "--listen", server.address)
+            Server(url, "--listen", server.address)
         with asking(server) as client:
             assert client.route(vector=QUERY).arm

@@ -26,9 +26,7 @@ class Writers:
             connection = self._engine.connect().execution_options(write=True)
             if not is_sqlite(connection):
                 # One policy's journal may not hold all the others up.
-                wait = f"SET lock_timeout = {round(1000 * HEAD_WAIT_SECONDS)}"
-                connection.exec_driver_sql(wait)
-                connection.commit()
+                _limit(connection)
             self._transactions = connection
         return self._transactions
 
@@ -59,14 +57,17 @@ class Lines:
     def __init__(self, engine: Engine) -> None:
         self._lock = Lock()
         self._made: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._broken: weakref.WeakSet[Any] = weakref.WeakSet()
         if not is_sqlite(engine):
             # Before all else: what is said on a new connection first can hang as well.
             event.listen(engine, "connect", self._add, insert=True)
+            event.listen(engine, "checkin", self._refuse_broken)
 
     def break_off(self) -> None:
         """Whoever waits on one of them gets an error, as soon as the system lets it."""
         with self._lock:
             made, self._made = list(self._made), weakref.WeakSet()
+            self._broken.update(made)
         for connection in made:
             with suppress(Exception):  # it may be closing just now, by itself
                 _break_off(connection)
@@ -74,6 +75,24 @@ class Lines:
     def _add(self, connection: Any, _record: object) -> None:
         with self._lock:
             self._made.add(connection)
+
+    def _refuse_broken(self, connection: Any, record: Any) -> None:
+        """It is not for the pool any more, even if it has not noticed."""
+        with self._lock:
+            is_broken = connection in self._broken
+        if is_broken:
+            record.invalidate()
+
+
+def _limit(connection: Connection) -> None:
+    try:
+        wait = f"SET lock_timeout = {round(1000 * HEAD_WAIT_SECONDS)}"
+        connection.exec_driver_sql(wait)
+        connection.commit()
+    except BaseException:
+        connection.invalidate()
+        connection.close()
+        raise
 
 
 def _break_off(connection: Any) -> None:

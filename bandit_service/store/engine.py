@@ -135,6 +135,10 @@ def _postgres(url: URL) -> Engine:
 
 
 def _limit(connection: Any, _record: object) -> None:
-    connection.autocommit = True
-    connection.execute(_POSTGRES_LIMITS)
-    connection.autocommit = False
+    try:
+        connection.autocommit = True
+        connection.execute(_POSTGRES_LIMITS)
+        connection.autocommit = False
+    except BaseException:
+        connection.close()  # it never gets into the pool, so nobody else would
+        raise
