@@ -118,7 +118,7 @@ def test_a_server_that_is_told_to_stop_loses_nothing(store_url: str, policy: str
     async def ended_amid_traffic(server: Server) -> tuple[int, str]:
         done = asyncio.Event()
         users = [asyncio.create_task(traffic(server, told, done)) for _ in range(8)]
-        while len(told) < 100:
+        while len(told) < 100:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         server._process.send_signal(signal.SIGTERM)
         server._process.send_signal(signal.SIGTERM)  # an impatient supervisor
