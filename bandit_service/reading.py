@@ -18,10 +18,11 @@ Answer = Routed | BanditError
 class Call:
     """Queries that came together and are answered together.
 
-    `until`, by the event loop's clock, is when an answer has to be out.
+    `until`, by the event loop's clock, is when an answer has to be out; `is_hurried` says that
+    the caller's own deadline wants it so soon.
     """
 
-    __slots__ = ("answers", "future", "missing", "queries", "until")
+    __slots__ = ("answers", "future", "is_hurried", "missing", "queries", "until")
 
     def __init__(
         self, queries: Sequence[Query], future: "asyncio.Future[list[Answer]]", until: float
@@ -29,6 +30,7 @@ class Call:
         self.queries = queries
         self.future = future
         self.until = until
+        self.is_hurried = False
         self.answers: list[Answer | None] = [None] * len(queries)
         self.missing = len(queries)
 

@@ -89,6 +89,7 @@ class Router:
         loop = asyncio.get_running_loop()
         patience = self._storing.patience(self._timeout, left)
         call = Call(queries, loop.create_future(), loop.time() + patience)
+        call.is_hurried = patience < self._storing.patience(self._timeout, None)
         if any(query.min_position for query in queries):
             arrived = loop.time()
             await self._reach_positions(call, left)

@@ -113,7 +113,6 @@ class _Waiting:
         self._loop = asyncio.get_running_loop()
         self._job = DecisionJob([decision for _, decision in decided], self._done, self._failed)
         self._timer: asyncio.TimerHandle | None = None
-        self._began = self._loop.time()
 
     def submit(self) -> None:
         self._wait()
@@ -135,7 +134,7 @@ class _Waiting:
         if limit is None:
             self._tell(due, StoreUnavailable())
         else:
-            if now - self._began >= limit - _SOON:
+            if not all(item.call.is_hurried for item, _ in due):
                 self._storing.journal.following.could_not_write()
             self._storing.degrade(self._engine, due)
         if self._open:
