@@ -120,6 +120,11 @@ class Journal:
         if self._queue.withdraw(job):
             self._hearing.is_news(job)
 
+    def stalled_seconds(self) -> float:
+        """How long the writer has been waiting for the database; 0 while it does not."""
+        began = self._hearing.present.busy_since if self._hearing.present else None
+        return 0.0 if began is None else time.monotonic() - began
+
     def rows_under_way(self) -> int:
         """Rows that have been queued and not been answered yet."""
         return self._hearing.rows_under_way
@@ -210,9 +215,8 @@ class Journal:
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Gives a writer up that has hung for too long."""
-        writer, patience = self._hearing.present, self._limits.stuck_seconds
-        began = writer.busy_since if writer is not None else None
-        if began is not None and time.monotonic() - began > patience:
+        patience = self._limits.stuck_seconds
+        if self.stalled_seconds() > patience:
             log.error("the database has kept the writer waiting for too long: another one begins")
             self._give_up_writer()
             self._begin(unsure=True)

@@ -94,7 +94,9 @@ class Router:
             arrived = loop.time()
             await self._reach_positions(call, left)
             rest = None if left is None else max(0.0, left - (loop.time() - arrived))
-            call.until = loop.time() + self._storing.patience(self._timeout, rest)
+            patience = self._storing.patience(self._timeout, rest)
+            call.until = loop.time() + patience
+            call.is_hurried |= patience < self._storing.patience(self._timeout, None)
         self._waiting.add(call, len(queries))
         return await call.future
 

@@ -134,8 +134,10 @@ class _Waiting:
         if limit is None:
             self._tell(due, StoreUnavailable())
         else:
-            if not all(item.call.is_hurried for item, _ in due):
-                self._storing.journal.following.could_not_write()
+            journal = self._storing.journal
+            waited = not all(item.call.is_hurried for item, _ in due)
+            if waited or journal.stalled_seconds() >= limit:
+                journal.following.could_not_write()
             self._storing.degrade(self._engine, due)
         if self._open:
             self._wait()
