@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -12,13 +14,14 @@ from bandit_service import __version__
 from bandit_service.administration import Administrator
 from bandit_service.configuration import Shape, check
 from bandit_service.engine import Registry
-from bandit_service.errors import RefusedByDatabase, StoreUnavailable
+from bandit_service.errors import PolicyExists, RefusedByDatabase, StoreUnavailable
 from bandit_service.features import features_of
 from bandit_service.feedback import Recorder
+from bandit_service.following import Limits
 from bandit_service.journal import MOST_WAITING, Journal
 from bandit_service.logs import of_the_loop, write_logs
 from bandit_service.metrics import Metrics
-from bandit_service.model import Features
+from bandit_service.model import Features, PolicyConfig
 from bandit_service.ports import Store
 from bandit_service.routing import Router
 from bandit_service.rpc import server as rpc
@@ -36,6 +39,9 @@ COMMIT_SECONDS = 5.0
 SWITCH_SECONDS = 0.0005
 # Calls under way at SIGTERM get this long to end.
 DRAIN_SECONDS = 10.0
+# And what is not durable by then gets so long to become so.
+FLUSH_SECONDS = 10.0
+EXIT_LOST = 6  # as for everything that was unavailable
 
 
 async def serve(settings: Settings) -> int:
@@ -59,16 +65,29 @@ async def serve(settings: Settings) -> int:
     metrics = Metrics(registry, settings.metrics_listen) if settings.metrics_listen else None
     store = open_store(settings.database, settings.partition_days)
     _make_partitions(store)
-    journal = Journal(
-        store, registry, shape_of, now=time.time, watch=metrics.writer if metrics else UNWATCHED
+    limits = Limits(
+        buffered_rows=settings.buffered_decisions,
+        buffered_bytes=settings.buffered_megabytes * 2**20,
     )
+    replica = settings.replica or f"{socket.gethostname()}-{os.getpid()}"
+    journal = Journal(
+        store,
+        registry,
+        shape_of,
+        time.time,
+        limits,
+        replica,
+        watch=metrics.writer if metrics else UNWATCHED,
+    )
+    lost = 0
     try:
         journal.load()
         journal.start(loop)
         administrator = Administrator(registry, journal, COMMIT_SECONDS)
         health = rpc.Health()
+        degraded_after = settings.degraded_after_seconds if settings.degraded else None
         server, port = rpc.build_server(
-            Router(registry, journal, store, time.time, COMMIT_SECONDS),
+            Router(registry, journal, store, time.time, COMMIT_SECONDS, degraded_after),
             Recorder(journal, COMMIT_SECONDS),
             administrator,
             health=health,
@@ -79,11 +98,7 @@ async def serve(settings: Settings) -> int:
             watch=metrics.calls if metrics else UNWATCHED,
         )
         for config in settings.policies:
-            if config.name in registry.by_name:
-                named = {"policy": config.name}
-                log.warning("a policy exists already and stays as it is", extra=named)
-            else:
-                await administrator.create(config)
+            await _create_once(config, administrator, journal)
         _warm_up(registry)
         if metrics:
             _watch(metrics, journal)
@@ -99,11 +114,23 @@ async def serve(settings: Settings) -> int:
         log.info("draining")
         await rpc.stop(server, health, DRAIN_SECONDS)
     finally:
-        await journal.close()
+        lost = await journal.close(FLUSH_SECONDS)
+        if lost:
+            log.error("%d decisions were answered and are lost: the database is away", lost)
         store.close()
         if metrics:
             metrics.stop()
-    return 0
+    return EXIT_LOST if lost else 0
+
+
+async def _create_once(
+    config: PolicyConfig, administrator: Administrator, journal: Journal
+) -> None:
+    try:
+        await administrator.create(config)
+    except PolicyExists:
+        log.warning("a policy exists already and stays as it is", extra={"policy": config.name})
+        await journal.reach(config.name, 1, COMMIT_SECONDS)  # another replica may have been quicker
 
 
 def _watch(metrics: Metrics, journal: Journal) -> None:

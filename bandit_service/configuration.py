@@ -28,6 +28,7 @@ from bandit_service.model import (
     Mode,
     PolicyConfig,
     PreferenceLearning,
+    WhenUnlogged,
 )
 
 MOST_ARMS = 256
@@ -112,8 +113,7 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
     _check_features(config.features)
     _check_arms(config)
     _check_numbers(config)
-    if config.mode is Mode.OBSERVE or config.default_arm:
-        _check_default_arm(config)
+    _check_default_arm(config)
     shape = shape_of(config.features)
     if len(config.arms) * shape.dim**2 > MOST_NUMBERS:
         raise InvalidField(
@@ -300,6 +300,9 @@ def _check_pairs(config: PolicyConfig, policy: policies.Policy[Any]) -> None:
 def _check_default_arm(config: PolicyConfig) -> None:
     active = [arm.name for arm in config.arms if arm.state is ArmState.ACTIVE]
     if not config.default_arm:
-        raise InvalidField("default_arm", "required in observe mode")
-    if config.default_arm not in active:
+        if config.mode is Mode.OBSERVE:
+            raise InvalidField("default_arm", "required in observe mode")
+        if config.when_unlogged is WhenUnlogged.FALLBACK:
+            raise InvalidField("default_arm", "required by the fallback of when_unlogged")
+    elif config.default_arm not in active:
         raise InvalidField("default_arm", f"{config.default_arm!r} is not an active arm")

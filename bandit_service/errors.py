@@ -4,16 +4,19 @@ BanditError
 ├── BadInput            InvalidField, WrongContext, BadTable
 ├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound, ArmNotMetered, CallNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
-├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, DecisionExpired, NoMeter
+├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, DecisionExpired,
+│                       AheadOfJournal, NoMeter
 ├── Stale               StaleEtag
 ├── Exhausted           Overloaded, TooManyCalls
-├── Unavailable         StoreUnavailable, Draining
+├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, BufferFull, Draining
 └── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
                         RefusedByDatabase, BrokenJournal
 
 The sentence is written in the class: what, which one, and what was wanted or kept.
 The caller never builds one, and it names nothing inside (no table, no class).
 """
+
+from typing import Any
 
 
 class BanditError(Exception):
@@ -22,6 +25,16 @@ class BanditError(Exception):
     def __init__(self, message: str, **facts: object) -> None:
         super().__init__(message)
         self.facts = {name: str(fact) for name, fact in facts.items()}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and travels between processes, whatever its class takes to be made."""
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[BanditError], args: tuple[str], rest: dict[str, Any]) -> BanditError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(rest)
+    return error
 
 
 class BadInput(BanditError):
@@ -154,6 +167,19 @@ class DecisionExpired(FailedPrecondition):
         )
 
 
+class AheadOfJournal(FailedPrecondition):
+    """To wait would be in vain: positions that were ever told are in the journal."""
+
+    def __init__(self, policy: str, wanted: int, head: int) -> None:
+        super().__init__(
+            f"the journal of policy {policy!r} ends at position {head}, before the wanted "
+            f"{wanted}; give a position that feedback on this policy was answered with",
+            policy=policy,
+            wanted=wanted,
+            head=head,
+        )
+
+
 class Stale(BanditError):
     """Somebody else was quicker."""
 
@@ -188,6 +214,37 @@ class Unavailable(BanditError):
 class StoreUnavailable(Unavailable):
     def __init__(self) -> None:
         super().__init__("the database did not answer; the outcome is unknown, send it again")
+
+
+class HeadLocked(StoreUnavailable):
+    """Somebody else held a policy's journal for too long; nothing was written."""
+
+    def __init__(self, policy_id: int) -> None:
+        BanditError.__init__(
+            self,
+            "the policy's journal is held by somebody else; nothing was written, send it again",
+        )
+        self.policy_id = policy_id
+
+
+class NotCaughtUp(Unavailable):
+    def __init__(self, policy: str, wanted: int, applied: int) -> None:
+        super().__init__(
+            f"this replica has policy {policy!r} at position {applied}, and could not read on to "
+            f"the wanted {wanted} in time; send it again, or to another replica",
+            policy=policy,
+            wanted=wanted,
+            applied=applied,
+        )
+
+
+class BufferFull(Unavailable):
+    def __init__(self, waiting: int) -> None:
+        super().__init__(
+            f"the database does not answer, and {waiting} decisions wait for it already; "
+            "send it again later",
+            waiting=waiting,
+        )
 
 
 class Draining(Unavailable):

@@ -48,6 +48,10 @@ class Reader(Protocol):
         moment."""
         ...
 
+    def heads(self) -> dict[int, int]:
+        """The journal's last position of every policy that is not deleted, by its id."""
+        ...
+
     def last_clock(self, policy_id: int) -> float | None:
         """The clock of the policy's last decision."""
         ...
@@ -71,7 +75,8 @@ class Transaction(Protocol):
     def lock_head(self, policy_id: int) -> int:
         """The journal's last position; nobody else can append until this ends.
 
-        Raises PolicyNotFound if the policy has been deleted.
+        Raises PolicyNotFound if the policy has been deleted, and HeadLocked if somebody else
+        goes on holding it.
         """
         ...
 
@@ -141,6 +146,13 @@ class Store(Reader, Protocol):
         """Lets go what the limits allow, in steps that hold nobody up; says what it was.
 
         A dry run only looks. Raises as `make_partitions`.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Gives up every connection in use, because it hangs; what comes opens new ones.
+
+        Whoever waits on one of them gets StoreUnavailable, now or never.
         """
         ...
 

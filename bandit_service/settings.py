@@ -35,6 +35,11 @@ class Settings:
     partition_days  days of decisions in one table of Postgres
     keep_decisions_days  days after which decisions, and what came of them, may be dropped; 0: never
     keep_journal_days  the same for feedback that every kept checkpoint holds
+    replica        what this process is called among others on the same database; empty: host
+                   name and process id
+    degraded       answer from memory while the database is away; false: UNAVAILABLE
+    degraded_after_seconds   how long `Route` waits for a commit before it does
+    buffered_decisions, buffered_megabytes   how many it keeps until they can be written
     policies       created at the start if their names are not there yet
 
     Raises InvalidField for what contradicts itself, or would serve in the clear unasked.
@@ -52,6 +57,11 @@ class Settings:
     partition_days: int = 7
     keep_decisions_days: int = 0
     keep_journal_days: int = 0
+    replica: str = ""
+    degraded: bool = True
+    degraded_after_seconds: float = 0.5
+    buffered_decisions: int = 10_000
+    buffered_megabytes: int = 64
     policies: tuple[PolicyConfig, ...] = ()
 
     def __post_init__(self) -> None:
@@ -72,6 +82,9 @@ class Settings:
         for name in ("keep_decisions_days", "keep_journal_days"):
             if not 0 <= getattr(self, name) <= _MOST_DAYS:
                 raise InvalidField(name, f"must be from 0, which is for ever, to {_MOST_DAYS}")
+        _check_range("degraded_after_seconds", self.degraded_after_seconds, 0.01, 60)
+        _check_range("buffered_decisions", self.buffered_decisions, 0, 10_000_000)
+        _check_range("buffered_megabytes", self.buffered_megabytes, 0, 100_000)
         if not _is_local(self.listen) and not self.tls_cert and not self.insecure:
             raise InvalidField(
                 "listen",
@@ -111,7 +124,7 @@ class Settings:
 
 
 def _readers() -> dict[str, Callable[[str, str], Any]]:
-    kinds = {bool: _flag, int: _whole, str: _text}
+    kinds = {bool: _flag, int: _whole, float: _number, str: _text}
     return {each.name: kinds[each.type] for each in fields(Settings) if each.type in kinds}
 
 
@@ -130,6 +143,18 @@ def _flag(variable: str, text: str) -> bool:
     if text.lower() not in _YES + _NO:
         raise InvalidField(variable, f"must be true or false, got {text!r}")
     return text.lower() in _YES
+
+
+def _number(variable: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidField(variable, f"must be a number, got {text!r}") from None
+
+
+def _check_range(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise InvalidField(name, f"must be from {least:g} to {most:,g}, got {value:g}")
 
 
 def _is_local(listen: str, field: str = "listen") -> bool:

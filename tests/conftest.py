@@ -21,6 +21,7 @@ def _patience_with_locks() -> Iterator[None]:
     """On a busy machine the others may hold them for long, and SQLite's have no queue."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bandit_service.store.engine.WAIT_SECONDS", PATIENCE)
+        patch.setattr("bandit_service.store.connections.HEAD_WAIT_SECONDS", PATIENCE)
         yield
 
 

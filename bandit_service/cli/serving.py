@@ -35,6 +35,25 @@ def serve(
     log_format: Annotated[
         str | None, typer.Option(help="json or text. [default: text on a terminal, else json]")
     ] = None,
+    replica: Annotated[
+        str | None, typer.Option(help="Its name among replicas. [default: host and process id]")
+    ] = None,
+    degraded: Annotated[
+        bool | None,
+        typer.Option(
+            "--degraded/--no-degraded",
+            help="Route from memory while the database is away. [default: degraded]",
+        ),
+    ] = None,
+    degraded_after_seconds: Annotated[
+        float | None, typer.Option(help="How long to wait for it first. [default: 0.5]")
+    ] = None,
+    buffered_decisions: Annotated[
+        int | None, typer.Option(help="Most that are kept for it. [default: 10000]")
+    ] = None,
+    buffered_megabytes: Annotated[
+        int | None, typer.Option(help="Most memory that they take. [default: 64]")
+    ] = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -56,6 +75,11 @@ def serve(
         metrics_listen=metrics_listen,
         log_level=log_level,
         log_format=log_format,
+        replica=replica,
+        degraded=degraded,
+        degraded_after_seconds=degraded_after_seconds,
+        buffered_decisions=buffered_decisions,
+        buffered_megabytes=buffered_megabytes,
         policies=tuple(read_policy(path) for path in policy or ()),
     )
     raise typer.Exit(_run(settings))

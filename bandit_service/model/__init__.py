@@ -48,7 +48,9 @@ from bandit_service.model.views import (
     ArmExplanation,
     ArmStatistics,
     Explanation,
+    Freshness,
     PolicyView,
+    ReplicaHealth,
     StateView,
     StoredPolicy,
 )
@@ -63,6 +65,7 @@ from bandit_service.model.words import (
     Mode,
     PreferenceLearning,
     Source,
+    WhenUnlogged,
 )
 
 __all__ = [
@@ -87,6 +90,7 @@ __all__ = [
     "Features",
     "FeedbackEvent",
     "Forgetting",
+    "Freshness",
     "JournalEntry",
     "Kind",
     "Learned",
@@ -105,6 +109,7 @@ __all__ = [
     "Recorded",
     "RecordedEnergy",
     "RecordedFeedback",
+    "ReplicaHealth",
     "RevisionEvent",
     "Routed",
     "Source",
@@ -115,6 +120,7 @@ __all__ = [
     "Usage",
     "UsageLesson",
     "VectorFeatures",
+    "WhenUnlogged",
     "moment_of",
     "smallest_id",
 ]

@@ -4,7 +4,15 @@ from typing import Any
 
 import msgspec
 
-from bandit_service.model.words import ArmState, Clock, Modality, Mode, PreferenceLearning, Source
+from bandit_service.model.words import (
+    ArmState,
+    Clock,
+    Modality,
+    Mode,
+    PreferenceLearning,
+    Source,
+    WhenUnlogged,
+)
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -87,3 +95,4 @@ class PolicyConfig(Config, frozen=True):
     quality_sources: tuple[Source, ...] = tuple(Source)
     preference_learning: PreferenceLearning = PreferenceLearning.IGNORE
     feedback_horizon: float = 30 * 86_400.0
+    when_unlogged: WhenUnlogged = WhenUnlogged.REJECT

@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from bandit_service.errors import InvalidField
 from bandit_service.logs import story
+from bandit_service.rpc.deadline import begin
 from bandit_service.rpc.status import EXPECTED, incident_status, name_of, status_of, to_grpc
 from bandit_service.watching import CallEnded, CallWatch
 
@@ -61,6 +62,7 @@ def _guard(
                 request = parse(raw)
             except DecodeError:
                 raise InvalidField("request", f"is no {method.input_type.full_name}") from None
+            begin(context.time_remaining())
             reply = (await handle(request)).SerializeToString()
         except EXPECTED as error:
             status = status_of(error)

@@ -26,7 +26,9 @@ from bandit_service.errors import (
 )
 
 WAIT_SECONDS = 5  # for a lock of somebody else, for a connection of the pool
+HEAD_WAIT_SECONDS = 0.3  # for the journal of a policy, which others write as well
 CONNECT_SECONDS = 2
+LOCK_NOT_AVAILABLE = "55P03"
 
 # What a connection of Postgres waits for at most. A replica that is stopped while it holds
 # a head's lock loses the lock with its session, so the others go on.
@@ -199,6 +201,10 @@ def _postgres(url: URL) -> Engine:
 
 
 def _limit(connection: Any, _record: object) -> None:
-    connection.autocommit = True
-    connection.execute(_POSTGRES_LIMITS)
-    connection.autocommit = False
+    try:
+        connection.autocommit = True
+        connection.execute(_POSTGRES_LIMITS)
+        connection.autocommit = False
+    except BaseException:
+        connection.close()  # it never gets into the pool, so nobody else would
+        raise

@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
-from threading import Lock
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 
-from bandit_service.errors import BanditError, PolicyExists, PolicyNotFound
+from bandit_service.errors import BanditError, HeadLocked, PolicyExists, PolicyNotFound
 from bandit_service.model import (
     Decision,
     JournalEntry,
@@ -25,7 +25,14 @@ from bandit_service.model import (
 from bandit_service.ports import Transaction
 from bandit_service.store import partitions, pruning, rows
 from bandit_service.store.bulk import AT_ONCE, Bulk
-from bandit_service.store.engine import answering, is_sqlite, telling
+from bandit_service.store.connections import Lines, Writers
+from bandit_service.store.engine import (
+    LOCK_NOT_AVAILABLE,
+    WAIT_SECONDS,
+    answering,
+    is_sqlite,
+    telling,
+)
 from bandit_service.store.queries import Queries
 from bandit_service.store.tables import (
     decision,
@@ -52,8 +59,12 @@ _outcome_key = attrgetter(*_OUTCOME_KEY)
 _learned_key = attrgetter(*_LEARNED_KEY)
 
 # A decision has one id for ever, so one that is stored already is the same one, sent again
-# after a commit whose answer was lost.
-_add_decisions = Bulk(decision, "ON CONFLICT (id) DO NOTHING")
+# after a commit whose answer was lost. Whether it was answered by then is all that may be news.
+_add_decisions = Bulk(
+    decision,
+    "ON CONFLICT (id) DO UPDATE SET degraded = excluded.degraded "
+    "WHERE excluded.degraded AND NOT decision.degraded",
+)
 _claim_requests = Bulk(route_request, "ON CONFLICT (policy_id, request_id) DO NOTHING")
 _append_journal = Bulk(journal)
 _record_feedback = Bulk(recorded_feedback)
@@ -103,7 +114,12 @@ class SqlTransaction:
     def lock_head(self, policy_id: int) -> int:
         # A statement of its own: what is read after it sees all that was committed while
         # this one waited.
-        head = self._queries.lock_head(self._connection, policy_id)
+        try:
+            head = self._queries.lock_head(self._connection, policy_id)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", "") == LOCK_NOT_AVAILABLE:
+                raise HeadLocked(policy_id) from error
+            raise
         if head is None:
             raise PolicyNotFound(self._name_of(policy_id))
         self._heads[policy_id] = head
@@ -190,14 +206,12 @@ class SqlStore:
         self._engine = engine
         self._partition_days = partition_days
         self._queries = Queries(engine.dialect.name)
-        self._write_options = {"write": True}
         # A single read needs no BEGIN and COMMIT, each a journey to the server and back.
         self._reading = (
             engine if is_sqlite(engine) else engine.execution_options(isolation_level="AUTOCOMMIT")
         )
-        self._writing = Lock()
-        self._writer: Connection | None = None
-        self._logger: Connection | None = None  # every statement commits itself
+        self._writers = Writers(engine)
+        self._lines = Lines(engine)
 
     def policies(self) -> list[StoredPolicy]:
         with self._read() as connection:
@@ -226,6 +240,10 @@ class SqlStore:
             first_id = smallest_id(since)
             return self._queries.session_arm(connection, policy_id, session_hash, first_id)
 
+    def heads(self) -> dict[int, int]:
+        with self._read() as connection:
+            return self._queries.heads(connection)
+
     def last_clock(self, policy_id: int) -> float | None:
         # Of the last weeks, if there is any: whatever the time is, a later one is the last.
         recently = smallest_id(time.time() - RECENTLY)
@@ -244,29 +262,45 @@ class SqlStore:
             with self.write() as transaction:
                 transaction.add_decisions(decisions)
             return
-        with self._writing, answering():
-            try:
-                if self._logger is None:
-                    self._logger = self._engine.connect().execution_options(
-                        isolation_level="AUTOCOMMIT"
-                    )
-                _add_decisions.insert_at_once(self._logger, rows.decision_columns(decisions))
-            except BaseException:
-                self._drop_writers()
-                raise
+        with self._writing() as writers:
+            columns = rows.decision_columns(decisions)
+            _add_decisions.insert_at_once(writers.for_statements(), columns)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        with self._writing, answering():
+        with self._writing() as writers:
+            connection = writers.for_transactions()
+            with connection.begin():
+                yield SqlTransaction(connection, self._queries)
+
+    def abandon(self) -> None:
+        abandoned, self._writers = self._writers, Writers(self._engine)
+        self._lines.break_off()
+        if abandoned.lock.acquire(blocking=False):  # else whoever has it drops them, now or never
+            abandoned.drop()
+        self._engine.dispose()
+
+    def close(self) -> None:
+        if not self._writers.lock.acquire(timeout=WAIT_SECONDS):
+            self.abandon()
+            return
+        self._writers.drop()
+        self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Writers]:
+        writers = self._writers
+        with writers.lock, answering():
             try:
-                connection = self._open_writer()
-                with connection.begin():
-                    yield SqlTransaction(connection, self._queries)
+                yield writers
             except BanditError:
                 raise  # refused in good order: the connection is as good as before
             except BaseException:
-                self._drop_writers()
+                writers.drop()
                 raise
+            finally:
+                if writers is not self._writers:  # abandoned meanwhile
+                    writers.drop()
 
     def make_partitions(self, now: float) -> list[str]:
         if is_sqlite(self._engine):
@@ -278,25 +312,7 @@ class SqlStore:
         with telling(self._engine):
             return pruning.prune(self._engine, self._queries, limits, dry_run)
 
-    def close(self) -> None:
-        with self._writing:
-            self._drop_writers()
-            self._engine.dispose()
-
     @contextmanager
     def _read(self) -> Iterator[Connection]:
         with answering(), self._reading.connect() as connection:
             yield connection
-
-    def _open_writer(self) -> Connection:
-        if self._writer is None:
-            self._writer = self._engine.connect().execution_options(**self._write_options)
-        return self._writer
-
-    def _drop_writers(self) -> None:
-        """Closes connections for good: after an error nobody knows what state they are in."""
-        dropped = [one for one in (self._writer, self._logger) if one is not None]
-        self._writer = self._logger = None
-        for connection in dropped:
-            connection.invalidate()
-            connection.close()

@@ -7,6 +7,9 @@ import numpy as np
 from policies.policy import Array
 
 ARMS, DIM = 4, 3
+# Canonical arrays that say how the data came, besides what it is: chains of draws go on from where
+# they stood, so another order of the same data is another draw from the same posterior.
+MOVING = {"fgts_cdb": ("draws", "turn")}
 
 
 @dataclass(frozen=True)

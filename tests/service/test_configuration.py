@@ -20,6 +20,7 @@ from bandit_service.model import (
     Source,
     TextFeatures,
     VectorFeatures,
+    WhenUnlogged,
 )
 from tests.builders import a_config, arms, shape_of
 
@@ -217,3 +218,10 @@ def test_a_new_price_moves_what_is_expected_and_nothing_that_was_learned():
     means = [p.estimates(s, x).mean[0] for p, s in ((before, state), (after, taken_over))]
     assert means[0][1] > means[1][1] + 0.1
     np.testing.assert_array_equal(state.canonical()["sums"], taken_over.canonical()["sums"])
+
+
+def test_a_fallback_needs_an_arm_to_fall_back_to():
+    with pytest.raises(InvalidField, match="required by the fallback of when_unlogged"):
+        check(a_config(when_unlogged=WhenUnlogged.FALLBACK), shape_of)
+
+    check(a_config(when_unlogged=WhenUnlogged.FALLBACK, default_arm="small"), shape_of)

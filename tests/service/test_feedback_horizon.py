@@ -143,7 +143,7 @@ async def test_a_decision_that_was_pruned_is_expired_and_one_that_never_was_is_n
     await service.decide()  # the newest stays
     clock.now = NOW + 3 * DAY
     service.store.prune(Limits(decisions_before=NOW + DAY), False)
-    service.journal._recent.clear()  # what the writer still remembers
+    service.forget_decisions()  # what the writer still remembers
     (kept, stranger) = (service.store.decision(pruned), new_ids(1, NOW + 2 * DAY)[0])
     assert kept is None
 

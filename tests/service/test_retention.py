@@ -93,7 +93,7 @@ async def test_nothing_that_is_still_taken_feedback_on_is_ever_pruned(
         clock.now = NOW + day * DAY
         made.append((clock.now, await service.decide()))
         prune(service.store, Keep(decisions_days=1), clock.now, {})
-        service.journal._recent.clear()
+        service.forget_decisions()  # what the writer still remembers
 
     clock.now += DAY / 2
     kept = [one for at, one in made if clock.now - at <= 5 * DAY]

@@ -239,8 +239,8 @@ def full_file(store: SqlStore) -> Trouble:
 
     def set_to(most: int) -> None:
         pages["most"] = most
-        with store._writing:
-            store._drop_writers()
+        with store._writing() as writers:
+            writers.drop()
         store._engine.dispose()
 
     event.listen(store._engine, "connect", limit)

@@ -73,7 +73,7 @@ class RoutingServiceServicer(object):
         the same id with another payload fails with ALREADY_EXISTS.
         Fails with NOT_FOUND for an unknown policy, INVALID_ARGUMENT for a bad
         context, FAILED_PRECONDITION if no arm is eligible, and UNAVAILABLE if the
-        decision could not be made durable.
+        decision can neither be made durable nor be kept until it can (`degraded`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
