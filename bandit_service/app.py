@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 
 from bandit_service.administration import Administrator
+from bandit_service.checkpoints import Keeper, Seal, read_keys
 from bandit_service.configuration import Shape, check
 from bandit_service.engine import Registry
 from bandit_service.features import features_of
 from bandit_service.feedback import Recorder
+from bandit_service.jobs import Jobs
 from bandit_service.journal import Journal
 from bandit_service.model import Features
 from bandit_service.routing import Router
@@ -49,12 +51,22 @@ async def serve(settings: Settings) -> int:
     tls = _tls_files(settings)
     if tls is not None:
         rpc.check_tls(tls)
+    seal = Seal(read_keys(Path(settings.checkpoint_key)) if settings.checkpoint_key else ())
     store = open_store(settings.database)
     registry = Registry()
-    journal = Journal(store, registry, shape_of, now=time.time)
+    journal = Journal(store, registry, shape_of, now=time.time, seal=seal)
+    jobs = Jobs(
+        store,
+        registry,
+        Keeper(store.checkpoints, seal),
+        seconds=settings.checkpoint_seconds,
+        events=settings.checkpoint_events,
+    )
     try:
         journal.load()
         journal.start(asyncio.get_running_loop())
+        await journal.declare_fold(COMMIT_SECONDS)
+        jobs.start(journal.started_from)
         administrator = Administrator(registry, journal, COMMIT_SECONDS)
         health = rpc.Health()
         server, port = rpc.build_server(
@@ -83,6 +95,7 @@ async def serve(settings: Settings) -> int:
         await rpc.stop(server, health, DRAIN_SECONDS)
     finally:
         await journal.close()
+        await jobs.close()  # after the last feedback was folded in
         store.close()
     return 0
 

@@ -10,8 +10,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bandit_service.checkpoints import PAGE
 from bandit_service.configuration import Change, ShapeOf, check, restarts
-from bandit_service.engine import PolicyEngine, etag
+from bandit_service.engine import FOLD_VERSION, PolicyEngine, etag
 from bandit_service.errors import (
     BanditError,
     BrokenJournal,
@@ -36,7 +37,6 @@ from bandit_service.ports import Store
 Taken = dict[str, Decision]  # id of a decision left out -> the one that has its request id
 
 MOST_CACHED_DECISIONS = 20_000
-PAGE = 5_000  # entries read at once
 
 
 class Job:
@@ -97,12 +97,13 @@ class Known:
         self.position = engine.position if engine else 0
         self.revision = engine.revision if engine else 0
         self.terms: Terms | None = engine.terms() if engine else None
+        self.fold_version = engine.journal_fold_version if engine else 0
 
     def follow(self, entry: JournalEntry, shape_of: ShapeOf) -> None:
         event = entry.event
         self.position = entry.position
         if isinstance(event, RevisionEvent):
-            self.revision = event.revision
+            self.revision, self.fold_version = event.revision, event.fold_version
             version = shape_of(event.config.features).version
             self.terms = Terms(event.config, event.epoch, event.started_epoch, version)
 
@@ -216,7 +217,8 @@ class Batch:
         checked = check(config, self._shape_of)
         identity = self.tx.create_policy(config.name, secrets.token_bytes(32), self.now)
         self.created.append(identity)
-        self.append(identity.id, [JournalEntry(1, RevisionEvent(1, 0, 0, checked, self.now))])
+        first = RevisionEvent(1, 0, 0, checked, self.now, FOLD_VERSION)
+        self.append(identity.id, [JournalEntry(1, first)])
         return identity.id
 
     def revise(self, policy_id: int, given_etag: str, change: Change) -> bool:
@@ -234,9 +236,23 @@ class Batch:
         if new != old:
             epoch += afresh or new.forgetting != old.forgetting
             started = epoch if afresh else started
-            event = RevisionEvent(known.revision + 1, epoch, started, new, self.now)
-            self.append(policy_id, [JournalEntry(known.position + 1, event)])
+            self._append_revision(policy_id, known, epoch, started, new)
         return afresh
+
+    def declare_fold(self, policy_id: int) -> None:
+        """A revision that changes nothing but what the journal says of who folds it."""
+        known = self.head(policy_id)
+        assert known.terms is not None
+        if known.fold_version < FOLD_VERSION:  # no other replica was quicker
+            terms = known.terms
+            self._append_revision(policy_id, known, terms.epoch, terms.started_epoch, terms.config)
+
+    def _append_revision(
+        self, policy_id: int, known: Known, epoch: int, started: int, config: PolicyConfig
+    ) -> None:
+        revision = known.revision + 1
+        event = RevisionEvent(revision, epoch, started, config, self.now, FOLD_VERSION)
+        self.append(policy_id, [JournalEntry(known.position + 1, event)])
 
     def delete(self, policy_id: int, given_etag: str) -> None:
         self._check_etag(policy_id, self.head(policy_id), given_etag)

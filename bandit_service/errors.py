@@ -2,13 +2,14 @@
 
 BanditError
 ├── BadInput            InvalidField, WrongContext, BadTable
-├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound
+├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound, CheckpointNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
-├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed
-├── Stale               StaleEtag
+├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, LeaseHeld
+├── Stale               StaleEtag, LeaseLost
 ├── Exhausted           Overloaded
 ├── Unavailable         StoreUnavailable, Draining
-└── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase, BrokenJournal
+└── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase, BrokenJournal,
+                        BadCheckpoint
 
 The sentence is written in the class: what, which one, and what was wanted or kept.
 The caller never builds one, and it names nothing inside (no table, no class).
@@ -60,6 +61,16 @@ class DecisionNotFound(NotFound):
 class ArmNotFound(NotFound):
     def __init__(self, policy: str, arm: str) -> None:
         super().__init__(f"policy {policy!r} has no arm {arm!r}", policy=policy, arm=arm)
+
+
+class CheckpointNotFound(NotFound):
+    def __init__(self, policy: str, checkpoint: int) -> None:
+        super().__init__(
+            f"policy {policy!r} has no checkpoint {checkpoint}; "
+            "`bandit-service checkpoint list` shows those there are",
+            policy=policy,
+            checkpoint=checkpoint,
+        )
 
 
 class AlreadyExists(BanditError):
@@ -120,6 +131,16 @@ class ClockFixed(FailedPrecondition):
         )
 
 
+class LeaseHeld(FailedPrecondition):
+    def __init__(self, name: str, holder: str, seconds_left: float) -> None:
+        super().__init__(
+            f"{holder} holds the lease of {name!r} for another {seconds_left:.0f} s; stop it "
+            "first, or wait until its lease has run out",
+            lease=name,
+            holder=holder,
+        )
+
+
 class Stale(BanditError):
     """Somebody else was quicker."""
 
@@ -130,6 +151,15 @@ class StaleEtag(Stale):
             f"policy {policy!r} has changed: its etag is {current!r}, not {given!r}; read it again",
             policy=policy,
             etag=current,
+        )
+
+
+class LeaseLost(Stale):
+    def __init__(self, name: str, epoch: int) -> None:
+        super().__init__(
+            f"the lease of {name!r} has been taken over since epoch {epoch}; nothing was written",
+            lease=name,
+            epoch=epoch,
         )
 
 
@@ -200,3 +230,11 @@ class BrokenJournal(BadStore):
             policy=policy_id,
             position=position,
         )
+
+
+class BadCheckpoint(BadStore):
+    """Never loaded: an older checkpoint and a longer tail of the journal take its place."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the checkpoint cannot be used: {why}", why=why)
+        self.why = why

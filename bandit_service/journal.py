@@ -13,13 +13,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import msgspec
-
-from bandit_service.batch import PAGE, Batch, Job, Known, PolicyJob
+from bandit_service.batch import Batch, Job, Known, PolicyJob
+from bandit_service.checkpoints import BY_SECRET, Keeper, Seal, recover
 from bandit_service.configuration import ShapeOf
-from bandit_service.engine import PolicyEngine, Registry
-from bandit_service.errors import BanditError, BrokenJournal, Draining, Overloaded, StoreUnavailable
-from bandit_service.model import Decision, JournalEntry, StoredPolicy
+from bandit_service.engine import FOLD_VERSION, PolicyEngine, Registry
+from bandit_service.errors import BanditError, Draining, Overloaded, StoreUnavailable
+from bandit_service.model import Checkpoint, Decision, JournalEntry, StoredPolicy
 from bandit_service.ports import Store
 
 log = logging.getLogger(__name__)
@@ -34,9 +33,16 @@ class Journal:
     """Takes jobs on the event loop's thread; `start` before the first, `close` at the end."""
 
     def __init__(
-        self, store: Store, registry: Registry, shape_of: ShapeOf, now: Callable[[], float]
+        self,
+        store: Store,
+        registry: Registry,
+        shape_of: ShapeOf,
+        now: Callable[[], float],
+        seal: Seal = BY_SECRET,
     ) -> None:
         self._store = store
+        self._keeper = Keeper(store.checkpoints, seal, now)
+        self.started_from: dict[int, Checkpoint] = {}  # by policy; none that began at zero
         self._registry = registry
         self._shape_of = shape_of
         self._now = now
@@ -50,24 +56,19 @@ class Journal:
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     def load(self) -> None:
-        """Folds every policy's journal into a fresh engine. Before `start`."""
+        """Makes the engine of every policy: from its newest good checkpoint and what its journal
+        says since then, or from the whole journal. Before `start`."""
         for identity in self._store.policies():
             self._registry.add(self._load(identity))
 
     def _load(self, identity: StoredPolicy) -> PolicyEngine:
-        engine = PolicyEngine(identity, self._shape_of)
-        try:
-            while page := self._store.events(identity.id, engine.position, PAGE):
-                for entry in page:
-                    engine.apply(entry)
-        except (ValueError, ArithmeticError, msgspec.MsgspecError) as wrong:
-            # A gap, or bytes that are no event.
-            raise BrokenJournal(identity.id, engine.position + 1) from wrong
-        if not engine.position:
-            raise BrokenJournal(identity.id, 1)
+        recovered = recover(self._store, self._keeper, identity, self._shape_of)
+        engine = recovered.engine
         if engine.counts_requests():
             engine.requests = int(self._store.last_clock(identity.id) or 0)
         self._known[identity.id] = Known(engine)
+        if recovered.checkpoint is not None:
+            self.started_from[identity.id] = recovered.checkpoint
         return engine
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -98,6 +99,20 @@ class Journal:
         future: asyncio.Future[T] = self._loop.create_future()
         self.submit(PolicyJob(work, settle(future), refuse(future)))
         return await within(future, timeout)
+
+    async def declare_fold(self, timeout: float) -> None:
+        """Notes in each journal that an older program folded last, that from here on this one
+        does. Raises StoreUnavailable after `timeout` seconds."""
+        for engine in list(self._registry.by_id.values()):
+            if engine.journal_fold_version < FOLD_VERSION:
+                policy_id = engine.identity.id
+                await self.change(lambda batch, i=policy_id: batch.declare_fold(i), timeout)  # type: ignore[misc]
+            elif engine.journal_fold_version > FOLD_VERSION:
+                log.warning(
+                    "the journal of policy %r is folded by a newer version of this program; what "
+                    "this one learns from it may differ from what its replicas do",
+                    engine.identity.name,
+                )
 
     async def close(self) -> None:
         """Writes what waits, then ends the thread."""

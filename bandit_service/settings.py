@@ -28,6 +28,10 @@ class Settings:
     tls_client_ca  PEM file: only clients with a certificate that it signed get in
     insecure       listen without TLS where other machines can reach it
     log_level      debug, info, warning or error
+    checkpoint_seconds  a policy that has changed gets a checkpoint after so many seconds,
+    checkpoint_events   or at once after so many events: at most so many are read at a start
+    checkpoint_key  file of keys, one a line, that checkpoints are sealed with; see
+                    `checkpoints.seal` for what that protects from
     policies       created at the start if their names are not there yet
 
     Raises InvalidField for what contradicts itself, or would serve in the clear unasked.
@@ -40,6 +44,9 @@ class Settings:
     tls_client_ca: str = ""
     insecure: bool = False
     log_level: str = "info"
+    checkpoint_seconds: float = 60.0
+    checkpoint_events: int = 10_000
+    checkpoint_key: str = ""
     policies: tuple[PolicyConfig, ...] = ()
 
     def __post_init__(self) -> None:
@@ -50,6 +57,14 @@ class Settings:
         if self.log_level not in LOG_LEVELS:
             raise InvalidField(
                 "log_level", f"must be one of {', '.join(LOG_LEVELS)}, got {self.log_level!r}"
+            )
+        if not 1.0 <= self.checkpoint_seconds <= 86_400.0:
+            raise InvalidField(
+                "checkpoint_seconds", f"must be from 1 to 86400, not {self.checkpoint_seconds:g}"
+            )
+        if self.checkpoint_events < 1:
+            raise InvalidField(
+                "checkpoint_events", f"must be at least 1, not {self.checkpoint_events}"
             )
         if not _is_local(self.listen) and not self.tls_cert and not self.insecure:
             raise InvalidField(
@@ -80,12 +95,26 @@ class Settings:
 
 
 def _readers() -> dict[str, Callable[[str, str], Any]]:
-    kinds = {bool: _flag, str: _text}
+    kinds = {bool: _flag, str: _text, int: _whole, float: _number}
     return {each.name: kinds[each.type] for each in fields(Settings) if each.type in kinds}
 
 
 def _text(variable: str, text: str) -> str:
     return text
+
+
+def _whole(variable: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidField(variable, f"must be a whole number, got {text!r}") from None
+
+
+def _number(variable: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidField(variable, f"must be a number, got {text!r}") from None
 
 
 def _flag(variable: str, text: str) -> bool:

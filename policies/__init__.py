@@ -13,12 +13,22 @@ from policies.floor import with_floor
 from policies.hierarchical_thompson import HierarchicalThompson
 from policies.linear_thompson import LinearThompson
 from policies.linucb import LinUCB
-from policies.policy import Estimates, Policy, State
+from policies.policy import CopiedSums, Estimates, Policy, Snapshot, State
 from policies.settings import coerced
 from policies.squarecb import SquareCB
 from policies.uniform import Uniform
 
-__all__ = ["CATALOGUE", "Estimates", "Policy", "State", "build", "known_settings", "with_floor"]
+__all__ = [
+    "CATALOGUE",
+    "CopiedSums",
+    "Estimates",
+    "Policy",
+    "Snapshot",
+    "State",
+    "build",
+    "known_settings",
+    "with_floor",
+]
 
 CATALOGUE: dict[str, type[Policy[Any]]] = {
     policy.name: policy

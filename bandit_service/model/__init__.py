@@ -5,6 +5,13 @@ they are. Times are seconds since the epoch (UTC); `bytes` fields that hold numb
 are little-endian float64.
 """
 
+from bandit_service.model.checkpoints import (
+    Checkpoint,
+    CheckpointStatus,
+    Folded,
+    Lease,
+    LeaseStanding,
+)
 from bandit_service.model.configuration import (
     Algorithm,
     Arm,
@@ -62,6 +69,8 @@ __all__ = [
     "ArmExplanation",
     "ArmState",
     "ArmStatistics",
+    "Checkpoint",
+    "CheckpointStatus",
     "Clock",
     "Comparison",
     "Config",
@@ -73,10 +82,13 @@ __all__ = [
     "Failure",
     "Features",
     "FeedbackEvent",
+    "Folded",
     "Forgetting",
     "JournalEntry",
     "Kind",
     "Learned",
+    "Lease",
+    "LeaseStanding",
     "Lesson",
     "Modality",
     "Mode",

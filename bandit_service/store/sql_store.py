@@ -1,7 +1,7 @@
 """The store in SQL: the same code for SQLite and Postgres."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from operator import attrgetter
 from threading import Lock
 
@@ -20,6 +20,7 @@ from bandit_service.model import (
 from bandit_service.ports import Transaction
 from bandit_service.store import rows
 from bandit_service.store.bulk import AT_ONCE, Bulk
+from bandit_service.store.checkpoints import SqlCheckpoints, SqlLeases
 from bandit_service.store.engine import answering, is_sqlite
 from bandit_service.store.queries import Queries
 from bandit_service.store.tables import (
@@ -191,6 +192,10 @@ class SqlStore:
         self._writing = Lock()
         self._writer: Connection | None = None
         self._logger: Connection | None = None  # every statement commits itself
+        # SQLite has one writer, and whoever finds it busy sleeps: ours wait for each other.
+        alone = self._writing if is_sqlite(engine) else nullcontext()
+        self.leases = SqlLeases(engine, alone)
+        self.checkpoints = SqlCheckpoints(engine, alone)
 
     def policies(self) -> list[StoredPolicy]:
         with self._read() as connection:

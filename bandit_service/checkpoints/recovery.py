@@ -1,0 +1,93 @@
+"""From the database to an engine: the newest checkpoint that is good, then the tail."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from bandit_service.checkpoints.keeper import Keeper
+from bandit_service.configuration import ShapeOf
+from bandit_service.engine import FOLD_VERSION, PolicyEngine
+from bandit_service.errors import BadCheckpoint, BrokenJournal, InvalidField
+from bandit_service.model import Checkpoint, CheckpointStatus, StoredPolicy
+from bandit_service.ports import Store
+
+log = logging.getLogger(__name__)
+
+PAGE = 5_000  # entries read at once
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """An engine, and the checkpoint it started from; None: from zero."""
+
+    engine: PolicyEngine
+    checkpoint: Checkpoint | None
+
+
+def recover(store: Store, keeper: Keeper, identity: StoredPolicy, shape_of: ShapeOf) -> Recovered:
+    """The engine of a policy, as its whole journal makes it.
+
+    Raises BrokenJournal, StoreUnavailable. No state of a checkpoint does: one that is not good
+    is left aside, with a warning that names it, and the next older one takes its place.
+    """
+    for checkpoint in keeper.of(identity.id):
+        if checkpoint.status is not CheckpointStatus.USABLE:
+            continue
+        engine = _restored(keeper, identity, checkpoint, shape_of)
+        if engine is not None:
+            fold(store, engine)
+            return Recovered(engine, checkpoint)
+    engine = PolicyEngine(identity, shape_of)
+    fold(store, engine)
+    return Recovered(engine, None)
+
+
+def _restored(
+    keeper: Keeper, identity: StoredPolicy, checkpoint: Checkpoint, shape_of: ShapeOf
+) -> PolicyEngine | None:
+    try:
+        found = checkpoint.fold_version
+        if found != FOLD_VERSION:
+            raise BadCheckpoint(f"it has fold version {found}, this program {FOLD_VERSION}")
+        snapshot = keeper.read(identity, checkpoint)
+        engine = PolicyEngine.restored(identity, shape_of, snapshot)
+        if engine.state_hash() != snapshot.state_hash():
+            raise BadCheckpoint("it holds sums that its algorithm does not have")
+        return engine
+    except (BadCheckpoint, ValueError, ArithmeticError, KeyError, InvalidField) as wrong:
+        log.warning(
+            "checkpoint %d of policy %r at position %d is left aside: %s",
+            checkpoint.id,
+            identity.name,
+            checkpoint.position,
+            wrong.why if isinstance(wrong, BadCheckpoint) else wrong,
+        )
+        return None
+
+
+def fold(
+    store: Store,
+    engine: PolicyEngine,
+    upto: int | None = None,
+    progress: Callable[[int], None] = lambda position: None,
+) -> None:
+    """Applies what follows the engine's position in the journal, at most to `upto`.
+
+    Raises BrokenJournal for a gap, for bytes that are no event, and for an empty journal.
+    """
+    identity = engine.identity
+    try:
+        while upto is None or engine.position < upto:
+            count = PAGE if upto is None else min(PAGE, upto - engine.position)
+            page = store.events(identity.id, engine.position, count)
+            for entry in page:
+                engine.apply(entry)
+            progress(engine.position)
+            if not page:
+                break
+    except (ValueError, ArithmeticError, msgspec.MsgspecError) as wrong:
+        raise BrokenJournal(identity.id, engine.position + 1) from wrong
+    if not engine.position:
+        raise BrokenJournal(identity.id, 1)
