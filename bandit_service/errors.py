@@ -64,11 +64,9 @@ class ArmNotFound(NotFound):
 
 
 class CheckpointNotFound(NotFound):
-    def __init__(self, policy: str, checkpoint: int) -> None:
+    def __init__(self, checkpoint: int) -> None:
         super().__init__(
-            f"policy {policy!r} has no checkpoint {checkpoint}; "
-            "`bandit-service checkpoint list` shows those there are",
-            policy=policy,
+            f"no checkpoint {checkpoint}; `bandit-service checkpoint list` shows those there are",
             checkpoint=checkpoint,
         )
 

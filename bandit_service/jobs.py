@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from bandit_service.checkpoints import Keeper
+from bandit_service.checkpoints import CHORES, Keeper
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import BadCheckpoint, LeaseLost, StoreUnavailable
 from bandit_service.model import Checkpoint, Lease
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-CHORES = "chores"  # the lease
 LEASE_SECONDS = 15.0
 RENEWALS = 3  # a lease
 LOOKS_EVERY = 1.0  # seconds
@@ -70,9 +69,8 @@ class Jobs:
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._lease: Lease | None = None
         self._done: dict[int, Done] = {}
-        self.newest: dict[
-            int, Checkpoint
-        ] = {}  # by policy: that this replica wrote or started from
+        # By policy: the last that this replica wrote, or else the one it started from.
+        self.newest: dict[int, Checkpoint] = {}
         # A thread each, so that a long checkpoint does not cost the lease it is written under.
         self._saver = ThreadPoolExecutor(1, "checkpoints")
         self._renewer = ThreadPoolExecutor(1, "lease")

@@ -6,21 +6,27 @@ aside, and an older one or the whole journal takes its place.
 """
 
 from bandit_service.checkpoints.keeper import Keeper
+from bandit_service.checkpoints.operations import CHORES, Operations, Restored, Verdict
 from bandit_service.checkpoints.packing import pack, unpack
-from bandit_service.checkpoints.recovery import PAGE, Recovered, fold, recover
+from bandit_service.checkpoints.recovery import PAGE, Recovered, fold, recover, restored
 from bandit_service.checkpoints.retention import dropped
 from bandit_service.checkpoints.seal import BY_SECRET, Seal, read_keys
 
 __all__ = [
     "BY_SECRET",
+    "CHORES",
     "PAGE",
     "Keeper",
+    "Operations",
     "Recovered",
+    "Restored",
     "Seal",
+    "Verdict",
     "dropped",
     "fold",
     "pack",
     "read_keys",
     "recover",
+    "restored",
     "unpack",
 ]

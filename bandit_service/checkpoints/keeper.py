@@ -7,7 +7,7 @@ with its row through every crash; one large value would hold up the writer of de
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -115,6 +115,19 @@ class Keeper:
 
     def prune_deleted_policies(self, lease: Lease) -> None:
         self._delete(self._checkpoints.of_deleted_policies(), lease)
+
+    def mark(
+        self, checkpoints: Sequence[Checkpoint], status: CheckpointStatus, lease: Lease
+    ) -> None:
+        """All of them or none."""
+        with self._checkpoints.fenced(lease) as writer:
+            for one in checkpoints:
+                writer.mark(one.id, status)
+
+    def pin(self, checkpoint: Checkpoint, pinned: bool, lease: Lease) -> Checkpoint:
+        with self._checkpoints.fenced(lease) as writer:
+            writer.pin(checkpoint.id, pinned)
+        return replace(checkpoint, pinned=pinned)
 
     def _delete(self, gone: list[Checkpoint], lease: Lease) -> None:
         for one in gone:

@@ -35,8 +35,17 @@ def recover(store: Store, keeper: Keeper, identity: StoredPolicy, shape_of: Shap
     for checkpoint in keeper.of(identity.id):
         if checkpoint.status is not CheckpointStatus.USABLE:
             continue
-        engine = _restored(keeper, identity, checkpoint, shape_of)
-        if engine is not None:
+        try:
+            engine = restored(keeper, identity, checkpoint, shape_of)
+        except BadCheckpoint as bad:
+            log.warning(
+                "checkpoint %d of policy %r at position %d is left aside: %s",
+                checkpoint.id,
+                identity.name,
+                checkpoint.position,
+                bad.why,
+            )
+        else:
             fold(store, engine)
             return Recovered(engine, checkpoint)
     engine = PolicyEngine(identity, shape_of)
@@ -44,27 +53,22 @@ def recover(store: Store, keeper: Keeper, identity: StoredPolicy, shape_of: Shap
     return Recovered(engine, None)
 
 
-def _restored(
+def restored(
     keeper: Keeper, identity: StoredPolicy, checkpoint: Checkpoint, shape_of: ShapeOf
-) -> PolicyEngine | None:
-    try:
-        found = checkpoint.fold_version
-        if found != FOLD_VERSION:
-            raise BadCheckpoint(f"it has fold version {found}, this program {FOLD_VERSION}")
-        snapshot = keeper.read(identity, checkpoint)
-        engine = PolicyEngine.restored(identity, shape_of, snapshot)
-        if engine.state_hash() != snapshot.state_hash():
-            raise BadCheckpoint("it holds sums that its algorithm does not have")
-        return engine
-    except (BadCheckpoint, ValueError, ArithmeticError, KeyError, InvalidField) as wrong:
-        log.warning(
-            "checkpoint %d of policy %r at position %d is left aside: %s",
-            checkpoint.id,
-            identity.name,
-            checkpoint.position,
-            wrong.why if isinstance(wrong, BadCheckpoint) else wrong,
+) -> PolicyEngine:
+    """The engine as it was at the checkpoint. Raises BadCheckpoint, StoreUnavailable."""
+    if checkpoint.fold_version != FOLD_VERSION:
+        raise BadCheckpoint(
+            f"it has fold version {checkpoint.fold_version}, this program has {FOLD_VERSION}"
         )
-        return None
+    snapshot = keeper.read(identity, checkpoint)
+    try:
+        engine = PolicyEngine.restored(identity, shape_of, snapshot)
+    except (ValueError, ArithmeticError, LookupError, InvalidField) as wrong:
+        raise BadCheckpoint(f"it makes no engine: {wrong}") from wrong
+    if engine.state_hash() != snapshot.state_hash():
+        raise BadCheckpoint("it holds sums that its algorithm does not have")
+    return engine
 
 
 def fold(

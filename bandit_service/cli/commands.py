@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from bandit_service import __version__
-from bandit_service.cli import calls, data, policy, serving
+from bandit_service.cli import calls, checkpoint, data, policy, serving
 from bandit_service.cli.doctor import doctor
 from bandit_service.cli.exits import EXITS, Commands
 from bandit_service.cli.simulate import simulate
@@ -51,6 +51,7 @@ app.command()(serving.serve)
 app.command()(serving.demo)
 app.command()(serving.migrate)
 app.add_typer(policy.app, name="policy")
+app.add_typer(checkpoint.app, name="checkpoint")
 app.command()(calls.route)
 app.command()(calls.feedback)
 app.command()(calls.decision)

@@ -4,12 +4,15 @@ Nothing outside this folder knows SQL, and no error of a driver leaves it: what 
 database refuses to answer is StoreUnavailable, what it cannot be is a BadStore.
 """
 
+from pathlib import Path
+
+from bandit_service.errors import DamagedDatabase
 from bandit_service.ports import Store
 from bandit_service.store import schema
-from bandit_service.store.engine import is_sqlite, open_engine
+from bandit_service.store.engine import is_sqlite, open_engine, where
 from bandit_service.store.sql_store import SqlStore
 
-__all__ = ["migrate", "open_store"]
+__all__ = ["migrate", "open_existing", "open_store"]
 
 
 def open_store(url: str) -> Store:
@@ -31,6 +34,15 @@ def open_store(url: str) -> Store:
         engine.dispose()
         raise
     return SqlStore(engine)
+
+
+def open_existing(url: str) -> Store:
+    """As `open_store`, but raises DamagedDatabase instead of making an SQLite file."""
+    engine = open_engine(url)
+    engine.dispose()
+    if is_sqlite(engine) and not Path(where(engine)).exists():
+        raise DamagedDatabase(where(engine), "there is no such file")
+    return open_store(url)
 
 
 def migrate(url: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
 from bandit_service.errors import OlderSchema
@@ -20,10 +21,11 @@ from bandit_service.store.tables import metadata
 from tests.store.records import a_policy
 
 ROOT = Path(__file__).parents[2]
-LATER = """
+HEAD = str(ScriptDirectory.from_config(schema._config()).get_current_head())
+LATER = f"""
 from alembic import op
-revision = "0002"
-down_revision = "0001"
+revision = "later"
+down_revision = "{HEAD}"
 branch_labels = None
 depends_on = None
 def upgrade() -> None:
@@ -33,10 +35,10 @@ def upgrade() -> None:
 
 @pytest.fixture
 def later_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plays a version of the service that knows one migration more, "0002"."""
+    """Plays a version of the service that knows one migration more, "later"."""
     folder = tmp_path / "migrations of a later % version"
     shutil.copytree(schema.migrations_folder(), folder)
-    (folder / "versions" / "0002_later.py").write_text(LATER)
+    (folder / "versions" / "later.py").write_text(LATER)
     monkeypatch.setattr(schema, "migrations_folder", lambda: folder)
 
 
@@ -116,12 +118,12 @@ def test_sqlite_is_as_strict_as_postgres(tmp_path: Path) -> None:
 
 
 def test_migrating_again_changes_nothing(empty_url: str) -> None:
-    assert migrate(empty_url) == "0001"
+    assert migrate(empty_url) == HEAD
     store = open_store(empty_url)
     policy = a_policy(store)
     store.close()
 
-    assert migrate(empty_url) == "0001"
+    assert migrate(empty_url) == HEAD
 
     store = open_store(empty_url)
     assert store.policies() == [policy]
@@ -130,7 +132,7 @@ def test_migrating_again_changes_nothing(empty_url: str) -> None:
 
 def test_several_may_migrate_at_once(empty_url: str) -> None:
     with ThreadPoolExecutor(3) as pool:
-        assert list(pool.map(migrate, [empty_url] * 3)) == ["0001"] * 3
+        assert list(pool.map(migrate, [empty_url] * 3)) == [HEAD] * 3
 
 
 def test_several_processes_may_start_on_a_new_database(empty_url: str) -> None:
@@ -142,7 +144,7 @@ def test_several_processes_may_start_on_a_new_database(empty_url: str) -> None:
         for _ in range(2)
     ]
 
-    assert [one.communicate(timeout=60)[0] for one in running] == [b"0001\n"] * 2
+    assert [one.communicate(timeout=60)[0] for one in running] == [f"{HEAD}\n".encode()] * 2
 
 
 def test_sqlite_sets_itself_up(tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_sqlite_sets_itself_up(tmp_path: Path) -> None:
 def test_postgres_waits_for_its_migration(postgres_databases: Any) -> None:
     url = postgres_databases("template0")
 
-    with pytest.raises(OlderSchema, match="schema 'none', this version needs '0001'"):
+    with pytest.raises(OlderSchema, match=f"schema 'none', this version needs '{HEAD}'"):
         open_store(url)
 
     assert tables_of(url) == set()
@@ -176,7 +178,7 @@ def test_an_older_sqlite_file_is_brought_up_to_date_beside_a_copy(
     assert store.policies() == [policy]
     store.close()
     assert "later" in tables_of(url)
-    copy = f"sqlite:///{tmp_path}/test.db.0001.backup"
+    copy = f"sqlite:///{tmp_path}/test.db.{HEAD}.backup"
     assert tables_of(copy) == tables_of(url) - {"later"}
 
 
@@ -184,11 +186,11 @@ def test_an_older_sqlite_file_is_brought_up_to_date_beside_a_copy(
 def test_an_older_postgres_is_left_to_its_operator(postgres_databases: Any) -> None:
     url = postgres_databases("migrated")
 
-    with pytest.raises(OlderSchema, match="'0001', this version needs '0002'; run `bandit-service"):
+    with pytest.raises(OlderSchema, match=f"'{HEAD}', this version needs 'later'; run `bandit"):
         open_store(url)
     assert "later" not in tables_of(url)
 
-    assert migrate(url) == "0002"
+    assert migrate(url) == "later"
     assert "later" in tables_of(url)
     open_store(url).close()
 
@@ -196,7 +198,7 @@ def test_an_older_postgres_is_left_to_its_operator(postgres_databases: Any) -> N
 def test_a_migration_that_fails_leaves_nothing_behind(
     empty_url: str, later_version: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = schema.migrations_folder() / "versions" / "0002_later.py"
+    broken = schema.migrations_folder() / "versions" / "later.py"
     broken.write_text(LATER + '    raise RuntimeError("half way")\n')
 
     with pytest.raises(RuntimeError, match="half way"):
@@ -215,7 +217,7 @@ def test_the_migrations_can_be_taken_back(empty_url: str) -> None:
     engine.dispose()
     assert tables_of(empty_url) == {schema.VERSION_TABLE}
 
-    assert migrate(empty_url) == "0001"
+    assert migrate(empty_url) == HEAD
     assert tables_of(empty_url) == {schema.VERSION_TABLE, *metadata.tables}
 
 
@@ -239,4 +241,4 @@ def test_the_wheel_carries_the_migrations_and_runs_them(tmp_path: Path) -> None:
         check=True,
     )
 
-    assert ran.stdout.split() == ["0001", str(installed / "bandit_service" / "migrations")]
+    assert ran.stdout.split() == [HEAD, str(installed / "bandit_service" / "migrations")]
