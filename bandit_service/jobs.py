@@ -131,10 +131,8 @@ class Jobs:
         """Saves each policy that is due; `everything`: each that has changed."""
         due = self._has_changed if everything else self._is_due
         for engine in list(self._registry.by_id.values()):
-            if self._lease is None:
-                return
-            if due(engine):
-                await self._save(engine, self._lease)
+            if self._lease is not None and due(engine):
+                await self._work(engine, self._lease)
 
     def _has_changed(self, engine: PolicyEngine) -> bool:
         done = self._done.get(engine.identity.id)
@@ -150,21 +148,26 @@ class Jobs:
             return waited >= min(RETRY_SECONDS, self._seconds)
         return waited >= self._seconds or engine.position - done.position >= self._events
 
-    async def _save(self, engine: PolicyEngine, lease: Lease) -> None:
-        identity, snapshot = engine.identity, engine.snapshot()
-        done = self._done.setdefault(identity.id, Done(0, 0.0))
-        done.tried, done.failed = self._monotonic(), True
+    async def _work(self, engine: PolicyEngine, lease: Lease) -> None:
+        name = engine.identity.name
         try:
-            saved = await self._in(self._saver, self._keeper.save, identity, snapshot, lease)
-            done.position, done.failed = saved.position, False
-            self.newest[identity.id] = saved
-            await self._in(self._saver, self._keeper.prune, identity, lease)
+            await self._save(engine, lease)
         except LeaseLost as lost:
             log.warning("%s: another replica does it from now on", lost)
             if self._lease == lease:
                 self._lease = None
         except (StoreUnavailable, BadCheckpoint) as error:
-            log.warning("no checkpoint of policy %r: %s", identity.name, error)
+            log.warning("no checkpoint of policy %r: %s", name, error)
+
+    async def _save(self, engine: PolicyEngine, lease: Lease) -> None:
+        identity, keeper = engine.identity, self._keeper
+        done = self._done.setdefault(identity.id, Done(0, 0.0))
+        done.tried, done.failed = self._monotonic(), True
+        saved = await self._in(self._saver, keeper.save, identity, engine.snapshot(), lease)
+        done.position, done.failed = saved.position, False
+        self.newest[identity.id] = saved
+        await self._in(self._saver, keeper.prune, identity, lease)
+        await self._in(self._saver, keeper.prune_deleted_policies, lease)
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)

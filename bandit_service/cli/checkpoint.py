@@ -1,6 +1,7 @@
 """`bandit-service checkpoint …`: on the database itself, with or without a server."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -175,7 +176,10 @@ def _opened(database: str | None, key: Path | None) -> Iterator["Operations"]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int], None]]:
-    """How far the journals have been folded, on a terminal."""
+    """How far the journals have been folded, on a terminal's standard error."""
+    if not sys.stderr.isatty():
+        yield lambda name, position: None
+        return
     from rich.console import Console
 
     with Console(stderr=True).status("reading") as status:
