@@ -66,7 +66,8 @@ async def serve(settings: Settings) -> int:
         journal.load()
         journal.start(asyncio.get_running_loop())
         await journal.declare_fold(COMMIT_SECONDS)
-        jobs.start(journal.started_from)
+        jobs.begin_from(journal.started_from)
+        jobs.start()
         administrator = Administrator(registry, journal, COMMIT_SECONDS)
         health = rpc.Health()
         server, port = rpc.build_server(

@@ -83,12 +83,14 @@ class Jobs:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.add_listener(_tell, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
 
-    def start(self, started_from: dict[int, Checkpoint]) -> None:
-        """On a running event loop. `started_from`: the checkpoints that the engines come from."""
+    def begin_from(self, checkpoints: dict[int, Checkpoint]) -> None:
+        """The checkpoints, by policy, that the engines were made from."""
         now = self._monotonic()
-        for policy_id, checkpoint in started_from.items():
-            self._done[policy_id] = Done(checkpoint.position, now)
-            self.newest[policy_id] = checkpoint
+        self._done = {policy_id: Done(one.position, now) for policy_id, one in checkpoints.items()}
+        self.newest = dict(checkpoints)
+
+    def start(self) -> None:
+        """On a running event loop."""
         at_once = datetime.now(UTC)
         jobs = ((self.renew, LEASE_SECONDS / RENEWALS), (self.checkpoint, LOOKS_EVERY))
         for job, every in jobs:

@@ -58,11 +58,12 @@ class Journal:
     def load(self) -> None:
         """Makes the engine of every policy: from its newest good checkpoint and what its journal
         says since then, or from the whole journal. Before `start`."""
+        heads = self._store.heads()
         for identity in self._store.policies():
-            self._registry.add(self._load(identity))
+            self._registry.add(self._load(identity, heads.get(identity.id)))
 
-    def _load(self, identity: StoredPolicy) -> PolicyEngine:
-        recovered = recover(self._store, self._keeper, identity, self._shape_of)
+    def _load(self, identity: StoredPolicy, head: int | None = None) -> PolicyEngine:
+        recovered = recover(self._store, self._keeper, identity, self._shape_of, head=head)
         engine = recovered.engine
         if engine.counts_requests():
             engine.requests = int(self._store.last_clock(identity.id) or 0)

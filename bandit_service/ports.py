@@ -47,6 +47,10 @@ class Reader(Protocol):
         """The arm of the session's last decision, as a slot."""
         ...
 
+    def heads(self) -> dict[int, int]:
+        """The journal's last position of every policy that is not deleted, by its id."""
+        ...
+
     def last_clock(self, policy_id: int) -> float | None:
         """The clock of the policy's last decision."""
         ...

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import msgspec
 
@@ -64,10 +65,12 @@ class Operations:
         """A checkpoint of each policy, at the end of its journal."""
         made = []
         for identity in self.policies(names):
-            engine = recover(self._store, self._keeper, identity, self._shape_of).engine
-            self._progress(identity.name, engine.position)
+            told = partial(self._progress, identity.name)
+            recovered = recover(self._store, self._keeper, identity, self._shape_of, progress=told)
             with self._lease() as lease:
-                made.append(self._keeper.save(identity, engine.snapshot(), lease, pinned=pinned))
+                made.append(
+                    self._keeper.save(identity, recovered.engine.snapshot(), lease, pinned=pinned)
+                )
         return made
 
     def verify(self, names: Sequence[str] = (), *, against_journal: bool = False) -> list[Verdict]:
@@ -142,8 +145,7 @@ class Operations:
         raise CheckpointNotFound(checkpoint_id)
 
     def _fold(self, engine: PolicyEngine, upto: int | None) -> None:
-        name = engine.identity.name
-        fold(self._store, engine, upto, lambda position: self._progress(name, position))
+        fold(self._store, engine, upto, partial(self._progress, engine.identity.name))
 
     def _check_that_no_service_runs(self) -> None:
         standing = self._store.leases.standing(CHORES)

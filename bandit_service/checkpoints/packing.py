@@ -5,6 +5,7 @@ allocated on its word: members are never compressed, so each array is a view of 
 there already, once its own header, ours and the number of these bytes agree.
 """
 
+import ast
 import io
 import math
 import struct
@@ -29,6 +30,8 @@ PIECE = 2**18  # bytes given on at once: what copies them holds the interpreter
 HEADER = "header.msgpack"
 NUMBERS = np.dtype("<f8")  # of every array
 PARTS = ("state", "calls")
+MOST_DESCRIPTION = 1_024  # characters
+_NPY = b"\x93NUMPY\x01\x00"  # and the version
 
 _LOCAL_HEADER = struct.Struct("<4s22x2H")  # of a zip member: signature, length of name and extra
 
@@ -112,7 +115,7 @@ def _header(data: memoryview | None) -> Header:
         if found != FORMAT:
             raise BadCheckpoint(f"it has format {found}; this version reads {FORMAT}")
         return msgspec.msgpack.decode(data, type=Header)
-    except msgspec.MsgspecError as wrong:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as wrong:  # or text that is none
         raise BadCheckpoint(f"its header cannot be read: {wrong}") from wrong
 
 
@@ -150,21 +153,32 @@ def _data_of(view: memoryview, info: zipfile.ZipInfo) -> memoryview:
 
 
 def _array(member: str, data: memoryview, wanted: tuple[int, ...]) -> NDArray[Any]:
-    file = _Bytes(data)
+    described, numbers = _described(member, data)
+    if described != {"descr": NUMBERS.str, "fortran_order": False, "shape": wanted}:
+        raise BadCheckpoint(
+            f"{member} is described as {described}; the header says {wanted}, and only "
+            f"{NUMBERS.str} by rows is read"
+        )
+    if min(wanted, default=0) < 0 or len(numbers) != math.prod(wanted) * NUMBERS.itemsize:
+        raise BadCheckpoint(f"{member} has {len(numbers)} bytes, which are not those of {wanted}")
+    return np.frombuffer(numbers, NUMBERS).reshape(wanted)
+
+
+def _described(member: str, data: memoryview) -> tuple[object, memoryview]:
+    """What the beginning of an .npy says, and what follows it.
+
+    Not by numpy: that would make a dtype of whatever is said there, and tries again, with a
+    warning, what it could not read.
+    """
+    start = len(_NPY) + 2
+    length = int.from_bytes(data[len(_NPY) : start], "little")
+    if bytes(data[: len(_NPY)]) != _NPY or not 0 < length <= MOST_DESCRIPTION:
+        raise BadCheckpoint(f"{member} does not begin as an array does")
     try:
-        if npy.read_magic(file) != (1, 0):
-            raise ValueError("its version is not 1.0")
-        shape, by_columns, dtype = npy.read_array_header_1_0(file)
-    except (ValueError, TypeError, SyntaxError, RecursionError) as wrong:
-        raise BadCheckpoint(f"{member} has no header of an array: {wrong}") from wrong
-    if dtype != NUMBERS or by_columns:  # which object arrays are not, either
-        raise BadCheckpoint(f"{member} holds {dtype}; only {NUMBERS} by rows is read")
-    if shape != wanted or any(length < 0 for length in shape):
-        raise BadCheckpoint(f"{member} says it has shape {shape}, the header {wanted}")
-    numbers = data[file.tell() :]
-    if len(numbers) != math.prod(shape) * NUMBERS.itemsize:
-        raise BadCheckpoint(f"{member} has {len(numbers)} bytes, which are not those of {shape}")
-    return np.frombuffer(numbers, NUMBERS).reshape(shape)
+        said: object = ast.literal_eval(bytes(data[start : start + length]).decode().strip())
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as wrong:
+        raise BadCheckpoint(f"{member} is not described as an array is: {wrong}") from wrong
+    return said, data[start + length :]
 
 
 class _Bytes(io.RawIOBase):

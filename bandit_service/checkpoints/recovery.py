@@ -17,6 +17,12 @@ log = logging.getLogger(__name__)
 
 PAGE = 5_000  # entries read at once
 
+Progress = Callable[[int], None]  # of a position
+
+
+def quietly(_position: int) -> None:
+    """Tells nobody."""
+
 
 @dataclass(frozen=True)
 class Recovered:
@@ -26,16 +32,29 @@ class Recovered:
     checkpoint: Checkpoint | None
 
 
-def recover(store: Store, keeper: Keeper, identity: StoredPolicy, shape_of: ShapeOf) -> Recovered:
+def recover(
+    store: Store,
+    keeper: Keeper,
+    identity: StoredPolicy,
+    shape_of: ShapeOf,
+    *,
+    head: int | None = None,
+    progress: Progress = quietly,
+) -> Recovered:
     """The engine of a policy, as its whole journal makes it.
 
-    Raises BrokenJournal, StoreUnavailable. No state of a checkpoint does: one that is not good
-    is left aside, with a warning that names it, and the next older one takes its place.
+    `head` is the journal's last position, where it is known already. Raises BrokenJournal,
+    StoreUnavailable; a checkpoint that is not good raises nothing: it is left aside, with a
+    warning that names it, and the next older one takes its place.
     """
+    if head is None:
+        head = store.heads().get(identity.id, 0)
     for checkpoint in keeper.of(identity.id):
         if checkpoint.status is not CheckpointStatus.USABLE:
             continue
         try:
+            if checkpoint.position > head:  # as where only the journal was set back to a copy
+                raise BadCheckpoint(f"its journal ends at {head}")
             engine = restored(keeper, identity, checkpoint, shape_of)
         except BadCheckpoint as bad:
             log.warning(
@@ -46,10 +65,10 @@ def recover(store: Store, keeper: Keeper, identity: StoredPolicy, shape_of: Shap
                 bad.why,
             )
         else:
-            fold(store, engine)
+            fold(store, engine, progress=progress)
             return Recovered(engine, checkpoint)
     engine = PolicyEngine(identity, shape_of)
-    fold(store, engine)
+    fold(store, engine, progress=progress)
     return Recovered(engine, None)
 
 
@@ -75,9 +94,11 @@ def fold(
     store: Store,
     engine: PolicyEngine,
     upto: int | None = None,
-    progress: Callable[[int], None] = lambda position: None,
+    progress: Progress = quietly,
 ) -> None:
     """Applies what follows the engine's position in the journal, at most to `upto`.
+
+    `progress` hears after every page how far it has come.
 
     Raises BrokenJournal for a gap, for bytes that are no event, and for an empty journal.
     """
@@ -91,7 +112,7 @@ def fold(
             progress(engine.position)
             if not page:
                 break
-    except (ValueError, ArithmeticError, msgspec.MsgspecError) as wrong:
+    except (ValueError, ArithmeticError, LookupError, msgspec.MsgspecError) as wrong:
         raise BrokenJournal(identity.id, engine.position + 1) from wrong
     if not engine.position:
         raise BrokenJournal(identity.id, 1)

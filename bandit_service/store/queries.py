@@ -49,6 +49,7 @@ class Queries:
             f"SELECT arm FROM decision WHERE policy_id = {mark} AND session_hash = {mark} "
             "ORDER BY id DESC LIMIT 1"
         )
+        self._heads = "SELECT policy_id, head FROM policy_head"
         self._last_clock = (
             f"SELECT clock FROM decision WHERE policy_id = {mark} ORDER BY id DESC LIMIT 1"
         )
@@ -91,6 +92,9 @@ class Queries:
         for (arm,) in _read(connection, self._session_arm, policy_id, session_hash):
             return int(arm)
         return None
+
+    def heads(self, connection: Connection) -> dict[int, int]:
+        return dict(_read(connection, self._heads))
 
     def last_clock(self, connection: Connection, policy_id: int) -> float | None:
         for (clock,) in _read(connection, self._last_clock, policy_id):

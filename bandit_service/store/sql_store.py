@@ -223,6 +223,10 @@ class SqlStore:
         with self._read() as connection:
             return self._queries.session_arm(connection, policy_id, session_hash)
 
+    def heads(self) -> dict[int, int]:
+        with self._read() as connection:
+            return self._queries.heads(connection)
+
     def last_clock(self, policy_id: int) -> float | None:
         with self._read() as connection:
             return self._queries.last_clock(connection, policy_id)

@@ -14,7 +14,8 @@ NOW = 60.0
 
 @pytest.fixture(params=[None, 20.0], ids=["remembers", "forgets"])
 def half_life(request: pytest.FixtureRequest) -> float | None:
-    return request.param
+    given: float | None = request.param
+    return given
 
 
 @pytest.fixture(params=CATALOGUE)
