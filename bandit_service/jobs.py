@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MISSED,
+    EVENT_JOB_SUBMITTED,
+    JobEvent,
+    JobExecutionEvent,
+)
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bandit_service.checkpoints import CHORES, Keeper
@@ -82,6 +89,13 @@ class Jobs:
         # It warns of every look that comes while a checkpoint is under way.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.add_listener(_tell, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
+        self._under_way = 0  # runs of jobs
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._scheduler.add_listener(self._began, EVENT_JOB_SUBMITTED)
+        self._scheduler.add_listener(
+            self._ended, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR | EVENT_JOB_MISSED
+        )
 
     def begin_from(self, checkpoints: dict[int, Checkpoint]) -> None:
         """The checkpoints, by policy, that the engines were made from."""
@@ -100,7 +114,10 @@ class Jobs:
     async def close(self) -> None:
         """Writes what has changed since the last checkpoints, if this replica has the lease."""
         if self._scheduler.running:
-            # This cancels what is under way, so the last checkpoints are none of its jobs.
+            # To shut it down cancels what is under way, so that has to end first, and the last
+            # checkpoints are none of its jobs.
+            self._scheduler.remove_all_jobs()
+            await self._idle.wait()
             self._scheduler.shutdown(wait=False)
             await self.renew()
             await self.checkpoint(everything=True)
@@ -108,6 +125,15 @@ class Jobs:
                 await self._drop(self._lease)
         self._saver.shutdown()
         self._renewer.shutdown()
+
+    def _began(self, _event: JobEvent) -> None:
+        self._under_way += 1
+        self._idle.clear()
+
+    def _ended(self, _event: JobEvent) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._idle.set()
 
     async def renew(self) -> None:
         """Keeps the lease, or takes it if nobody has it."""

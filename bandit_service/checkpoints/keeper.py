@@ -1,9 +1,10 @@
 """Writes checkpoints, reads them back, and takes away those that are not needed any more.
 
 Everything here blocks: it runs in a thread of its own. The bytes lie in the database whatever
-their size, in parts of half a megabyte with a transaction each. A file beside the database would
-be on one replica's disk and missing from the database's backup, and would have to be kept in step
-with its row through every crash; one large value would hold up the writer of decisions.
+their size, in parts of a quarter of a megabyte with a transaction each. A file beside the
+database would be on one replica's disk and missing from the database's backup, and would have
+to be kept in step with its row through every crash; one large value would hold up the writer of
+decisions.
 """
 
 import time
@@ -20,7 +21,8 @@ from bandit_service.model import Checkpoint, CheckpointStatus, Lease, StoredPoli
 from bandit_service.ports import Checkpoints
 from bandit_service.snapshots import Snapshot
 
-PART = 2**19  # bytes
+PART = 2**18  # bytes
+PAUSES = 2.0  # as long as a part took, so many times: what the others have of the database
 LONGEST_PAUSE = 0.1  # seconds
 
 replace = msgspec.structs.replace
@@ -66,8 +68,7 @@ class Keeper:
             started = time.monotonic()
             with self._checkpoints.fenced(lease) as writer:
                 writer.add_part(made.id, part, bytes(blob[part * PART : (part + 1) * PART]))
-            # As long as that took, others get their turn with the database.
-            time.sleep(min(time.monotonic() - started, LONGEST_PAUSE))
+            time.sleep(min(PAUSES * (time.monotonic() - started), LONGEST_PAUSE))
         self.read(identity, made)
         with self._checkpoints.fenced(lease) as writer:
             writer.mark(made.id, CheckpointStatus.USABLE)

@@ -301,7 +301,7 @@ checkpoint = Table(
 Index("checkpoint_policy", checkpoint.c.policy_id, checkpoint.c.position)
 
 # In pieces, so that no statement is long and the writer of decisions gets its turn between them.
-# With a rowid in SQLite: rows of half a megabyte would overflow a keyed b-tree's pages.
+# With a rowid in SQLite: rows of a quarter megabyte would overflow a keyed b-tree's pages.
 checkpoint_part = Table(
     "checkpoint_part",
     metadata,

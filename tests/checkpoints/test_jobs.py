@@ -258,8 +258,9 @@ async def test_the_scheduler_does_it_all_by_itself_and_closing_does_the_rest(
 
 @pytest.mark.usefixtures("quickly")
 async def test_closing_while_a_checkpoint_is_under_way_waits_for_it(
-    store: Store, keeper: Keeper, identity: StoredPolicy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    store: Store, keeper: Keeper, identity: StoredPolicy, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
     house, loop = House(store, keeper), asyncio.get_running_loop()
     started, save = asyncio.Event(), keeper.save
 
@@ -277,6 +278,7 @@ async def test_closing_while_a_checkpoint_is_under_way_waits_for_it(
     found = keeper.of(identity.id)
     assert {one.status for one in found} == {CheckpointStatus.USABLE}
     assert found[0].position == 61
+    assert caplog.text == ""
 
 
 @pytest.mark.usefixtures("quickly")

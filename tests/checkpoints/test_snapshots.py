@@ -82,9 +82,8 @@ def test_what_is_decided_after_a_restart_is_what_would_have_been() -> None:
     contexts = np.array([[0.6, 0.8, 1.0]])
     ids = ["00000000-0000-7000-8000-000000000001"]
 
-    mine, theirs = (
-        cast(Decision, *e.decide([a_query()], contexts, NOW, ids)) for e in (one, other)
-    )
+    answers = [engine.decide([a_query()], contexts, NOW, ids)[0] for engine in (one, other)]
+    mine, theirs = (cast(Decision, answer) for answer in answers)
 
     assert (mine.arm, mine.revision, mine.position) == (
         theirs.arm,
