@@ -119,10 +119,9 @@ class Jobs:
             self._scheduler.remove_all_jobs()
             await self._idle.wait()
             self._scheduler.shutdown(wait=False)
-            await self.renew()
-            await self.checkpoint(everything=True)
-            if self._lease is not None:
-                await self._drop(self._lease)
+            if await self.renew():
+                await self.checkpoint(everything=True)
+                await self._drop()
         self._saver.shutdown()
         self._renewer.shutdown()
 
@@ -135,23 +134,26 @@ class Jobs:
         if not self._under_way:
             self._idle.set()
 
-    async def renew(self) -> None:
-        """Keeps the lease, or takes it if nobody has it."""
+    async def renew(self) -> bool:
+        """Keeps the lease, or takes it if nobody has it. False: the database did not answer."""
         leases = self._store.leases
         try:
             found = await self._in(self._renewer, leases.take, CHORES, self._holder, LEASE_SECONDS)
         except StoreUnavailable:
             log.warning("the lease of %r could not be renewed: no answer from the database", CHORES)
-            return  # whether it is still ours, the next write will show
+            return False  # whether it is still ours, the next write will show
         if found is None and self._lease is not None:
             log.warning("another replica has taken over the lease of %r", CHORES)
         elif found is not None and found != self._lease:
             log.info("this replica has the lease of %r, epoch %d", CHORES, found.epoch)
         self._lease = found
+        return True
 
-    async def _drop(self, lease: Lease) -> None:
+    async def _drop(self) -> None:
+        if self._lease is None:
+            return
         try:
-            await self._in(self._renewer, self._store.leases.drop, lease)
+            await self._in(self._renewer, self._store.leases.drop, self._lease)
         except StoreUnavailable:
             log.warning("the lease of %r could not be given back; it runs out by itself", CHORES)
 
@@ -159,8 +161,10 @@ class Jobs:
         """Saves each policy that is due; `everything`: each that has changed."""
         due = self._has_changed if everything else self._is_due
         for engine in list(self._registry.by_id.values()):
-            if self._lease is not None and due(engine):
-                await self._work(engine, self._lease)
+            if self._lease is None:
+                return
+            if due(engine) and not await self._work(engine, self._lease):
+                return  # nor will it for the other policies
 
     def _has_changed(self, engine: PolicyEngine) -> bool:
         done = self._done.get(engine.identity.id)
@@ -176,7 +180,8 @@ class Jobs:
             return waited >= min(RETRY_SECONDS, self._seconds)
         return waited >= self._seconds or engine.position - done.position >= self._events
 
-    async def _work(self, engine: PolicyEngine, lease: Lease) -> None:
+    async def _work(self, engine: PolicyEngine, lease: Lease) -> bool:
+        """Whether the database answered."""
         name = engine.identity.name
         try:
             await self._save(engine, lease)
@@ -186,6 +191,8 @@ class Jobs:
                 self._lease = None
         except (StoreUnavailable, BadCheckpoint) as error:
             log.warning("no checkpoint of policy %r: %s", name, error)
+            return isinstance(error, BadCheckpoint)
+        return True
 
     async def _save(self, engine: PolicyEngine, lease: Lease) -> None:
         identity, keeper = engine.identity, self._keeper

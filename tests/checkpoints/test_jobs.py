@@ -171,6 +171,25 @@ async def test_a_database_that_does_not_answer_is_tried_again_later(
     assert leader.positions(identity) == [61]
 
 
+async def test_to_close_without_a_database_takes_one_try(
+    leader: House, identity: StoredPolicy, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    leader.open(identity, 61)
+    leader.jobs.start()
+
+    def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable
+
+    for part, name in ((leader.store.leases, "take"), (leader.keeper, "save")):
+        monkeypatch.setattr(part, name, away)
+    await leader.jobs.close()
+
+    assert caplog.text.count("could not be renewed") >= 1
+    assert "no checkpoint" not in caplog.text.split("could not be renewed")[-1]
+    assert leader.positions(identity) == []
+
+
 async def test_an_engine_that_failed_half_way_is_left_out(
     leader: House, identity: StoredPolicy
 ) -> None:
