@@ -45,7 +45,7 @@ def serve(
     """Serve until SIGTERM or Ctrl-C.
 
     Every option but --policy can be set as an environment variable too: BANDIT_LISTEN,
-    BANDITDATABASE, BANDIT_TLS_CERT, and so on.
+    BANDIT_DATABASE, BANDIT_TLS_CERT, and so on.
     """
     # Before numpy is loaded. Its products here are small, and a thread of BLAS that waits for
     # another one costs milliseconds where the product takes microseconds.
@@ -87,7 +87,7 @@ def demo(
 def migrate(database: Annotated[str | None, typer.Option(help=DATABASE)] = None) -> None:
     """Bring the tables of a database to this version. An SQLite file is made if there is none.
 
-    The database can be set as BANDITDATABASE too.
+    The database can be set as BANDIT_DATABASE too.
     """
     from bandit_service.store import migrate as bring_up_to_date
 
