@@ -12,12 +12,14 @@ from pathlib import Path
 
 from bandit_service import __version__
 from bandit_service.administration import Administrator
+from bandit_service.checkpoints import Keeper, Seal, read_keys
 from bandit_service.configuration import Shape, check
 from bandit_service.engine import Registry
 from bandit_service.errors import PolicyExists, RefusedByDatabase, StoreUnavailable
 from bandit_service.features import features_of
 from bandit_service.feedback import Recorder
 from bandit_service.following import Limits
+from bandit_service.jobs import Jobs
 from bandit_service.journal import MOST_WAITING, Journal
 from bandit_service.logs import of_the_loop, write_logs
 from bandit_service.metrics import Metrics
@@ -63,26 +65,36 @@ async def serve(settings: Settings) -> int:
         rpc.check_tls(tls)
     registry = Registry()
     metrics = Metrics(registry, settings.metrics_listen) if settings.metrics_listen else None
+    seal = Seal(read_keys(Path(settings.checkpoint_key)) if settings.checkpoint_key else ())
     store = open_store(settings.database, settings.partition_days)
     _make_partitions(store)
-    limits = Limits(
-        buffered_rows=settings.buffered_decisions,
-        buffered_bytes=settings.buffered_megabytes * 2**20,
-    )
-    replica = settings.replica or f"{socket.gethostname()}-{os.getpid()}"
     journal = Journal(
         store,
         registry,
         shape_of,
         time.time,
-        limits,
-        replica,
+        Limits(
+            buffered_rows=settings.buffered_decisions,
+            buffered_bytes=settings.buffered_megabytes * 2**20,
+        ),
+        settings.replica or f"{socket.gethostname()}-{os.getpid()}",
         watch=metrics.writer if metrics else UNWATCHED,
+        seal=seal,
+    )
+    jobs = Jobs(
+        store,
+        registry,
+        Keeper(store.checkpoints, seal),
+        seconds=settings.checkpoint_seconds,
+        events=settings.checkpoint_events,
     )
     lost = 0
     try:
         journal.load()
         journal.start(loop)
+        await journal.declare_fold(COMMIT_SECONDS)
+        jobs.begin_from(journal.started_from)
+        jobs.start()
         administrator = Administrator(registry, journal, COMMIT_SECONDS)
         health = rpc.Health()
         degraded_after = settings.degraded_after_seconds if settings.degraded else None
@@ -117,6 +129,7 @@ async def serve(settings: Settings) -> int:
         lost = await journal.close(FLUSH_SECONDS)
         if lost:
             log.error("%d decisions were answered and are lost: the database is away", lost)
+        await jobs.close()  # after the last feedback was folded in
         store.close()
         if metrics:
             metrics.stop()

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from bandit_service.checkpoints import PAGE
 from bandit_service.configuration import ShapeOf
 from bandit_service.engine import PolicyEngine
 from bandit_service.errors import BrokenJournal
@@ -26,7 +27,6 @@ from bandit_service.watching import Heard
 from bandit_service.work import Taken
 
 MOST_CACHED_DECISIONS = 20_000
-PAGE = 5_000  # entries read at once
 
 
 class Known:
@@ -37,6 +37,7 @@ class Known:
         self.revision = engine.revision if engine else 0
         self.started_position = engine.started_position if engine else 0
         self.terms: Terms | None = engine.terms() if engine else None
+        self.fold_version = engine.journal_fold_version if engine else 0
 
     def copy(self) -> "Known":
         made = Known()
@@ -49,7 +50,7 @@ class Known:
         if isinstance(event, RevisionEvent):
             if self.terms is None or event.started_epoch != self.terms.started_epoch:
                 self.started_position = entry.position
-            self.revision = event.revision
+            self.revision, self.fold_version = event.revision, event.fold_version
             version = shape_of(event.config.features).version
             self.terms = Terms(
                 event.config, event.epoch, event.started_epoch, self.started_position, version

@@ -2,15 +2,16 @@
 
 BanditError
 ├── BadInput            InvalidField, WrongContext, BadTable
-├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound, ArmNotMetered, CallNotFound
+├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound, ArmNotMetered, CallNotFound,
+│                       CheckpointNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
 ├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, DecisionExpired,
-│                       AheadOfJournal, NoMeter
-├── Stale               StaleEtag
+│                       AheadOfJournal, NoMeter, LeaseHeld
+├── Stale               StaleEtag, LeaseLost
 ├── Exhausted           Overloaded, TooManyCalls
 ├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, BufferFull, Draining
 └── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
-                        RefusedByDatabase, BrokenJournal
+                        RefusedByDatabase, BrokenJournal, BadCheckpoint
 
 The sentence is written in the class: what, which one, and what was wanted or kept.
 The caller never builds one, and it names nothing inside (no table, no class).
@@ -87,6 +88,14 @@ class CallNotFound(NotFound):
     def __init__(self, call: str) -> None:
         super().__init__(
             f"no call {call!r} is under way here; it was never started, or has ended", call=call
+        )
+
+
+class CheckpointNotFound(NotFound):
+    def __init__(self, checkpoint: int) -> None:
+        super().__init__(
+            f"no checkpoint {checkpoint}; `bandit-service checkpoint list` shows those there are",
+            checkpoint=checkpoint,
         )
 
 
@@ -180,6 +189,16 @@ class AheadOfJournal(FailedPrecondition):
         )
 
 
+class LeaseHeld(FailedPrecondition):
+    def __init__(self, name: str, holder: str, seconds_left: float) -> None:
+        super().__init__(
+            f"{holder} holds the lease of {name!r} for another {seconds_left:.0f} s; stop it "
+            "first, or wait until its lease has run out",
+            lease=name,
+            holder=holder,
+        )
+
+
 class Stale(BanditError):
     """Somebody else was quicker."""
 
@@ -190,6 +209,15 @@ class StaleEtag(Stale):
             f"policy {policy!r} has changed: its etag is {current!r}, not {given!r}; read it again",
             policy=policy,
             etag=current,
+        )
+
+
+class LeaseLost(Stale):
+    def __init__(self, name: str, epoch: int) -> None:
+        super().__init__(
+            f"the lease of {name!r} has been taken over since epoch {epoch}; nothing was written",
+            lease=name,
+            epoch=epoch,
         )
 
 
@@ -304,3 +332,11 @@ class BrokenJournal(BadStore):
             policy=policy_id,
             position=position,
         )
+
+
+class BadCheckpoint(BadStore):
+    """Never loaded: an older checkpoint and a longer tail of the journal take its place."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the checkpoint cannot be used: {why}", why=why)
+        self.why = why

@@ -12,15 +12,13 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
-
 from bandit_service.backlog import Backlog
-from bandit_service.batch import PAGE, Batch
+from bandit_service.batch import Batch
+from bandit_service.checkpoints import BY_SECRET, Keeper, Seal, recover
 from bandit_service.configuration import ShapeOf
-from bandit_service.engine import PolicyEngine, Registry
+from bandit_service.engine import FOLD_VERSION, PolicyEngine, Registry
 from bandit_service.errors import (
     AheadOfJournal,
-    BrokenJournal,
     Draining,
     NotCaughtUp,
     Overloaded,
@@ -29,8 +27,9 @@ from bandit_service.errors import (
 )
 from bandit_service.following import Following, Limits
 from bandit_service.hearing import Hearing
-from bandit_service.model import ReplicaHealth, StoredPolicy
+from bandit_service.model import Checkpoint, ReplicaHealth, StoredPolicy
 from bandit_service.ports import Store
+from bandit_service.revising import declare_fold
 from bandit_service.waiting import refuse, settle, within
 from bandit_service.watching import UNWATCHED, WriterWatch
 from bandit_service.work import DecisionJob, Job, PolicyJob, PollJob, WorkQueue
@@ -60,8 +59,11 @@ class Journal:
         limits: Limits | None = None,
         replica: str = "",
         watch: WriterWatch = UNWATCHED,
+        seal: Seal = BY_SECRET,
     ) -> None:
         self._store = store
+        self._keeper = Keeper(store.checkpoints, seal, now)
+        self.started_from: dict[int, Checkpoint] = {}  # by policy; none that began at zero
         self._registry = registry
         self._shape_of = shape_of
         self._now = now
@@ -78,27 +80,32 @@ class Journal:
         )
 
     def load(self) -> None:
-        """Folds every policy's journal into a fresh engine. Before `start`."""
+        """Makes the engine of every policy: from its newest good checkpoint and what its journal
+        says since then, or from the whole journal. Before `start`."""
+        heads = self._store.heads()
         for identity in self._store.policies():
-            self._registry.add(self._load(identity))
+            self._registry.add(self._load(identity, head=heads.get(identity.id)))
         self._watched.contacted()
 
     def _load(
-        self, identity: StoredPolicy, on_page: Callable[[], None] = lambda: None
+        self,
+        identity: StoredPolicy,
+        on_page: Callable[[], None] = lambda: None,
+        head: int | None = None,
     ) -> PolicyEngine:
-        engine = PolicyEngine(identity, self._shape_of)
-        try:
-            while page := self._store.events(identity.id, engine.position, PAGE):
-                for entry in page:
-                    engine.apply(entry)
-                on_page()
-        except (ValueError, ArithmeticError, msgspec.MsgspecError) as wrong:
-            # A gap, or bytes that are no event.
-            raise BrokenJournal(identity.id, engine.position + 1) from wrong
-        if not engine.position:
-            raise BrokenJournal(identity.id, 1)
+        recovered = recover(
+            self._store,
+            self._keeper,
+            identity,
+            self._shape_of,
+            head=head,
+            progress=lambda _position: on_page(),
+        )
+        engine = recovered.engine
         if engine.counts_requests():
             engine.requests = int(self._store.last_clock(identity.id) or 0)
+        if recovered.checkpoint is not None:
+            self.started_from[identity.id] = recovered.checkpoint
         return engine
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -141,6 +148,20 @@ class Journal:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.submit(PolicyJob(work, settle(future), refuse(future)))
         return await within(future, timeout)
+
+    async def declare_fold(self, timeout: float) -> None:
+        """Notes in each journal that an older program folded last, that from here on this one
+        does. Raises StoreUnavailable after `timeout` seconds."""
+        for engine in list(self._registry.by_id.values()):
+            if engine.journal_fold_version < FOLD_VERSION:
+                policy_id = engine.identity.id
+                await self.change(lambda batch, i=policy_id: declare_fold(batch, i), timeout)  # type: ignore[misc]
+            elif engine.journal_fold_version > FOLD_VERSION:
+                log.warning(
+                    "the journal of policy %r is folded by a newer version of this program; what "
+                    "this one learns from it may differ from what its replicas do",
+                    engine.identity.name,
+                )
 
     async def reach(self, policy: str, position: int, timeout: float) -> None:
         """Returns when the policy's state has this position: at once, or after reading on.

@@ -1,4 +1,4 @@
-"""What the core needs from outside: a store of decisions and journals.
+"""What the core needs from outside: a store of decisions, journals and checkpoints.
 
 Everything here blocks, and is called from the journal's writer thread or from a
 reader thread, never from the event loop.
@@ -9,9 +9,13 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from bandit_service.model import (
+    Checkpoint,
+    CheckpointStatus,
     Decision,
     JournalEntry,
     Learned,
+    Lease,
+    LeaseStanding,
     Limits,
     Outcome,
     Pruned,
@@ -120,8 +124,77 @@ class Transaction(Protocol):
         ...
 
 
+class Leases(Protocol):
+    """Who may do what only one may do at a time. Every method raises StoreUnavailable.
+
+    All times are the database's, so no clock of a replica frees a lease or keeps one.
+    """
+
+    def take(self, name: str, holder: str, seconds: float) -> Lease | None:
+        """The lease from now on for `seconds`, if it is free, has run out, or is the holder's.
+
+        Who takes it over gets another epoch; the holder keeps its own. None: it is another's.
+        """
+        ...
+
+    def drop(self, lease: Lease) -> None:
+        """Frees it for the next one. Nothing happens if it is another's by now."""
+        ...
+
+    def standing(self, name: str) -> LeaseStanding | None:
+        """Who has it, or had it last; None: nobody ever."""
+        ...
+
+
+class CheckpointWriter(Protocol):
+    """Writes of one transaction, none of which happens once the lease is another's."""
+
+    def add(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Stores it without its parts, and gives it its id."""
+        ...
+
+    def add_part(self, checkpoint_id: int, part: int, body: bytes) -> None: ...
+
+    def mark(self, checkpoint_id: int, status: CheckpointStatus) -> None: ...
+
+    def pin(self, checkpoint_id: int, pinned: bool) -> None:
+        """Whether it stays whatever its age."""
+        ...
+
+    def delete(self, checkpoint_id: int) -> None: ...
+
+
+class Checkpoints(Protocol):
+    """Verified copies of what policies have learned. Every method raises StoreUnavailable."""
+
+    def of(self, policy_id: int) -> list[Checkpoint]:
+        """All of a policy, the newest first: by position, then by id."""
+        ...
+
+    def of_deleted_policies(self) -> list[Checkpoint]: ...
+
+    def part_sizes(self, checkpoint_id: int) -> list[int]:
+        """Bytes of each part that is stored, in order."""
+        ...
+
+    def part(self, checkpoint_id: int, part: int) -> bytes | None: ...
+
+    def fenced(self, lease: Lease) -> AbstractContextManager[CheckpointWriter]:
+        """A transaction during which nobody can take the lease over.
+
+        Raises LeaseLost if somebody did before.
+        """
+        ...
+
+
 class Store(Reader, Protocol):
     """The one database. Safe to read from several threads; one writer at a time."""
+
+    @property
+    def leases(self) -> Leases: ...
+
+    @property
+    def checkpoints(self) -> Checkpoints: ...
 
     def log_decisions(self, decisions: Sequence[Decision]) -> None:
         """Stores decisions without request ids, all or none.

@@ -7,7 +7,7 @@ import secrets
 
 from bandit_service.batch import Batch, Known
 from bandit_service.configuration import Change, check, restarts
-from bandit_service.engine import etag
+from bandit_service.engine import FOLD_VERSION, etag
 from bandit_service.errors import StaleEtag
 from bandit_service.model import JournalEntry, PolicyConfig, RevisionEvent
 
@@ -17,7 +17,8 @@ def create(batch: Batch, config: PolicyConfig) -> int:
     checked = check(config, batch.shape_of)
     identity = batch.tx.create_policy(config.name, secrets.token_bytes(32), batch.now)
     batch.created.append(identity)
-    batch.append(identity.id, [JournalEntry(1, RevisionEvent(1, 0, 0, checked, batch.now))])
+    first = RevisionEvent(1, 0, 0, checked, batch.now, FOLD_VERSION)
+    batch.append(identity.id, [JournalEntry(1, first)])
     return identity.id
 
 
@@ -36,9 +37,25 @@ def revise(batch: Batch, policy_id: int, given_etag: str, change: Change) -> boo
     if new != old:
         epoch += afresh or new.forgetting != old.forgetting
         started = epoch if afresh else started
-        event = RevisionEvent(known.revision + 1, epoch, started, new, batch.now)
-        batch.append(policy_id, [JournalEntry(known.position + 1, event)])
+        _append_revision(batch, policy_id, known, epoch, started, new)
     return afresh
+
+
+def declare_fold(batch: Batch, policy_id: int) -> None:
+    """A revision that changes nothing but what the journal says of who folds it."""
+    known = batch.head(policy_id)
+    assert known.terms is not None
+    if known.fold_version < FOLD_VERSION:  # no other replica was quicker
+        terms = known.terms
+        _append_revision(batch, policy_id, known, terms.epoch, terms.started_epoch, terms.config)
+
+
+def _append_revision(
+    batch: Batch, policy_id: int, known: Known, epoch: int, started: int, config: PolicyConfig
+) -> None:
+    revision = known.revision + 1
+    event = RevisionEvent(revision, epoch, started, config, batch.now, FOLD_VERSION)
+    batch.append(policy_id, [JournalEntry(known.position + 1, event)])
 
 
 def delete(batch: Batch, policy_id: int, given_etag: str) -> None:

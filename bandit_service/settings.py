@@ -40,6 +40,10 @@ class Settings:
     degraded       answer from memory while the database is away; false: UNAVAILABLE
     degraded_after_seconds   how long `Route` waits for a commit before it does
     buffered_decisions, buffered_megabytes   how many it keeps until they can be written
+    checkpoint_seconds  a policy that has changed gets a checkpoint after so many seconds,
+    checkpoint_events   or at once after so many events: at most so many are read at a start
+    checkpoint_key  file of keys, one a line, that checkpoints are sealed with; see
+                    `checkpoints.seal` for what that protects from
     policies       created at the start if their names are not there yet
 
     Raises InvalidField for what contradicts itself, or would serve in the clear unasked.
@@ -62,6 +66,9 @@ class Settings:
     degraded_after_seconds: float = 0.5
     buffered_decisions: int = 10_000
     buffered_megabytes: int = 64
+    checkpoint_seconds: float = 60.0
+    checkpoint_events: int = 10_000
+    checkpoint_key: str = ""
     policies: tuple[PolicyConfig, ...] = ()
 
     def __post_init__(self) -> None:
@@ -85,6 +92,14 @@ class Settings:
         _check_range("degraded_after_seconds", self.degraded_after_seconds, 0.01, 60)
         _check_range("buffered_decisions", self.buffered_decisions, 0, 10_000_000)
         _check_range("buffered_megabytes", self.buffered_megabytes, 0, 100_000)
+        if not 1.0 <= self.checkpoint_seconds <= 86_400.0:
+            raise InvalidField(
+                "checkpoint_seconds", f"must be from 1 to 86400, not {self.checkpoint_seconds:g}"
+            )
+        if self.checkpoint_events < 1:
+            raise InvalidField(
+                "checkpoint_events", f"must be at least 1, not {self.checkpoint_events}"
+            )
         if not _is_local(self.listen) and not self.tls_cert and not self.insecure:
             raise InvalidField(
                 "listen",
@@ -133,9 +148,10 @@ def _text(variable: str, text: str) -> str:
 
 
 def _whole(variable: str, text: str) -> int:
-    if not text.isdecimal():
-        raise InvalidField(variable, f"must be a whole number, got {text!r}")
-    return int(text)
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidField(variable, f"must be a whole number, got {text!r}") from None
 
 
 def _flag(variable: str, text: str) -> bool:

@@ -14,7 +14,7 @@ from policies.floor import with_floor
 from policies.hierarchical_thompson import HierarchicalThompson
 from policies.linear_thompson import LinearThompson
 from policies.linucb import LinUCB
-from policies.policy import Estimates, LearnsPairs, Policy, State
+from policies.policy import CopiedSums, Estimates, LearnsPairs, Policy, Snapshot, State
 from policies.settings import coerced
 from policies.squarecb import SquareCB
 from policies.ti_ucb import TIUCB
@@ -22,9 +22,11 @@ from policies.uniform import Uniform
 
 __all__ = [
     "CATALOGUE",
+    "CopiedSums",
     "Estimates",
     "LearnsPairs",
     "Policy",
+    "Snapshot",
     "State",
     "build",
     "known_settings",

@@ -20,6 +20,7 @@ follows from the arms' own sums:
 As in `linear_state`, the sums are the truth and the rest are caches, kept by rank-one steps.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log, sqrt
 
@@ -101,8 +102,8 @@ class Member:
         self.common = np.zeros((dim + 1, dim))
         self.log_growth = self.error = 0.0
 
-    def rebuild(self, aged: Array, levels: Array) -> None:
-        """From the aged sums (K, d + 2, d + 2) and the prior means of the constants (K,) alone."""
+    def rebuild(self, aged: Sequence[Array], levels: Array) -> None:
+        """From the aged sums, K of (d + 2, d + 2), and the prior means of the constants (K,)."""
         precision, dim = self.precision, len(self.precision)
         every = np.arange(dim)
         shared = np.diag(self.shared_precision)
@@ -234,10 +235,10 @@ class HierarchicalState(LinearSums):
         if not self.stale:
             return
         fades = [faded(self.ticked - at, half_life) for at in self.clocks.tolist()]
-        aged = self.sums * np.array(fades)[:, None, None]
+        aged = [sums * fade for sums, fade in zip(self.sums, fades, strict=True)]
         for member in self.members:
             member.rebuild(aged, self.levels)
-        self.evidence = max(float(aged[:, -1, -1].sum()), 0.0)
+        self.evidence = max(float(sum(sums[-1, -1] for sums in aged)), 0.0)
         self.steps, self.stale, self._asked = 0, False, b""
 
     def best(self) -> Member:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from bandit_service import __version__
-from bandit_service.cli import calls, data, energy, policy, serving
+from bandit_service.cli import calls, checkpoint, data, energy, policy, serving
 from bandit_service.cli.doctor import doctor
 from bandit_service.cli.exits import EXITS, Commands
 from bandit_service.cli.meter import meter
@@ -54,6 +54,7 @@ app.command()(serving.demo)
 app.command()(serving.migrate)
 app.command()(prune)
 app.add_typer(policy.app, name="policy")
+app.add_typer(checkpoint.app, name="checkpoint")
 app.command()(calls.route)
 app.command()(calls.feedback)
 app.command()(calls.decision)

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-_DATABASE = "sqlite:///path or postgresql://user@host/database. [default: ./bandit.db]"
+DATABASE = "sqlite:///path or postgresql://user@host/database. [default: ./bandit.db]"
 
 
 def serve(
     listen: Annotated[
         str | None, typer.Option(help="host:port or unix:path. [default: 127.0.0.1:7070]")
     ] = None,
-    database: Annotated[str | None, typer.Option(help=_DATABASE)] = None,
+    database: Annotated[str | None, typer.Option(help=DATABASE)] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate, a PEM file.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key, a PEM file.")] = None,
     tls_client_ca: Annotated[
@@ -28,6 +28,18 @@ def serve(
     ] = None,
     metrics_listen: Annotated[
         str | None, typer.Option(help="host:port of a page for Prometheus. [default: none]")
+    ] = None,
+    checkpoint_seconds: Annotated[
+        float | None,
+        typer.Option(help="Checkpoint what has changed after so long. [default: 60]"),
+    ] = None,
+    checkpoint_events: Annotated[
+        int | None,
+        typer.Option(help="And at once after so many events. [default: 10000]"),
+    ] = None,
+    checkpoint_key: Annotated[
+        Path | None,
+        typer.Option(help="File of keys, one a line, that checkpoints are sealed with."),
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error. [default: info]")
@@ -73,6 +85,9 @@ def serve(
         tls_client_ca=_text(tls_client_ca),
         insecure=insecure or None,
         metrics_listen=metrics_listen,
+        checkpoint_seconds=checkpoint_seconds,
+        checkpoint_events=checkpoint_events,
+        checkpoint_key=_text(checkpoint_key),
         log_level=log_level,
         log_format=log_format,
         replica=replica,
@@ -101,7 +116,7 @@ def demo(
     )
 
 
-def migrate(database: Annotated[str | None, typer.Option(help=_DATABASE)] = None) -> None:
+def migrate(database: Annotated[str | None, typer.Option(help=DATABASE)] = None) -> None:
     """Bring the tables of a database to this version. An SQLite file is made if there is none.
 
     The database can be set as BANDIT_DATABASE too.

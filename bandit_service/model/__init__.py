@@ -5,6 +5,13 @@ they are. Times are seconds since the epoch (UTC); `bytes` fields that hold numb
 are little-endian float64.
 """
 
+from bandit_service.model.checkpoints import (
+    Checkpoint,
+    CheckpointStatus,
+    Folded,
+    Lease,
+    LeaseStanding,
+)
 from bandit_service.model.configuration import (
     Algorithm,
     Arm,
@@ -76,6 +83,8 @@ __all__ = [
     "ArmState",
     "ArmStatistics",
     "CallEnergy",
+    "Checkpoint",
+    "CheckpointStatus",
     "Clock",
     "Comparison",
     "Config",
@@ -89,11 +98,14 @@ __all__ = [
     "Failure",
     "Features",
     "FeedbackEvent",
+    "Folded",
     "Forgetting",
     "Freshness",
     "JournalEntry",
     "Kind",
     "Learned",
+    "Lease",
+    "LeaseStanding",
     "Lesson",
     "Limits",
     "Modality",

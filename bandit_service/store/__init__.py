@@ -5,16 +5,18 @@ database refuses to answer is StoreUnavailable, what it cannot be is a BadStore.
 """
 
 import time
+from pathlib import Path
 
+from bandit_service.errors import DamagedDatabase
 from bandit_service.ports import Store
 from bandit_service.store import schema
 from bandit_service.store.energy_log import open_energy_log
-from bandit_service.store.engine import is_sqlite, open_engine, telling
+from bandit_service.store.engine import is_sqlite, open_engine, telling, where
 from bandit_service.store.partitions import PARTITION_DAYS, make_ahead
 from bandit_service.store.rights import check_rights
 from bandit_service.store.sql_store import SqlStore
 
-__all__ = ["migrate", "open_energy_log", "open_store"]
+__all__ = ["migrate", "open_energy_log", "open_existing", "open_store"]
 
 
 def open_store(url: str, partition_days: int = PARTITION_DAYS) -> Store:
@@ -38,6 +40,15 @@ def open_store(url: str, partition_days: int = PARTITION_DAYS) -> Store:
         engine.dispose()
         raise
     return SqlStore(engine, partition_days)
+
+
+def open_existing(url: str) -> Store:
+    """As `open_store`, but raises DamagedDatabase instead of making an SQLite file."""
+    engine = open_engine(url)
+    engine.dispose()
+    if is_sqlite(engine) and not Path(where(engine)).exists():
+        raise DamagedDatabase(where(engine), "there is no such file")
+    return open_store(url)
 
 
 def migrate(url: str) -> str:

@@ -100,9 +100,10 @@ def _looking(engine: Engine) -> Iterator[Connection | None]:
     if not path.exists():
         yield None
         return
-    _refuse_what_is_no_database(path)
     # At rest, a file can be read without the two files that SQLite puts beside it.
     busy = any(Path(f"{path}{suffix}").exists() for suffix in ("-wal", "-journal"))
+    if not busy:
+        _refuse_what_is_no_database(path)
     how = "mode=ro" if busy else "mode=ro&immutable=1"
     address = f"sqlite:///{path.resolve().as_uri()}?{how}&uri=true"
     reader = create_engine(address, poolclass=NullPool)
@@ -116,7 +117,12 @@ def _looking(engine: Engine) -> Iterator[Connection | None]:
 
 
 def _refuse_what_is_no_database(path: Path) -> None:
-    """SQLite itself takes a short file for an empty one, and would write over it."""
+    """SQLite itself takes a short file for an empty one, and would write over it.
+
+    Only of a file at rest: to close one takes all the locks of this process off it, those of its
+    open connections too. The next process that closed the database would then believe to be
+    the last one, and delete the log that this one goes on writing to.
+    """
     if not path.is_file():
         raise DamagedDatabase(str(path), "it is not a file")
     try:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from operator import attrgetter
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
@@ -25,6 +25,7 @@ from bandit_service.model import (
 from bandit_service.ports import Transaction
 from bandit_service.store import partitions, pruning, rows
 from bandit_service.store.bulk import AT_ONCE, Bulk
+from bandit_service.store.checkpoints import SqlCheckpoints, SqlLeases
 from bandit_service.store.connections import Lines, Writers
 from bandit_service.store.engine import (
     LOCK_NOT_AVAILABLE,
@@ -212,6 +213,15 @@ class SqlStore:
         )
         self._writers = Writers(engine)
         self._lines = Lines(engine)
+        # SQLite has one writer, and whoever finds it busy sleeps: ours wait for each other.
+        alone = self._alone if is_sqlite(engine) else nullcontext
+        self.leases = SqlLeases(engine, alone)
+        self.checkpoints = SqlCheckpoints(engine, alone)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._writers.lock:
+            yield
 
     def policies(self) -> list[StoredPolicy]:
         with self._read() as connection:

@@ -21,6 +21,14 @@ def test_flags_go_before_the_environment_and_that_before_the_defaults():
     assert settings.database == "sqlite:///bandit.db"
 
 
+def test_numbers_are_numbers():
+    env = {"BANDIT_CHECKPOINT_SECONDS": "90.5", "BANDIT_CHECKPOINT_EVENTS": "500"}
+
+    settings = Settings.read(env)
+
+    assert (settings.checkpoint_seconds, settings.checkpoint_events) == (90.5, 500)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [("true", True), ("1", True), ("FALSE", False), ("no", False)]
 )
@@ -57,6 +65,11 @@ def test_the_address_of_the_client_is_no_setting_of_the_server_and_no_typo():
         ({"BANDIT_METRICS_LISTEN": "7090"}, "metrics_listen: must be host:port"),
         ({"BANDIT_METRICS_LISTEN": "unix:/run/m"}, "metrics_listen: must be host:port"),
         ({"BANDIT_METRICS_LISTEN": "0.0.0.0:1"}, "metrics_listen: other machines can reach"),
+        ({"BANDIT_CHECKPOINT_SECONDS": "soon"}, "BANDIT_CHECKPOINT_SECONDS: must be a number"),
+        ({"BANDIT_CHECKPOINT_SECONDS": "0.5"}, "checkpoint_seconds: must be from 1 to 86400"),
+        ({"BANDIT_CHECKPOINT_SECONDS": "nan"}, "checkpoint_seconds: must be from 1 to 86400"),
+        ({"BANDIT_CHECKPOINT_EVENTS": "1.5"}, "BANDIT_CHECKPOINT_EVENTS: must be a whole number"),
+        ({"BANDIT_CHECKPOINT_EVENTS": "0"}, "checkpoint_events: must be at least 1, not 0"),
         ({"BANDIT_LISTEN": "7070"}, "listen: must be host:port"),
         ({"BANDIT_LISTEN": "127.0.0.1:70700"}, "listen: must be host:port"),
         ({"BANDIT_LISTEN": "127.0.0.1:http"}, "listen: must be host:port"),
