@@ -6,42 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bandit_service.errors import BadLog
 from bandit_service.evaluation.logs.log import MEASURES, Array, Log, Mask
+from bandit_service.evaluation.logs.refusing import Refused
 from bandit_service.evaluation.logs.rows import Batch
 
 SUM_TOLERANCE = 1e-6  # chances written with seven digits still sum to 1
 LARGEST_NUMBER = 1e300
-
-
-@dataclass(slots=True)
-class Refused:
-    """Rows that could not be used: how many for each reason, and where the first one stands."""
-
-    source: str
-    count: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-    firsts: dict[str, str] = field(default_factory=dict)
-
-    def add(self, line: int, reason: str, detail: str) -> None:
-        self.count += 1
-        self.reasons[reason] = self.reasons.get(reason, 0) + 1
-        self.firsts.setdefault(reason, f"line {line}: {detail}")
-
-    def check(self) -> None:
-        """Raises BadLog if any row was refused."""
-        if self.count:
-            reason = next(iter(self.firsts))
-            more = ", ".join(f"{count:,} {why}" for why, count in self.reasons.items())
-            raise BadLog(
-                f"{self.source}, {self.firsts[reason].partition(':')[0]}",
-                f"{self.firsts[reason].partition(': ')[2]} ({self.count:,} refused: {more}; "
-                "--lenient goes on without them)",
-            )
-
-    def notes(self) -> Iterator[str]:
-        for reason, count in self.reasons.items():
-            yield f"{count:,} rows refused ({reason}), the first in {self.firsts[reason]}"
 
 
 @dataclass(slots=True)
@@ -70,8 +40,8 @@ class Checker:
 
     def block(self, batch: Batch) -> Log:
         """The good rows of a batch, which may be none."""
-        for line, detail in batch.broken:
-            self.refused.add(line, "that could not be read", detail)
+        for line, said in batch.broken:
+            self.refused.add(line, "that could not be read", said)
         good = self._of_the_policy(batch)
         self._settle(batch, good)
         chances, eligible, chosen = self._chances(batch)
@@ -185,10 +155,10 @@ class Checker:
             batch.lengths != self.dim,
             lambda row: f"context has {batch.lengths[row]} numbers, the log began with {self.dim}",
         )
-        odd = (~np.isfinite(batch.contexts[:, : self.dim or 0])).any(axis=1)
+        odd = _any(~np.isfinite(batch.contexts[:, : self.dim or 0]))
         yield "with a bad context", odd, lambda row: "context holds a number that is not finite"
         if chances is not None:
-            lacking = ~eligible.any(axis=1)
+            lacking = ~_any(eligible)
             yield (
                 "without probabilities",
                 lacking,
@@ -200,10 +170,10 @@ class Checker:
                 absent,
                 lambda row: f"arm {batch.arms[row]!r} is not among its own probabilities",
             )
-            outside = ((chances < 0.0) | (chances > 1.0)).any(axis=1)
+            wild = _any((chances < 0.0) | (chances > 1.0))
             yield (
                 "with a bad probability",
-                outside,
+                wild,
                 lambda row: "a probability is outside [0, 1], or not a number",
             )
             sums = chances.sum(axis=1)
@@ -251,3 +221,9 @@ class Checker:
 
 def _telling(name: str, values: Array, wanted: str) -> Callable[[int], str]:
     return lambda row: f"{name} is {values[row]:.9g}, expected {wanted}"
+
+
+def _any(matrix: Mask) -> Mask:
+    """(n,) of (n, m)."""
+    found: Mask = np.logical_or.reduce(matrix, axis=1)
+    return found

@@ -55,7 +55,7 @@ class Log:
     def nbytes(self) -> int:
         """About what it takes in memory."""
         rows = len(self)
-        return rows * 8 * (self.contexts.shape[1] + 2 * len(self.arms) + 16)
+        return int(rows * 8) * (int(self.contexts.shape[1]) + 2 * len(self.arms) + 16)
 
     def rows(self, which: Any) -> Self:
         """The same with these rows only: a slice, a mask or positions."""

@@ -121,7 +121,7 @@ def row_of(record: Mapping[str, Any], how: Mapped) -> Row:
         for arm, column in how.probabilities.items()
         if (chance := _number(record, column)) is not None
     }
-    outcomes = {}
+    outcomes: dict[str, Any] = {}
     for measure, number in how.numbers():
         value = _number(record, number.column)
         if value is not None:
@@ -132,6 +132,7 @@ def row_of(record: Mapping[str, Any], how: Mapped) -> Row:
         context += _hashed(column, _text(record, column), how.category_buckets)
     if context:
         context.append(1.0)
+    flags: dict[str, Any] = {flag: _flag(record, name) for flag, name in how.flags.items()}
     arm = _text(record, how.arm)
     if not arm:
         raise ValueError(f"{how.arm} is empty")
@@ -145,7 +146,7 @@ def row_of(record: Mapping[str, Any], how: Mapped) -> Row:
         segment=_maybe(record, how.segment, _text) or "",
         policy=_maybe(record, how.policy, _text) or "",
         **outcomes,
-        **{flag: _flag(record, column) for flag, column in how.flags.items()},
+        **flags,
     )
 
 

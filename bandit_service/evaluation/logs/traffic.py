@@ -136,18 +136,18 @@ class _Digest:
         columns = self._columns
         names = np.array(block.arms, dtype=np.object_)[block.chosen]
         columns["arms"].update("\n".join(names.tolist()).encode() + b"\n")
-        columns["contexts"].update(np.ascontiguousarray(block.contexts))
-        columns["propensities"].update(np.ascontiguousarray(block.propensities))
-        columns["times"].update(np.ascontiguousarray(block.times))
-        columns["clusters"].update(np.ascontiguousarray(block.clusters))
+        columns["contexts"].update(block.contexts.tobytes())
+        columns["propensities"].update(block.propensities.tobytes())
+        columns["times"].update(block.times.tobytes())
+        columns["clusters"].update(block.clusters.tobytes())
         outcomes = np.column_stack(list(block.outcomes.values()))
-        self._outcomes.update(np.ascontiguousarray(outcomes))
+        self._outcomes.update(outcomes.tobytes())
         if block.probabilities is not None:
             # An arm that nobody has seen yet has no chance, so it leaves no trace either.
             order = np.argsort(block.arms)
             rows, slots = np.nonzero(block.eligible[:, order])
-            chances = np.ascontiguousarray(block.probabilities[:, order][rows, slots])
-            columns["chances"].update(chances)
+            chances = block.probabilities[:, order][rows, slots]
+            columns["chances"].update(chances.tobytes())
 
     def hex(self) -> str:
         whole = sha256(self._outcomes.digest())

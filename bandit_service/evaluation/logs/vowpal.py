@@ -66,9 +66,7 @@ def _dsjson_row(said: Any, reading: Reading) -> Row:
         if key not in said:
             raise ValueError(f"has no {key!r}")
     if said.get("pdrop"):
-        raise ValueError(
-            "pdrop is set: rows were dropped by chance, so counts are not what they seem"
-        )
+        raise ValueError("pdrop is set: rows were dropped by chance, which is not made up for")
     actions, chances = said["a"], said["p"]
     if not actions or len(actions) != len(chances):
         raise ValueError(f"has {len(actions)} actions and {len(chances)} probabilities")

@@ -21,6 +21,8 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
     not have served it, BadGate.
     """
     conditions = gates.parsed(settings.gate) if settings.gate else ()
+    if conditions and not traffic.knows_propensities:
+        raise gates.BadGate("gate", "the log has no propensities, so nothing can be promised")
     training = int(settings.training * len(traffic)) if any(t.learns for t in targets) else 0
     judged = len(traffic) - training
     if judged < LEAST_ROWS:

@@ -41,7 +41,7 @@ class RidgeByArm:
     def learn(
         self, contexts: Array, chosen: Slots, outcomes: Array, weights: Array | None = None
     ) -> None:
-        """contexts (n, d), chosen (n,) slots, outcomes (n,) with NaN where unknown, weights (n,)."""
+        """contexts (n, d), chosen (n,) slots, outcomes (n,), NaN where unknown, weights (n,)."""
         known = ~np.isnan(outcomes)
         weights = np.ones(len(outcomes)) if weights is None else weights
         for arm in np.unique(chosen[known]).tolist():

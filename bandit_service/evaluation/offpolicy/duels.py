@@ -47,7 +47,7 @@ def win_rates(
     both = np.concatenate((weights, weights))
 
     def summed(values: Array) -> Array:
-        return np.bincount(rows, weights=values, minlength=arms * arms)
+        return np.bincount(rows, weights=values, minlength=arms * arms).astype(np.float64)
 
     total = summed(both)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -6,6 +6,7 @@ takes the memory of its length only.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +25,19 @@ Array = NDArray[np.float64]
 class Column:
     """An array in the making."""
 
-    parts: list[NDArray[np.generic]] = field(default_factory=list)
+    parts: list[NDArray[Any]] = field(default_factory=list)
 
-    def add(self, part: NDArray[np.generic]) -> None:
+    def add(self, part: NDArray[Any]) -> None:
         self.parts.append(part)
 
-    def whole(self) -> np.ndarray:
+    def whole(self) -> NDArray[Any]:
         if len(self.parts) != 1:
             self.parts = [np.concatenate(self.parts)]
         return self.parts[0]
+
+
+def _columns() -> dict[str, Column]:
+    return {name: Column() for name in MEASURES}
 
 
 @dataclass(slots=True)
@@ -53,6 +58,11 @@ class Shared:
     possible: Array = field(default_factory=lambda: np.zeros(0))  # (K,) rows where it had a chance
     rows: int = 0
     is_full: bool = False  # whether every arm's chance was logged
+
+    def knows(self, measure: str) -> bool:
+        """Whether it is known of any row."""
+        parts = self.outcomes[measure].parts
+        return bool(parts) and not all(np.isnan(part).all() for part in parts)
 
 
 @dataclass(slots=True)
@@ -75,16 +85,14 @@ class Gathering:
     def __init__(self, traffic: Traffic, targets: Sequence[Target], robust: bool) -> None:
         arms, dim = len(traffic.arms), traffic.dim
         self._models = {name: RidgeByArm(arms, dim) for name in MEASURES}
-        self.shared = Shared(
-            traffic.arms, *({name: Column() for name in MEASURES} for _ in range(3))
-        )
+        self.shared = Shared(traffic.arms, _columns(), _columns(), _columns())
         self.shared.drawn, self.shared.inverse = np.zeros((2, arms))
         self.shared.squares, self.shared.possible = np.zeros((2, arms))
         self.shared.is_full = traffic.knows_all
         self.shared.least = np.full(arms, np.inf)
         self.each = [Gathered(target, chosen=np.zeros(arms)) for target in targets]
         for one in self.each:
-            one.expected = {name: Column() for name in MEASURES}
+            one.expected = _columns()
             one.robust = (Column(), Column()) if robust else None
         self._robust = [RidgeByArm(arms, dim) for _ in targets] if robust else []
         self._known = [name for name in MEASURES if traffic.known_outcomes.get(name)]
