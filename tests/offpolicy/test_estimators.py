@@ -210,9 +210,7 @@ def test_two_frozen_loggers_balanced_are_unbiased_with_less_variance():
         who = np.repeat([0, 1], 50)
         arms = (rng.random(100) > loggers[who, 0]).astype(int)
         wins = (rng.random(100) < means[arms]).astype(float)
-        weights = estimators.balanced_weights(
-            target[arms], loggers.T[arms], np.array([0.5, 0.5])
-        )
+        weights = estimators.balanced_weights(target[arms], loggers.T[arms], np.array([0.5, 0.5]))
         balanced.append((weights * wins).mean())
         own.append((target[arms] / loggers[who, arms] * wins).mean())
 

@@ -21,7 +21,9 @@ def test_resampled_rows_count_as_a_poisson_variable_does():
     assert table.mean() == pytest.approx(1.0, abs=1e-4)
     assert table.var() == pytest.approx(1.0, abs=1e-3)
     for count in range(7):
-        assert (table == count).mean() == pytest.approx(stats.poisson.pmf(count, 1.0), abs=2 / 65536)
+        assert (table == count).mean() == pytest.approx(
+            stats.poisson.pmf(count, 1.0), abs=2 / 65536
+        )
 
 
 def test_the_bootstrap_agrees_with_scipys():

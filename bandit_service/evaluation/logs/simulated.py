@@ -6,13 +6,16 @@ What the table knows of the arms that were not drawn is what an estimate should 
 import numpy as np
 
 from bandit_service.errors import BanditError
-from bandit_service.evaluation.contestants import Contestant, entered
-from bandit_service.evaluation.logs.rows import Row
+from bandit_service.evaluation.bundled import bundled_table
+from bandit_service.evaluation.contestants import Contestant, entered, named
+from bandit_service.evaluation.logs.rows import Row, batch_of
+from bandit_service.evaluation.logs.traffic import Traffic
 from bandit_service.evaluation.simulation import Simulation
 from bandit_service.evaluation.simulation import Traffic as Stream
 from bandit_service.evaluation.table import OutcomeTable
 from bandit_service.model import JournalEntry, Query
 
+SAMPLE_POLICY = "linear_thompson:floor=0.2"
 EPOCH = 1_700_000_000.0  # when the first query came; one a second
 
 
@@ -69,6 +72,13 @@ def simulated_rows(
             )
             served.append(row)
     return made, served
+
+
+def sample_traffic(seed: int = 0) -> Traffic:
+    """A log made of the bundled sample: five times its queries, by a policy that explores a lot."""
+    rows, _ = simulated_rows(bundled_table(), named(SAMPLE_POLICY), seed, rounds=5)
+    batch = batch_of(rows, range(1, len(rows) + 1))
+    return Traffic("simulated log of the bundled sample", lambda: iter([batch]))
 
 
 def _known(amount: float) -> float | None:

@@ -1,13 +1,14 @@
 """Candidates against the policy that logged: from a log to a `Comparison`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.logs.traffic import Traffic
 from bandit_service.evaluation.offpolicy import describing, gates
 from bandit_service.evaluation.offpolicy.gathering import gather
 from bandit_service.evaluation.offpolicy.judging import Judge
-from bandit_service.evaluation.offpolicy.results import Comparison
+from bandit_service.evaluation.offpolicy.replaying import lived
+from bandit_service.evaluation.offpolicy.results import Comparison, Live
 from bandit_service.evaluation.offpolicy.settings import Settings
 from bandit_service.evaluation.offpolicy.targets import Target
 
@@ -20,6 +21,8 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
     Raises NoOverlap for a candidate of which the log says nothing, InvalidField for one that could
     not have served it, BadGate.
     """
+    if settings.live and not traffic.knows_propensities:
+        raise InvalidField("live", "needs propensities, and the log has none")
     conditions = gates.parsed(settings.gate) if settings.gate else ()
     if conditions and not traffic.knows_propensities:
         raise gates.BadGate("gate", "the log has no propensities, so nothing can be promised")
@@ -52,6 +55,14 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
         incumbent=judge.incumbent(),
         incumbent_quantiles=judge.incumbent_quantiles(),
         candidates=tuple(map(judge.candidate, gathering.each)),
+        live=tuple(_live(traffic, targets, settings)) if settings.live else (),
         calibration=describing.calibration(gathering.shared),
         notes=describing.notes(traffic, gathering.shared, training),
     )
+
+
+def _live(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> Iterator[Live]:
+    log = traffic.whole()
+    for target in targets:
+        if target.learns:
+            yield lived(target.fresh(), log, settings)

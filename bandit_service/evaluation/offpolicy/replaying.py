@@ -12,12 +12,19 @@ know outcomes of arms that it never chose.
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from bandit_service.evaluation.logs.log import Log
+from bandit_service.evaluation.offpolicy.estimators import Terms
+from bandit_service.evaluation.offpolicy.intervals import Resampler
+from bandit_service.evaluation.offpolicy.resampling import resample
+from bandit_service.evaluation.offpolicy.results import Estimate, Live
+from bandit_service.evaluation.offpolicy.settings import Settings
 from bandit_service.evaluation.offpolicy.targets import Target
 
 CLIPPED_SHARE = 0.05
+LEAST_ACCEPTED = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,3 +60,36 @@ def replayed(target: Target, log: Log, seed: int, least: float) -> Replayed:
             accepted.append(row)
             target.teach(one)
     return Replayed(np.array(accepted, dtype=np.intp), clipped / max(1, len(log)))
+
+
+def lived(target: Target, log: Log, settings: Settings) -> Live:
+    """What the target earned on the rows that it accepted; its own log, so plain means."""
+    run = replayed(target, log, settings.seed, threshold(log.propensities))
+    made = Live(
+        label=target.label,
+        decisions=len(log),
+        accepted=len(run.rows),
+        clipped=run.clipped,
+    )
+    if len(run.rows) < LEAST_ACCEPTED:
+        return replace(made, problem=f"fewer than {LEAST_ACCEPTED} decisions were accepted")
+    met = log.rows(run.rows)
+    terms = {}
+    for measure, outcomes in met.outcomes.items():
+        known = ~np.isnan(outcomes)
+        if known.any():
+            shown = np.where(known, outcomes, 0.0)
+            terms[measure, "replay"] = Terms(np.zeros(len(met)), shown, known.astype(np.float64))
+    resampler = Resampler(met.clusters, settings.seed, settings.resamples)
+    found = resample(terms, resampler, settings.level)
+    estimates = [
+        Estimate(
+            measure=key[0],
+            estimator="replay",
+            value=each.value,
+            rows=int((~np.isnan(met.outcomes[key[0]])).sum()),
+            intervals=(found.interval(key),),
+        )
+        for key, each in terms.items()
+    ]
+    return replace(made, estimates=tuple(estimates))

@@ -146,6 +146,20 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate that learned while it was run over the log by rejection, and only from the
+    `accepted` of `decisions` rows. `clipped` is the share of rows at which a propensity was too
+    small to be made up for: what those would have said counts less than it should.
+    """
+
+    label: str
+    decisions: int
+    accepted: int
+    clipped: float
+    estimates: tuple[Estimate, ...] = ()
+    problem: str = ""
+
+
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Several candidates against the policy that logged, on the same decisions.
 
@@ -173,5 +187,6 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     incumbent: tuple[Estimate, ...]
     incumbent_quantiles: tuple[Quantile, ...]
     candidates: tuple[Candidate, ...]
+    live: tuple[Live, ...]
     calibration: tuple[Bin, ...]
     notes: tuple[str, ...]

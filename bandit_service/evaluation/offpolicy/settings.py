@@ -16,6 +16,7 @@ class Settings:
                      they are judged, frozen, on the rest. Without such candidates all is judged
     level            of intervals
     least_effective_size   below it no gate passes
+    live             also run candidates that learn over the whole log by rejection, row by row
     robust           also estimate by MRDR, which takes a model a candidate
     """
 
@@ -25,6 +26,7 @@ class Settings:
     seed: int = 0
     gate: str = ""
     least_effective_size: float = LEAST_EFFECTIVE_SIZE
+    live: bool = False
     robust: bool = False
 
     def __post_init__(self) -> None:

@@ -50,6 +50,10 @@ class Target(Protocol):
     description: str
     learns: bool
 
+    def fresh(self) -> "Target":
+        """The same before it was taught anything."""
+        ...
+
     def teach(self, block: Log) -> None:
         """Learns from logged decisions, in order."""
         ...
@@ -71,6 +75,9 @@ class OneArm:
         self.label, self.description = ARM + arm, f"always {arm}"
         self._slot = list(arms).index(arm)
 
+    def fresh(self) -> Target:
+        return self
+
     def teach(self, block: Log) -> None:
         """There is nothing to learn."""
 
@@ -89,6 +96,7 @@ class Learner:
 
     def __init__(self, contestant: Contestant, arms: Sequence[str], dim: int, seed: int) -> None:
         self.label, self.description = contestant.label, contestant.description
+        self._made_of = contestant, arms, dim, seed
         self._columns, config = _fitted(contestant, arms, dim)
         self._slots = {column: slot for slot, column in enumerate(self._columns)}
         self.learns = config.algorithm.name != "uniform" or config.mode is Mode.OBSERVE
@@ -97,6 +105,9 @@ class Learner:
         )
         self.engine.apply(JournalEntry(1, RevisionEvent(1, 0, 0, config, _START)))
         self._config, self._clock, self._taught = config, 0.0, 0
+
+    def fresh(self) -> Target:
+        return Learner(*self._made_of)
 
     def teach(self, block: Log) -> None:
         for row in range(len(block)):
