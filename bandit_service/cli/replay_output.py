@@ -1,6 +1,7 @@
 """A comparison as it is printed: tables for people, JSON for programs."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,23 +44,28 @@ def show(result: Comparison) -> None:
     for measure in NAMES:
         rows = list(_of_measure(result, measure))
         if rows:
-            output.table(
+            _table(
                 (NAMES[measure], "value", f"{result.level:.0%} interval", "minus the log's own",
                  "interval"),
                 rows,
             )  # fmt: skip
-    output.table(
+    _table(
         ("support", "ran", "effective size", "largest weight", "mean weight", "overlap"),
         [_support(each) for each in result.candidates],
     )
     for each in result.candidates:
         typer.echo(f"{each.label}: estimators of quality")
         rows = [
-            (one.estimator, one.value, one.parameter, ", ".join(map(_named, one.intervals)))
+            (
+                one.estimator,
+                _number(one.value),
+                one.parameter,
+                ", ".join(map(_named, one.intervals)),
+            )
             for one in each.estimates
             if one.measure == "quality"
         ]
-        output.table(("estimator", "value", "clip or shrinkage", "intervals"), rows)
+        _table(("estimator", "value", "clip or shrinkage", "intervals"), rows)
         for one in each.quantiles:
             typer.echo(f"  {_quantile(one)}")
         for note in each.notes:
@@ -95,7 +101,7 @@ def _date(moment: float) -> str:
 def _of_measure(result: Comparison, measure: str) -> Iterator[tuple[object, ...]]:
     for own in result.incumbent:
         if own.measure == measure:
-            yield "as logged", own.value, _between(own.intervals[0]), None, None
+            yield "as logged", _number(own.value), _between(own.intervals[0]), None, None
     for candidate in result.candidates:
         for difference in candidate.differences:
             if difference.measure != measure:
@@ -103,9 +109,9 @@ def _of_measure(result: Comparison, measure: str) -> Iterator[tuple[object, ...]
             lead = _lead(candidate, measure, difference.estimator)
             yield (
                 f"{candidate.label} ({difference.estimator})",
-                lead.value,
+                _number(lead.value),
                 _between(lead.intervals[0]),
-                f"{difference.value:+.6g}",
+                f"{difference.value:+.4g}",
                 _between(difference.intervals[0]),
             )
 
@@ -122,8 +128,8 @@ def _support(candidate: Candidate) -> tuple[object, ...]:
         candidate.label,
         candidate.ran,
         f"{support.effective_size:,.0f} of {support.rows:,}",
-        support.largest_weight,
-        support.mean_weight,
+        f"{support.largest_weight:.4g}",
+        f"{support.mean_weight:.3f}",
         f"{support.overlap:.1%}",
     )
 
@@ -165,3 +171,12 @@ def _show_live(result: Comparison) -> None:
             typer.echo(f"  {NAMES[estimate.measure]}: {shown}")
         if one.problem:
             typer.echo(f"  {one.problem}")
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A file or a pipe has no width to fit into."""
+    output.table(columns, rows, width=None if sys.stdout.isatty() else 200)

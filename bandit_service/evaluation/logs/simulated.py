@@ -62,6 +62,8 @@ def simulated_rows(
                     latency_seconds=_known(table.latency_seconds[row, column]),
                     energy_joules=_known(table.energy_joules[row, column]),
                     create_time=now,
+                    # The same query again is no new evidence.
+                    session=table.query_ids[row] if rounds > 1 else None,
                     segment=table.tasks[row],
                     policy=whose.config.name,
                     revision=decision.revision,
