@@ -8,6 +8,7 @@ from bandit_service import __version__
 from bandit_service.cli import calls, data, policy, serving
 from bandit_service.cli.doctor import doctor
 from bandit_service.cli.exits import EXITS, Commands
+from bandit_service.cli.export import export
 from bandit_service.cli.replay import replay
 from bandit_service.cli.simulate import simulate
 
@@ -57,5 +58,6 @@ app.command()(calls.feedback)
 app.command()(calls.decision)
 app.command()(simulate)
 app.command()(replay)
+app.command()(export)
 app.add_typer(data.app, name="data")
 app.command()(doctor)

@@ -73,6 +73,16 @@ def replay(
     log_policy: Annotated[
         str, typer.Option(metavar="NAME", help="Take only decisions of this policy.")
     ] = "",
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="Read the log of --log-policy from here: sqlite:///path or postgresql://"
+        ),
+    ] = None,
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="With --database: seconds, or ISO 8601.")
+    ] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="Excluded.")] = "",
     lenient: Annotated[
         bool, typer.Option("--lenient", help="Skip bad rows, and say how many.")
     ] = False,
@@ -112,7 +122,11 @@ def replay(
     if gate:
         parsed(gate)  # before an hour of reading
     with _progress() as progress:
-        traffic = _traffic(log, form, mapping, vw_cost, log_policy, lenient, progress)
+        if database is not None:
+            _check_one_source(log, log_policy)
+            traffic = _stored(database, log_policy, since, until, lenient, progress)
+        else:
+            traffic = _traffic(log, form, mapping, vw_cost, log_policy, lenient, progress)
     result = compare(traffic, _targets(policy or ["uniform"], traffic, seed), settings)
     if json is not None:
         output.write_json(result, None if json == STDOUT else Path(json))
@@ -154,6 +168,37 @@ def _traffic(
     )
 
 
+def _check_one_source(log: Path | None, log_policy: str) -> None:
+    from bandit_service.errors import InvalidField
+
+    if log is not None:
+        raise InvalidField("--database", "is one log, LOG another: give one of them")
+    if not log_policy:
+        raise InvalidField("--database", "name the policy whose log it is with --log-policy")
+
+
+def _stored(
+    database: str,
+    log_policy: str,
+    since: str,
+    until: str,
+    lenient: bool,
+    progress: Callable[[int], None] | None,
+) -> "Traffic":
+    from bandit_service.cli.export import moment
+    from bandit_service.evaluation.logs import stored
+    from bandit_service.store import open_log_reader
+
+    return stored.traffic(
+        open_log_reader(database),
+        log_policy,
+        since=moment("--since", since, stored.ALWAYS[0]),
+        until=moment("--until", until, stored.ALWAYS[1]),
+        lenient=lenient,
+        progress=progress,
+    )
+
+
 def _targets(named: list[str], traffic: "Traffic", seed: int) -> list["Target"]:
     from bandit_service.cli.simulate import contestant
     from bandit_service.errors import InvalidField
@@ -176,14 +221,21 @@ def _targets(named: list[str], traffic: "Traffic", seed: int) -> list["Target"]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int], None] | None]:
-    """A counter on a terminal's standard error; nothing where nobody watches."""
+    """Nothing where nobody watches."""
     if not sys.stderr.isatty():
         yield None
         return
+    with counting("rows read") as progress:
+        yield progress
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int], None]]:
+    """A counter on standard error, to be told how many more there are."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-    columns = SpinnerColumn(), TextColumn("rows read"), MofNCompleteColumn()
+    columns = SpinnerColumn(), TextColumn(what), MofNCompleteColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("rows", total=None)
-        yield lambda rows: bar.advance(task, rows)
+        task = bar.add_task(what, total=None)
+        yield lambda more: bar.advance(task, more)

@@ -4,12 +4,13 @@ Nothing outside this folder knows SQL, and no error of a driver leaves it: what 
 database refuses to answer is StoreUnavailable, what it cannot be is a BadStore.
 """
 
-from bandit_service.ports import Store
+from bandit_service.ports import LogReader, Store
 from bandit_service.store import schema
 from bandit_service.store.engine import is_sqlite, open_engine
+from bandit_service.store.log_reader import SqlLogReader
 from bandit_service.store.sql_store import SqlStore
 
-__all__ = ["migrate", "open_store"]
+__all__ = ["migrate", "open_log_reader", "open_store"]
 
 
 def open_store(url: str) -> Store:
@@ -31,6 +32,20 @@ def open_store(url: str) -> Store:
         engine.dispose()
         raise
     return SqlStore(engine)
+
+
+def open_log_reader(url: str) -> LogReader:
+    """Reads the log of a database, which a server may be writing; changes nothing.
+
+    Raises as `open_store`, and OlderSchema for SQLite too.
+    """
+    engine = open_engine(url)
+    try:
+        schema.check_schema(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return SqlLogReader(engine)
 
 
 def migrate(url: str) -> str:

@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -56,19 +56,21 @@ def opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def written(rows: Iterable[Row], path: Path) -> int:
-    """Writes rows and returns how many. Fields that say nothing are left out."""
+def written(rows: Iterable[Row], path: Path, columns: Sequence[str] = ()) -> int:
+    """Writes rows and returns how many; only these columns, if any are named. Fields that say
+    nothing are left out."""
+    names = tuple(columns) or Row.__struct_fields__
     encode, count = msgspec.json.Encoder().encode, 0
     with gzip.open(path, "wb") if path.name.endswith(".gz") else path.open("wb") as stream:
         for row in rows:
-            stream.write(encode(told(row)) + b"\n")
+            stream.write(encode(told(row, names)) + b"\n")
             count += 1
     return count
 
 
-def told(row: Row) -> dict[str, object]:
-    """Its fields that are set to something."""
-    pairs = ((name, getattr(row, name)) for name in Row.__struct_fields__)
+def told(row: Row, names: Sequence[str]) -> dict[str, object]:
+    """Those of the fields that are set to something."""
+    pairs = ((name, getattr(row, name)) for name in names)
     return {
         name: value
         for name, value in pairs

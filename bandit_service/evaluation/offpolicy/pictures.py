@@ -125,8 +125,8 @@ def _overlap(result: Comparison) -> Iterator[Drawing]:
     )
     yield Drawing(
         "overlap",
-        "A policy can be judged where it chooses what was drawn. A long coloured bar beside a short "
-        "dark one is a choice that few decisions speak for.",
+        "A policy can be judged where it chooses what was drawn. A long coloured bar beside a "
+        "short dark one is a choice that few decisions speak for.",
         f"Shares of the arms {', '.join(result.arms)}. {listed}.",
         figure,
     )
@@ -183,9 +183,9 @@ def _estimators(result: Comparison, each: Candidate, name: str, at: int) -> Iter
     axes.set_xlabel("quality; the dashed line is what was logged")
     yield Drawing(
         f"estimators-{name}",
-        f"Thick bars are {result.level:.0%} bootstrap intervals, thin ones bounds that hold for any "
-        "distribution, at any time, or for a log of a policy that learned. Where estimators are far "
-        "apart, look at the weights and at the calibration below.",
+        f"Thick bars are {result.level:.0%} bootstrap intervals, thin ones bounds that hold for "
+        "any distribution, at any time, or for a log of a policy that learned. Where estimators "
+        "are far apart, look at the weights and at the calibration below.",
         f"Estimates of the quality of {each.label}: "
         + ", ".join(f"{one.estimator} {one.value:.3f}" for one in shown)
         + f". As logged: {own.value:.3f}.",
