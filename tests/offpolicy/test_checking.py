@@ -22,9 +22,7 @@ def row(**changes):
 
 def read(*rows, **settings):
     """Lines are counted from 11."""
-    return Traffic(
-        "log", lambda: iter([batch_of(rows, range(11, 11 + len(rows)))]), **settings
-    )
+    return Traffic("log", lambda: iter([batch_of(rows, range(11, 11 + len(rows)))]), **settings)
 
 
 BAD = [
@@ -96,7 +94,7 @@ def test_degraded_decisions_stay_in_where_they_were_drawn():
 
 
 def test_a_log_of_nothing_but_sticky_decisions_has_nothing_to_say():
-    with pytest.raises(BadLog, match="no usable decision .*1 left out"):
+    with pytest.raises(BadLog, match=r"no usable decision .*1 left out"):
         read(row(propensity=1.0, probabilities={"a": 1.0}, sticky=True))
 
 
@@ -109,7 +107,7 @@ def test_one_policy_of_several_can_be_named():
     log = read(row(policy="x"), row(policy="y"), row(policy="y"), policy="y")
 
     assert (log.policy, log.count, log.other_policies, log.refused) == ("y", 2, 1, 0)
-    with pytest.raises(BadLog, match="2 of other policies than 'z'|3 of other policies than 'z'"):
+    with pytest.raises(BadLog, match="3 of other policies than 'z'"):
         read(row(policy="x"), row(policy="y"), row(policy="y"), policy="z")
 
 

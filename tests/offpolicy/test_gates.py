@@ -36,16 +36,11 @@ def test_the_usual_gate():
         ("quality >= 2 * (incumbent - 0.25) / 4", 0.7 - 0.15),
         ("quality - incumbent.quality >= 1e-1", 0.7 - 0.55 - 0.1),
         ("quality * 2 >= incumbent.quality + .5 * 2", 1.4 - 1.55),
-        ("quality >= incumbent - 0.002 * incumbent.cost_usd", 0.7 - 0.55 + 0.006),
+        ("quality >= incumbent.quality - 0.002 * incumbent.cost_usd", 0.7 - 0.55 + 0.006),
     ],
 )
 def test_arithmetic(text, margin):
-    found = worth(
-        text, candidate__quality=0.7, incumbent__quality=0.55, incumbent__cost_usd=3.0
-    ) if "incumbent - 0.002" not in text else [
-        worth(text.replace("incumbent - ", "incumbent.quality - "),
-              candidate__quality=0.7, incumbent__quality=0.55, incumbent__cost_usd=3.0)[0]
-    ]  # fmt: skip
+    found = worth(text, candidate__quality=0.7, incumbent__quality=0.55, incumbent__cost_usd=3.0)
 
     assert found == [pytest.approx(margin)]
 

@@ -284,7 +284,7 @@ def test_dsjson(tmp_path):
     assert math.isnan(whole.times[1])
     assert set(np.abs(whole.contexts[0, :-1])) >= {3.0}
     file.write_text("\n".join(map(json.dumps, lines)))
-    with pytest.raises(BadLog, match="line 3: cannot be read: pdrop is set.*2 refused"):
+    with pytest.raises(BadLog, match=r"line 3: cannot be read: pdrop is set.*2 refused"):
         open_log(file, reading=Reading(cost_is="loss"))
     with pytest.raises(InvalidField, match="must be negative or loss, not 'gain'"):
         Reading(cost_is="gain")

@@ -19,6 +19,7 @@ from bandit_service.evaluation.offpolicy.evidence import Evidence
 from bandit_service.evaluation.offpolicy.targets import Target, with_constant
 
 Array = NDArray[np.float64]
+Slots = NDArray[np.intp]
 
 
 @dataclass(slots=True)
@@ -114,7 +115,11 @@ class Gathering:
         expectations = {}
         for name in self._known:
             model = self._models[name]
-            expectations[name] = model.predict(block.contexts)
+            expectations[name] = (
+                model.predict(block.contexts)
+                if model.is_taught
+                else _means_so_far(block.chosen, block.outcomes[name], len(block.arms))
+            )
             shared.outcomes[name].add(block.outcomes[name])
             shared.modelled[name].add(expectations[name][rows, block.chosen])
             shared.taught[name].add(np.full(len(block), model.is_taught))
@@ -145,7 +150,7 @@ class Gathering:
         shared.possible += (
             float(len(block)) if block.probabilities is None else (block.probabilities > 0).sum(0)
         )
-        np.minimum.at(shared.least, chosen, block.propensities)
+        np.fmin.at(shared.least, chosen, block.propensities)
         shared.rows += len(block)
 
     def _weigh(self, one: Gathered, block: Log, chances: Array) -> None:
@@ -158,6 +163,22 @@ class Gathering:
             ratio = chances / np.where(possible, block.probabilities, np.inf)
             one.most = max(one.most, float(ratio.max()))
             one.spreads.append(spread_of(chances, block.probabilities))
+
+
+def _means_so_far(chosen: Slots, outcomes: Array, arms: int) -> Array:
+    """What to expect before there is a model: each arm's mean over the rows before, (n, K).
+
+    An arm without any is expected to be like all together, and the first row like 0. It takes the
+    outcomes' level out of the weights' luck, and costs differ a hundredfold between arms.
+    """
+    known = ~np.isnan(outcomes)
+    shown = np.where(known, outcomes, 0.0)
+    drawn = (chosen[:, None] == np.arange(arms)) & known[:, None]
+    sums = np.cumsum(drawn * shown[:, None], axis=0) - drawn * shown[:, None]
+    counts = np.cumsum(drawn, axis=0) - drawn
+    overall = sums.sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
+    means: Array = np.where(counts > 0, sums / np.maximum(counts, 1), overall[:, None])
+    return means
 
 
 def gather(
