@@ -1,9 +1,7 @@
 """The command that writes a policy's log to a file."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bandit_service.cli import output
+from bandit_service.cli.replay import watched
 
 if TYPE_CHECKING:
     from bandit_service.evaluation.logs.rows import Row
@@ -52,7 +51,7 @@ def export(
         raise InvalidField("--since", "is not before --until")
     reader = open_log_reader(database_url(database))
     try:
-        with _progress() as progress:
+        with watched("decisions written") as progress:
             pages = _counted(stored.rows(reader, policy, first, last), progress)
             count = write((row for page in pages for row in page), file, wanted)
     finally:
@@ -97,15 +96,3 @@ def _counted(
         yield page
         if progress is not None:
             progress(len(page))
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int], None] | None]:
-    """A counter on a terminal's standard error; nothing where nobody watches."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from bandit_service.cli.replay import counting
-
-    with counting("decisions written") as progress:
-        yield progress

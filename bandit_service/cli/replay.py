@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from bandit_service.cli.simulate import STDOUT, check_outputs
 if TYPE_CHECKING:
     from bandit_service.evaluation.logs import Traffic
     from bandit_service.evaluation.offpolicy.targets import Target
+    from bandit_service.ports import LogReader
 
 GATE_CLOSED = 8
 
@@ -121,13 +122,15 @@ def replay(
     )
     if gate:
         parsed(gate)  # before an hour of reading
-    with _progress() as progress:
-        if database is not None:
-            _check_one_source(log, log_policy)
-            traffic = _stored(database, log_policy, since, until, lenient, progress)
+    with ExitStack() as held:
+        if database is None:
+            traffic = _file(log, form, mapping, vw_cost, log_policy, lenient)
         else:
-            traffic = _traffic(log, form, mapping, vw_cost, log_policy, lenient, progress)
-    result = compare(traffic, _targets(policy or ["uniform"], traffic, seed), settings)
+            _check_one_source(log, log_policy)
+            reader = _reader(database)
+            held.callback(reader.close)
+            traffic = _stored(reader, log_policy, since, until, lenient)
+        result = compare(traffic, _targets(policy or ["uniform"], traffic, seed), settings)
     if json is not None:
         output.write_json(result, None if json == STDOUT else Path(json))
     if json != STDOUT:
@@ -140,14 +143,13 @@ def replay(
         raise typer.Exit(GATE_CLOSED)
 
 
-def _traffic(
+def _file(
     log: Path | None,
     form: str,
     mapping: Path | None,
     vw_cost: str,
     log_policy: str,
     lenient: bool,
-    progress: Callable[[int], None] | None,
 ) -> "Traffic":
     from bandit_service.cli.policy_yaml import read_mapping
     from bandit_service.evaluation.logs.mapping import mapped
@@ -157,15 +159,16 @@ def _traffic(
 
     if log is None:
         return sample_traffic()
-    return open_log(
-        log,
-        form=form,
-        how=None if mapping is None else mapped(read_mapping(mapping), str(mapping)),
-        reading=Reading(cost_is=vw_cost),
-        lenient=lenient,
-        policy=log_policy,
-        progress=progress,
-    )
+    with watched("rows read") as progress:
+        return open_log(
+            log,
+            form=form,
+            how=None if mapping is None else mapped(read_mapping(mapping), str(mapping)),
+            reading=Reading(cost_is=vw_cost),
+            lenient=lenient,
+            policy=log_policy,
+            progress=progress,
+        )
 
 
 def _check_one_source(log: Path | None, log_policy: str) -> None:
@@ -177,26 +180,27 @@ def _check_one_source(log: Path | None, log_policy: str) -> None:
         raise InvalidField("--database", "name the policy whose log it is with --log-policy")
 
 
+def _reader(database: str) -> "LogReader":
+    from bandit_service.store import open_log_reader
+
+    return open_log_reader(database)
+
+
 def _stored(
-    database: str,
-    log_policy: str,
-    since: str,
-    until: str,
-    lenient: bool,
-    progress: Callable[[int], None] | None,
+    reader: "LogReader", log_policy: str, since: str, until: str, lenient: bool
 ) -> "Traffic":
     from bandit_service.cli.export import moment
     from bandit_service.evaluation.logs import stored
-    from bandit_service.store import open_log_reader
 
-    return stored.traffic(
-        open_log_reader(database),
-        log_policy,
-        since=moment("--since", since, stored.ALWAYS[0]),
-        until=moment("--until", until, stored.ALWAYS[1]),
-        lenient=lenient,
-        progress=progress,
-    )
+    with watched("decisions read") as progress:
+        return stored.traffic(
+            reader,
+            log_policy,
+            since=moment("--since", since, stored.ALWAYS[0]),
+            until=moment("--until", until, stored.ALWAYS[1]),
+            lenient=lenient,
+            progress=progress,
+        )
 
 
 def _targets(named: list[str], traffic: "Traffic", seed: int) -> list["Target"]:
@@ -220,18 +224,11 @@ def _targets(named: list[str], traffic: "Traffic", seed: int) -> list["Target"]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int], None] | None]:
-    """Nothing where nobody watches."""
+def watched(what: str) -> Iterator[Callable[[int], None] | None]:
+    """A counter on a terminal's standard error, to be told how many more; None elsewhere."""
     if not sys.stderr.isatty():
         yield None
         return
-    with counting("rows read") as progress:
-        yield progress
-
-
-@contextmanager
-def counting(what: str) -> Iterator[Callable[[int], None]]:
-    """A counter on standard error, to be told how many more there are."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 

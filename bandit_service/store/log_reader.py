@@ -15,7 +15,7 @@ from bandit_service.ports import LogPage
 from bandit_service.store import rows, tables
 from bandit_service.store.engine import answering
 
-PAGE = 5000
+PAGE = 5000  # decisions
 _DECISIONS = ", ".join(tables.decision.columns.keys())
 _OUTCOMES = ", ".join(tables.outcome.columns.keys())
 
