@@ -1,5 +1,7 @@
 """What a log may say: every bad row is refused, named and counted; nothing is guessed."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from bandit_service.errors import BadLog
 from bandit_service.evaluation.logs import Traffic
 from bandit_service.evaluation.logs.rows import Row, batch_of
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "arm": "a",
     "propensity": 0.25,
     "probabilities": {"a": 0.25, "b": 0.75},

@@ -313,6 +313,7 @@ def test_segments_are_estimates_of_their_own(world):
 
     assert {each.segment: each.rows for each in found.segments} == {"odd": 1500, "even": 1500}
     for each in found.segments:
+        assert each.interval is not None
         at = slice(1 if each.segment == "odd" else 0, None, 2)
         slack = 0.3 * (each.interval.high - each.interval.low)
         assert each.interval.low - slack <= truth[at].mean() <= each.interval.high + slack
@@ -333,8 +334,8 @@ def test_silence_is_left_out_and_said(world):
 
 def test_gates_open_only_when_sure_and_with_enough_evidence(world, traffic):
     def gate(text, **settings):
-        settings = Settings(gate=text, resamples=300, **settings)
-        return compare(traffic, [Given(world.target)], settings).candidates[0].gate
+        chosen = Settings(gate=text, resamples=300, **settings)
+        return compare(traffic, [Given(world.target)], chosen).candidates[0].gate
 
     # Costs are all alike, which even a cautious bound knows after a few rows.
     assert gate("quality >= incumbent - 0.01 and cost_usd <= 1.01 * incumbent").passed
@@ -353,6 +354,7 @@ def test_a_bound_a_gate_rests_on_is_one_sided(world, traffic):
     """It misses its 5 % on one side, so it lies inside the two-sided interval."""
     settings = Settings(gate="quality >= incumbent", resamples=300)
     (found,) = compare(traffic, [Given(world.target)], settings).candidates
+    assert found.gate is not None
     check, interval = found.gate.checks[0], found.differences[0].intervals[0]
 
     assert check.margin == pytest.approx(found.differences[0].value)

@@ -128,7 +128,7 @@ def test_the_direct_method_believes_a_wrong_model():
 
 def test_a_good_model_saves_variance_and_shrinkage_keeps_the_error_low():
     world = a_world(count=200, seed=7, floor=0.05)
-    errors = {"ips": [], "dr": [], "dr_os": []}
+    errors: dict[str, list[float]] = {"ips": [], "dr": [], "dr_os": []}
     for seed in range(300):
         evidence = world.evidence(seed, np.clip(world.means + 0.05, 0, 1))
         errors["ips"].append(estimators.ips(evidence).value - world.truth)

@@ -198,7 +198,7 @@ def test_anytime_bounds_hold_at_every_look_and_normal_ones_do_not(floor):
 def test_anytime_bounds_say_something_at_weights_of_forty():
     """Every fortieth row speaks, 5,000 of them: a sequence with a fixed prior says -7."""
     rng = np.random.default_rng(0)
-    weights = 40.0 * (rng.random(5000) < 1 / 40)
+    weights = np.where(rng.random(5000) < 1 / 40, 40.0, 0.0)
     quality = (rng.random(5000) < 0.8).astype(float)
     bounds = anytime.value_bounds(weights, quality, np.array([5000]))
 

@@ -58,6 +58,7 @@ def test_what_is_written_is_read_again(rows, name, tmp_path):
         whole.quality, [np.nan if row.quality is None else row.quality for row in kept]
     )
     assert [whole.arms[slot] for slot in whole.chosen] == [row.arm for row in kept]
+    assert whole.probabilities is not None
     for row, chances in zip(kept, whole.probabilities, strict=True):
         assert dict(zip(whole.arms, chances.tolist(), strict=True)) == row.probabilities
     assert whole.segments.tolist() == ["x"] * 49

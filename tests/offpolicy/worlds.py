@@ -1,6 +1,7 @@
 """Logs whose truth is known: every arm's outcome on every query is there to be counted."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +57,13 @@ def a_world(count: int = 400, arms: int = 4, seed: int = 0, floor: float = 0.1) 
 
 
 def softmax(scores: Array) -> Array:
-    made = np.exp(scores - scores.max(axis=1, keepdims=True))
+    made: Array = np.exp(scores - scores.max(axis=1, keepdims=True))
     made /= made.sum(axis=1, keepdims=True)
     return made
 
 
-def rows_of(world: World, seed: int, **changes: object) -> list[Row]:
+def rows_of(world: World, seed: int, **changes: Any) -> list[Any]:
+    """The same as rows of a log."""
     arms, wins = world.logged(seed)
     names = [f"arm-{slot}" for slot in range(world.means.shape[1])]
     return [

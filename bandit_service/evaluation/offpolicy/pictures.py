@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from bandit_service.evaluation.offpolicy.results import Candidate, Comparison, Interval
-from bandit_service.evaluation.pictures.labels import EndLabel, PointLabel, label_ends, label_points
+from bandit_service.evaluation.offpolicy.fronts import AS_LOGGED, RESOURCES, front
+from bandit_service.evaluation.offpolicy.results import Candidate, Comparison
+from bandit_service.evaluation.pictures.labels import EndLabel, label_ends
 from bandit_service.evaluation.pictures.naming import file_names, one_line, short_names
 from bandit_service.evaluation.pictures.rendering import Rendered, drawn
 from bandit_service.evaluation.pictures.styling import (
@@ -21,11 +22,6 @@ from bandit_service.evaluation.pictures.styling import (
     over_queries,
 )
 
-AS_LOGGED = "as logged"
-RESOURCES = {
-    "cost_usd": ("cost", "USD per 1,000 queries", 1000.0),
-    "energy_joules": ("energy", "joules per query", 1.0),
-}
 _ROW = 0.28  # inches
 
 
@@ -38,66 +34,13 @@ def rendered(result: Comparison) -> list[Rendered]:
 def _drawings(result: Comparison) -> Iterator[Drawing]:
     names = file_names(each.label for each in result.candidates)
     for measure in RESOURCES:
-        yield from _front(result, measure)
+        yield from front(result, measure)
     yield from _overlap(result)
     for at, each in enumerate(result.candidates):
         yield from _weights(each, names[each.label], at)
         yield from _estimators(result, each, names[each.label], at)
         yield from _path(each, names[each.label], at)
     yield from _calibration(result)
-
-
-def _interval(intervals: Sequence[Interval], method: str = "bootstrap") -> Interval | None:
-    return next((each for each in intervals if each.method == method), None)
-
-
-def _front(result: Comparison, measure: str) -> Iterator[Drawing]:
-    """Quality against a resource, everybody with crosses of their intervals."""
-    points = dict(_points(result, measure))
-    if len(points) < 2:
-        return
-    name, unit, scale = RESOURCES[measure]
-    figure, axes = new_axes(f"Quality and {name}")
-    short = short_names(points)
-    for at, (label, ((x, across), (y, up))) in enumerate(points.items()):
-        colour = INK if label == AS_LOGGED else str(line_style(at - 1)["color"])
-        axes.plot([scale * across.low, scale * across.high], [y, y], color=colour, linewidth=1.2)
-        axes.plot([scale * x, scale * x], [up.low, up.high], color=colour, linewidth=1.2)
-        axes.plot([scale * x], [y], "o", color=colour, markersize=6, zorder=4)
-    axes.set_xlabel(f"{name} ({unit})")
-    axes.set_ylabel("quality")
-    places = {label: (scale * x, y) for label, ((x, _), (y, _)) in points.items()}
-    label_points(
-        axes,
-        [PointLabel(x, y, short[label], bold=label == AS_LOGGED)
-         for label, (x, y) in places.items()],
-        [],
-    )  # fmt: skip
-    listed = "; ".join(f"{label}: quality {y:.3f}, {x:.4g}" for label, (x, y) in places.items())
-    yield Drawing(
-        f"front-{name}",
-        f"Estimated quality and {name} of every policy; bars are {result.level:.0%} intervals.",
-        f"Quality against {name} ({unit}). {listed}.",
-        figure,
-    )
-
-
-_Value = tuple[float, Interval]
-
-
-def _points(result: Comparison, measure: str) -> Iterator[tuple[str, tuple[_Value, _Value]]]:
-    own = {each.measure: (each.value, each.intervals[0]) for each in result.incumbent}
-    if measure in own and "quality" in own:
-        yield AS_LOGGED, (own[measure], own["quality"])
-    for each in result.candidates:
-        leads = {one.measure: one.estimator for one in each.differences}
-        values = {
-            one.measure: (one.value, one.intervals[0])
-            for one in each.estimates
-            if leads.get(one.measure) == one.estimator
-        }
-        if measure in values and "quality" in values:
-            yield each.label, (values[measure], values["quality"])
 
 
 def _overlap(result: Comparison) -> Iterator[Drawing]:
