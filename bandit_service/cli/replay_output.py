@@ -135,6 +135,8 @@ def _support(candidate: Candidate) -> tuple[object, ...]:
 
 
 def _between(interval: Interval) -> str:
+    if interval.low > interval.high:  # from two one-sided bounds, of which one must have failed
+        return "nothing: its bounds cross"
     return f"{interval.low:.4g} to {interval.high:.4g}"
 
 

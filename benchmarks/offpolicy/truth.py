@@ -12,6 +12,8 @@ from bandit_service.evaluation.contexts import contexts_of
 from bandit_service.evaluation.offpolicy import anytime, estimators, intervals
 from bandit_service.evaluation.offpolicy.direct import RidgeByArm
 from bandit_service.evaluation.offpolicy.evidence import Evidence
+from bandit_service.evaluation.offpolicy.gathering import means_so_far
+from bandit_service.evaluation.offpolicy.resampling import over_all
 from bandit_service.evaluation.offpolicy.tuning import FAMILIES, tuned
 from bandit_service.evaluation.table import OutcomeTable
 
@@ -93,7 +95,12 @@ def evidence(world: World, rows: NDArray[np.intp], rng: np.random.Generator) -> 
     model = RidgeByArm(world.quality.shape[1], world.contexts.shape[1])
     for part in np.array_split(each, BLOCKS):
         contexts = world.contexts[rows[part]]
-        expected[part], taught[part] = model.predict(contexts), model.is_taught
+        taught[part] = model.is_taught
+        expected[part] = (
+            model.predict(contexts)
+            if model.is_taught
+            else means_so_far(arms[part], outcomes[part], expected.shape[1])
+        )
         model.learn(contexts, arms[part], outcomes[part])
     for candidate in world.candidates:
         chances = candidate[rows]
@@ -119,7 +126,7 @@ def measured(world: World, logs: int, size: int, seed: int = 0) -> list[Line]:
         for which, found in enumerate(evidence(world, rows, rng)):
             truth = float(world.truth[which])
             terms = [estimate(found) for estimate in estimators.PLAIN.values()]
-            terms[0] = estimators.Terms(found.expected, np.zeros(size))  # all rows, to be paired
+            terms[0] = over_all(terms[0], found.taught)
             terms += [tuned(found, family)[1] for family in FAMILIES.values()]
             errors[log, which] = [each.value - truth for each in terms]
             paths = intervals.resampled(terms, log, resamples=RESAMPLES)

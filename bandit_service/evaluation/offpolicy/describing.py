@@ -18,6 +18,7 @@ BINS = 10
 FEW = 500.0  # an effective size below which intervals are only rough
 FULL = 0.999
 MOST_STANDARD_ERRORS = 4.0
+ODD_STANDARD_ERRORS = 2.5
 HEAVY = 0.1  # of all weight in one row
 
 
@@ -110,6 +111,13 @@ def cautions(one: Gathered, shared: Shared, full: bool, logged: bool) -> Iterato
         yield (
             f"{1.0 - overlap:.1%} of what it would choose {where}: ips counts that as quality 0, "
             "dr trusts its model there"
+        )
+    error = float(weights.std()) / np.sqrt(len(weights))
+    mean = float(weights.mean())
+    if overlap >= FULL and abs(mean - 1.0) > ODD_STANDARD_ERRORS * error:
+        yield (
+            f"the mean weight is {mean:.3f} +- {error:.3f}, expected 1: an unlucky log, or wrong "
+            "propensities. ips and its bounds suffer most, dr and snips least"
         )
     if weights.max() > HEAVY * weights.sum():
         yield f"one decision carries {weights.max() / weights.sum():.0%} of all weight"

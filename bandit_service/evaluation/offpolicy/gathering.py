@@ -118,7 +118,7 @@ class Gathering:
             expectations[name] = (
                 model.predict(block.contexts)
                 if model.is_taught
-                else _means_so_far(block.chosen, block.outcomes[name], len(block.arms))
+                else means_so_far(block.chosen, block.outcomes[name], len(block.arms))
             )
             shared.outcomes[name].add(block.outcomes[name])
             shared.modelled[name].add(expectations[name][rows, block.chosen])
@@ -165,7 +165,7 @@ class Gathering:
             one.spreads.append(spread_of(chances, block.probabilities))
 
 
-def _means_so_far(chosen: Slots, outcomes: Array, arms: int) -> Array:
+def means_so_far(chosen: Slots, outcomes: Array, arms: int) -> Array:
     """What to expect before there is a model: each arm's mean over the rows before, (n, K).
 
     An arm without any is expected to be like all together, and the first row like 0. It takes the

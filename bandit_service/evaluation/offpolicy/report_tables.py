@@ -16,6 +16,8 @@ NAMES = {
 def _between(interval: Interval | None, scale: float = 1.0) -> str:
     if interval is None:
         return ""
+    if interval.low > interval.high:  # from two one-sided bounds, of which one must have failed
+        return "nothing: its bounds cross"
     return f"{scale * interval.low:.4g} to {scale * interval.high:.4g}"
 
 
