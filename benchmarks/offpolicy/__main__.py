@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -20,7 +21,7 @@ import msgspec
 from benchmarks.offpolicy import speed, truth
 
 SETS = "llmrouter", "routerbench", "paretobandit"
-PARTS = {
+PARTS: dict[str, tuple[Callable[..., dict[str, float]], tuple[int, ...], tuple[int, ...]]] = {
     "estimates": (speed.estimates, (1_000_000,), (100_000,)),
     "bootstrap": (speed.bootstrap, (1_000_000, 1000), (100_000, 100)),
     "streamed": (speed.streamed, (10_000_000,), (300_000,)),

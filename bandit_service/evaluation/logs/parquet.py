@@ -5,7 +5,7 @@ plain. Columns that are absent are unknown.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +154,32 @@ def written(rows: Iterable[Row], path: Path, columns: Sequence[str] = ()) -> int
     left, count = iter(rows), 0
     with parquet.ParquetWriter(path, wanted, compression="zstd") as writer:
         while part := list(islice(left, AT_ONCE)):
-            cells = {name: [_cell(row, name) for row in part] for name in wanted.names}
-            writer.write_table(pa.table(cells, schema=wanted))
+            cells = [_column(part, name, wanted.field(name).type) for name in wanted.names]
+            writer.write_table(pa.Table.from_arrays(cells, schema=wanted))
             count += len(part)
     return count
 
 
-def _cell(row: Row, name: str) -> Any:
-    value = getattr(row, name)
-    return list(value.items()) if name == "probabilities" and value is not None else value
+def _column(rows: Sequence[Row], name: str, kind: Any) -> Any:
+    """A field of all rows as an array of Arrow. Lists and maps are put together from flat numbers,
+    which takes a tenth of the time."""
+    import pyarrow as pa
+
+    values = [getattr(row, name) for row in rows]
+    if name == "context":
+        flat = np.fromiter(chain.from_iterable(values), dtype=np.float64)
+        return pa.ListArray.from_arrays(_offsets(map(len, values)), flat)
+    if name == "probabilities" and None not in values:
+        keys = pa.array(list(chain.from_iterable(values)), pa.string())
+        chances = chain.from_iterable(value.values() for value in values)
+        flat = np.fromiter(chances, dtype=np.float64)
+        return pa.MapArray.from_arrays(_offsets(map(len, values)), keys, flat)
+    if name == "probabilities":
+        values = [None if value is None else list(value.items()) for value in values]
+    return pa.array(values, kind)
+
+
+def _offsets(lengths: Iterable[int]) -> NDArray[np.int32]:
+    """Where each list begins, and where the last one ends: (n + 1,)."""
+    ends: NDArray[np.int32] = np.cumsum(np.fromiter(chain([0], lengths), dtype=np.int32))
+    return ends.astype(np.int32)
