@@ -113,7 +113,9 @@ def evidence(world: World, rows: NDArray[np.intp], rng: np.random.Generator) -> 
         )
 
 
-def measured(world: World, logs: int, size: int, seed: int = 0) -> list[Line]:
+def measured(
+    world: World, logs: int, size: int, seed: int = 0, resamples: int = RESAMPLES
+) -> list[Line]:
     """`logs` logs of `size` decisions each."""
     names = [*estimators.PLAIN, *FAMILIES]
     errors = np.zeros((logs, len(world.candidates), len(names)))
@@ -129,7 +131,7 @@ def measured(world: World, logs: int, size: int, seed: int = 0) -> list[Line]:
             terms[0] = over_all(terms[0], found.taught)
             terms += [tuned(found, family)[1] for family in FAMILIES.values()]
             errors[log, which] = [each.value - truth for each in terms]
-            paths = intervals.resampled(terms, log, resamples=RESAMPLES)
+            paths = intervals.resampled(terms, log, resamples=resamples)
             for name, path in zip(names, paths.T, strict=True):
                 low, high = intervals.percentile(path)
                 held.setdefault((name, "bootstrap"), []).append(low <= truth <= high)

@@ -4,7 +4,10 @@ from benchmarks.offpolicy import truth
 
 
 def test_estimates_meet_the_truth_over_many_logs():
-    lines = {line.estimator: line for line in truth.measured(truth.bundled_world(), 15, 300)}
+    lines = {
+        line.estimator: line
+        for line in truth.measured(truth.bundled_world(), 10, 300, resamples=200)
+    }
 
     # The largest of ten candidates' biases, so a little more than four standard errors.
     for name in ("ips", "dr"):
