@@ -1,7 +1,7 @@
 """Everything this service raises on purpose.
 
 BanditError
-├── BadInput            InvalidField, WrongContext, BadTable
+├── BadInput            InvalidField, WrongContext, BadTable, BadLog, NoOverlap
 ├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound, ArmNotMetered, CallNotFound,
 │                       CheckpointNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
@@ -56,6 +56,14 @@ class WrongContext(BadInput):
 
 class BadTable(BadInput):
     """A table of outcomes that cannot be used; `field` is the file and row, or the column."""
+
+
+class BadLog(BadInput):
+    """A log that cannot be used; `field` is the file and the line of its first bad row."""
+
+
+class NoOverlap(BadInput):
+    """The log never shows what a candidate would do, so nothing can be said; `field` names it."""
 
 
 class NotFound(BanditError):

@@ -4,9 +4,9 @@ Everything here blocks, and is called from the journal's writer thread or from a
 reader thread, never from the event loop.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bandit_service.model import (
     Checkpoint,
@@ -18,6 +18,7 @@ from bandit_service.model import (
     LeaseStanding,
     Limits,
     Outcome,
+    PolicyConfig,
     Pruned,
     RecordedEnergy,
     RecordedFeedback,
@@ -239,6 +240,31 @@ class EnergyLog(Protocol):
         self, policy: str | None = None, since: float | None = None, until: float | None = None
     ) -> list[RecordedEnergy]:
         """By policy, arm and source; `since` <= the decision's time < `until`, in seconds."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LogPage(NamedTuple):
+    """Decisions in the order of their ids, and what stands for each of them."""
+
+    decisions: list[Decision]
+    outcomes: Mapping[str, list[Outcome]]
+
+
+class LogReader(Protocol):
+    """Reads whole histories, a page at a time. Every method raises StoreUnavailable."""
+
+    def names(self) -> list[str]:
+        """Of the policies that are not deleted."""
+        ...
+
+    def policy(self, name: str) -> tuple[StoredPolicy, PolicyConfig]:
+        """A policy with its latest configuration. Raises PolicyNotFound."""
+        ...
+
+    def pages(self, policy_id: int, since: float, until: float) -> Iterator[LogPage]:
+        """Decisions made at or after `since` and before `until`, seconds since the epoch."""
         ...
 
     def close(self) -> None: ...

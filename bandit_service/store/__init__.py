@@ -8,15 +8,16 @@ import time
 from pathlib import Path
 
 from bandit_service.errors import DamagedDatabase
-from bandit_service.ports import Store
+from bandit_service.ports import LogReader, Store
 from bandit_service.store import schema
 from bandit_service.store.energy_log import open_energy_log
 from bandit_service.store.engine import is_sqlite, open_engine, telling, where
+from bandit_service.store.log_reader import SqlLogReader
 from bandit_service.store.partitions import PARTITION_DAYS, make_ahead
 from bandit_service.store.rights import check_rights
 from bandit_service.store.sql_store import SqlStore
 
-__all__ = ["migrate", "open_energy_log", "open_existing", "open_store"]
+__all__ = ["migrate", "open_energy_log", "open_existing", "open_log_reader", "open_store"]
 
 
 def open_store(url: str, partition_days: int = PARTITION_DAYS) -> Store:
@@ -49,6 +50,20 @@ def open_existing(url: str) -> Store:
     if is_sqlite(engine) and not Path(where(engine)).exists():
         raise DamagedDatabase(where(engine), "there is no such file")
     return open_store(url)
+
+
+def open_log_reader(url: str) -> LogReader:
+    """Reads the log of a database, which a server may be writing; changes nothing.
+
+    Raises as `open_store`, and OlderSchema for SQLite too.
+    """
+    engine = open_engine(url)
+    try:
+        schema.check_schema(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return SqlLogReader(engine)
 
 
 def migrate(url: str) -> str:

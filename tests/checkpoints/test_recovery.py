@@ -129,7 +129,7 @@ def test_of_another_fold_version_none_is_used(
 
 
 def be_another_version(monkeypatch: pytest.MonkeyPatch, version: int = 2) -> None:
-    for module in ("engine", "batch", "journal", "checkpoints.recovery"):
+    for module in ("engine", "revising", "journal", "checkpoints.recovery"):
         monkeypatch.setattr(f"bandit_service.{module}.FOLD_VERSION", version)
 
 
