@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bandit_service import failpoints
 from bandit_service.configuration import Change, ShapeOf, check, restarts
 from bandit_service.engine import PolicyEngine, etag
 from bandit_service.errors import (
@@ -134,12 +135,16 @@ class Batch:
         feedback = [job for job in jobs if isinstance(job, FeedbackJob)]
         results: list[tuple[Job, Any]] = []
         if len(decisions) == sum(job.rows for job in jobs) and not _asked(decisions):
+            failpoints.hit("before_log")
             self._store.log_decisions(decisions)
+            failpoints.hit("after_log")
             self._remember(decisions, {})
             return [(job, {}) for job in jobs]
         with self._store.write() as self.tx:
+            failpoints.hit("after_begin")
             taken = self.tx.add_decisions(decisions) if decisions else {}
             self._remember(decisions, taken)
+            failpoints.hit("after_decisions")
             for job in jobs:
                 if isinstance(job, DecisionJob):
                     results.append((job, taken))
@@ -148,6 +153,8 @@ class Batch:
             if feedback:
                 recorded = iter(_record(self, [s for job in feedback for s in job.submissions]))
                 results += [(job, [next(recorded) for _ in job.submissions]) for job in feedback]
+            failpoints.hit("before_commit")
+        failpoints.hit("after_commit")
         self._committed.update(self._heads)
         for policy_id in self.deleted:
             self._committed.pop(policy_id, None)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from bandit_service import failpoints
 from bandit_service.batch import PAGE, Batch, Job, Known, PolicyJob
 from bandit_service.configuration import ShapeOf
 from bandit_service.engine import PolicyEngine, Registry
@@ -58,6 +59,7 @@ class Journal:
         engine = PolicyEngine(identity, self._shape_of)
         try:
             while page := self._store.events(identity.id, engine.position, PAGE):
+                failpoints.hit("during_load")
                 for entry in page:
                     engine.apply(entry)
         except (ValueError, ArithmeticError, msgspec.MsgspecError) as wrong:
@@ -181,12 +183,14 @@ class Journal:
     # -- on the event loop ------------------------------------------------------------------
 
     def _deliver(self, batch: Batch, results: list[tuple[Job, Any]]) -> None:
+        failpoints.hit("before_deliver")
         for identity in batch.created:
             self._registry.add(PolicyEngine(identity, self._shape_of))
         for policy_id, entry in batch.entries:
             self._apply(policy_id, entry)
         for policy_id in batch.deleted:
             self._registry.remove(policy_id)
+        failpoints.hit("before_answers")
         for job, result in results:
             self._rows_under_way -= job.rows
             try:
@@ -196,6 +200,7 @@ class Journal:
                     job.done(result)
             except Exception:
                 log.exception("an answer could not be given")  # the others are to get theirs
+        failpoints.hit("after_answers")
 
     def _replace(self, made: list[PolicyEngine], gone: list[int]) -> None:
         for policy_id in gone:

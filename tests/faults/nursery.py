@@ -1,0 +1,73 @@
+"""Service processes that start in a moment: forks of one process that has read the libraries.
+
+A start of Python reads numpy, scipy, gRPC and SQLAlchemy for a second, which is no part of what
+is tested here. A child is a process of its own, reads all of `bandit_service` itself, runs the
+real command line, and is killed by its own id.
+
+As a program: reads one JSON object a line from standard input (`arguments`, `environment`, `out`
+and `err`, names of files) and answers with the child's process id.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+
+
+def main() -> None:
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as `serve` sets it, before numpy is loaded
+    _read_libraries()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    print("ready", flush=True)
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _be_a_service(order)
+        print(child, flush=True)
+
+
+def _read_libraries() -> None:
+    import alembic.command
+    import grpc.aio
+    import grpc_health.v1.health_pb2_grpc
+    import grpc_reflection.v1alpha.reflection
+    import numpy
+    import psycopg
+    import scipy.special
+    import scipy.stats
+    import sqlalchemy.dialects.postgresql
+    import sqlalchemy.dialects.sqlite
+    import typer
+    import uvloop  # noqa: F401
+
+
+def _be_a_service(order: dict[str, object]) -> None:
+    code = 70
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number, path in ((0, os.devnull), (1, str(order["out"])), (2, str(order["err"]))):
+            opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            os.dup2(opened, number)
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
+        environment = order["environment"]
+        assert isinstance(environment, dict)
+        os.environ.update(environment)
+        sys.argv = ["bandit-service", *list(order["arguments"])]  # type: ignore[call-overload]
+        from bandit_service.cli import main as run
+
+        run()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - it ends here, whatever it is
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
