@@ -29,10 +29,14 @@ def main() -> None:
 
 
 def _read_libraries() -> None:
+    import sqlite3
+
     import alembic.command
     import grpc.aio
     import grpc_health.v1.health_pb2_grpc
     import grpc_reflection.v1alpha.reflection
+    import grpc_status.rpc_status
+    import msgspec
     import numpy
     import psycopg
     import scipy.special
@@ -40,7 +44,8 @@ def _read_libraries() -> None:
     import sqlalchemy.dialects.postgresql
     import sqlalchemy.dialects.sqlite
     import typer
-    import uvloop  # noqa: F401
+    import uvloop
+    import yaml  # noqa: F401
 
 
 def _be_a_service(order: dict[str, object]) -> None:
