@@ -73,6 +73,7 @@ def _count(place: str) -> None:
         _armed[place] = action, left - 1
         return
     del _armed[place]
+    log.warning("failpoint %s: %s", place, action)
     if action == ERROR:
         raise StoreUnavailable
     os.kill(os.getpid(), signal.SIGKILL if action == KILL else signal.SIGSTOP)

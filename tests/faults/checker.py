@@ -157,14 +157,15 @@ def _lost(
         r[0]: r[1:] for r in rows.all("SELECT id, request_id, arm, propensity FROM decision")
     }
     slots = dict(enumerate(("small", "middle", "large")))
-    for request_id, choice in told.choices.items():
+    for key, choice in told.choices.items():
         row = stored.get(choice.decision_id)
+        request_id = None if key == choice.decision_id else key
         if row is None or (row[0], slots[row[1]], row[2]) != (
             request_id,
             choice.arm,
             choice.propensity,
         ):
-            lost.append(request_id)
+            lost.append(key)
     for feedback_id, (_, answer) in told.feedback.items():
         if recorded.get(feedback_id) != (answer.position, EFFECTS[answer.effect]):
             lost.append(feedback_id)

@@ -42,7 +42,7 @@ arms: [{name: small}, {name: middle}, {name: large}]
 class Acknowledged:
     """What the service has said yes to, and what it cost."""
 
-    choices: dict[str, pb.RouteResponse] = field(default_factory=dict)  # by request id
+    choices: dict[str, pb.RouteResponse] = field(default_factory=dict)  # by request id, else own id
     feedback: dict[str, tuple[pb.FeedbackRequest, pb.FeedbackResponse]] = field(
         default_factory=dict
     )  # by feedback id
@@ -69,7 +69,8 @@ class Caller:
 
     async def route(self, request: pb.RouteRequest) -> pb.RouteResponse:
         answer: pb.RouteResponse = await self._until_answered("Route", request)
-        first = self.told.choices.setdefault(request.request_id, answer)
+        key = request.request_id or answer.decision_id
+        first = self.told.choices.setdefault(key, answer)
         if first != answer:
             self.told.problems.append(f"two answers to {request.request_id}: {first} and {answer}")
         return answer
@@ -111,13 +112,20 @@ async def under_clients(
     timeout: float = PATIENCE,
     pause: float = 0.0,
     finish: bool = True,
+    twins: bool = False,
+    prefix: str = "",
 ) -> AsyncIterator[Acknowledged]:
-    """Traffic for as long as the block lasts; with `finish`, at its end every call is answered."""
+    """Traffic for as long as the block lasts; with `finish`, at its end every call is answered.
+
+    `twins` want the same as each other, under the same ids, and know nothing of each other.
+    """
     told, over = Acknowledged(), asyncio.Event()
     caller = Caller(addresses, told, random.Random(luck.random()), timeout)
+    seeds = [luck.random() for _ in range(count)]
+    wanted = [n - n % 2 if twins else n for n in range(count)]
     users = [
-        asyncio.create_task(_user(caller, str(n), random.Random(luck.random()), over, pause))
-        for n in range(count)
+        asyncio.create_task(_user(caller, f"{prefix}{n}", random.Random(seeds[n]), over, pause))
+        for n in wanted
     ]
     try:
         yield told
@@ -142,8 +150,12 @@ async def _user(
         turn += 1
         query = pb.RouteRequest(policy="chat", request_id=f"r{name}-{turn}")
         query.vector.values.extend(luck.gauss(0, 0.5) for _ in range(3))
+        again, anonymous = luck.random() < 0.1, luck.random()
+        if anonymous < 0.3:  # such a one is not written with others' request ids
+            unnamed = pb.RouteRequest(policy="chat", vector=query.vector)
+            await caller.route(unnamed)
         choice = await caller.route(query)
-        if luck.random() < 0.1:
+        if again:
             await caller.route(query)
         await _judge(caller, choice, f"f{name}-{turn}", luck)
         if pause:

@@ -1,8 +1,8 @@
-"""Service processes that start in a moment: forks of one process that has read the libraries.
+"""Service processes that start in a moment: forks of one process that has imported everything.
 
 A start of Python reads numpy, scipy, gRPC and SQLAlchemy for a second, which is no part of what
-is tested here. A child is a process of its own, reads all of `bandit_service` itself, runs the
-real command line, and is killed by its own id.
+is tested here. A child is a process of its own, runs the real command line from its beginning,
+and is killed by its own id.
 
 As a program: reads one JSON object a line from standard input (`arguments`, `environment`, `out`
 and `err`, names of files) and answers with the child's process id.
@@ -17,7 +17,7 @@ import traceback
 
 def main() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as `serve` sets it, before numpy is loaded
-    _read_libraries()
+    _read_everything()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     print("ready", flush=True)
     for line in sys.stdin:
@@ -28,24 +28,19 @@ def main() -> None:
         print(child, flush=True)
 
 
-def _read_libraries() -> None:
-    import sqlite3
-
+def _read_everything() -> None:
+    """Nothing of it starts a thread or looks at the environment before it is called."""
     import alembic.command
-    import grpc.aio
-    import grpc_health.v1.health_pb2_grpc
-    import grpc_reflection.v1alpha.reflection
-    import grpc_status.rpc_status
-    import msgspec
-    import numpy
     import psycopg
     import scipy.special
     import scipy.stats
     import sqlalchemy.dialects.postgresql
     import sqlalchemy.dialects.sqlite
-    import typer
-    import uvloop
-    import yaml  # noqa: F401
+    import uvloop  # noqa: F401
+
+    import bandit_service.app
+    import bandit_service.cli.policy_yaml
+    import bandit_service.cli.serving  # noqa: F401
 
 
 def _be_a_service(order: dict[str, object]) -> None:
