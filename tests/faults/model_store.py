@@ -104,6 +104,9 @@ class ModelTransaction:
             if (policy_id, record.feedback_id) in tables.recorded:
                 raise Refused(f"{record.feedback_id} is recorded already")
             tables.recorded[policy_id, record.feedback_id] = record
+        for value in [one.value for one in (*outcomes, *learned)]:
+            if value is not None and not 0.0 <= value <= 1.0:
+                raise Refused(f"{value} is no quality")
         for outcome in outcomes:
             key = outcome.decision_id, outcome.arm, outcome.kind, outcome.source
             tables.outcomes[key] = outcome
