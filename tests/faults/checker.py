@@ -41,7 +41,9 @@ def check(url: str, told: Acknowledged, policy_id: int = 1, may_lose: bool = Fal
     """All that has to hold of the database, whatever was killed. Raises AssertionError."""
     rows = _Rows(url)
     head = rows.one("SELECT head FROM policy_head WHERE policy_id = :p", p=policy_id)
-    positions = rows.column("SELECT position FROM journal WHERE policy_id = :p ORDER BY 1", policy_id)
+    positions = rows.column(
+        "SELECT position FROM journal WHERE policy_id = :p ORDER BY 1", policy_id
+    )
     assert positions == list(range(1, head + 1)), "the journal has gaps, or its head is elsewhere"
     recorded = {
         r[0]: (r[1], r[2])
@@ -153,9 +155,7 @@ def _lost(
     rows: _Rows, told: Acknowledged, recorded: dict[str, tuple[int, str]], policy_id: int
 ) -> list[str]:
     lost = []
-    stored = {
-        r[0]: r[1:] for r in rows.all("SELECT id, request_id, arm, propensity FROM decision")
-    }
+    stored = {r[0]: r[1:] for r in rows.all("SELECT id, request_id, arm, propensity FROM decision")}
     slots = dict(enumerate(("small", "middle", "large")))
     for key, choice in told.choices.items():
         row = stored.get(choice.decision_id)

@@ -50,9 +50,17 @@ class Acknowledged:
     refused: Counter[str] = field(default_factory=Counter)  # calls that had to be sent again
     slowest: float = 0.0  # seconds, of one attempt
     problems: list[str] = field(default_factory=list)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     def count(self) -> int:
         return len(self.choices) + len(self.feedback)
+
+    async def reach(self, count: int) -> None:
+        """Waits until so much has been acknowledged."""
+        async with asyncio.timeout(2 * PATIENCE):
+            while self.count() < count:
+                self.heard.clear()
+                await self.heard.wait()
 
 
 class Caller:
@@ -89,12 +97,15 @@ class Caller:
             stub = self._luck.choice(self._stubs)
             started = loop.time()
             try:
-                return await getattr(stub, method)(request, timeout=self._timeout)
+                answer = await getattr(stub, method)(request, timeout=self._timeout)
             except grpc.aio.AioRpcError as error:
                 if error.code() not in AGAIN:
                     self.told.problems.append(f"{method}: {error.code()} {error.details()}")
                     raise
                 self.told.refused[f"{method} {error.code().name}"] += 1
+            else:
+                loop.call_soon(self.told.heard.set)  # when the answer has been written down
+                return answer
             finally:
                 self.told.slowest = max(self.told.slowest, loop.time() - started)
             await asyncio.sleep(self._luck.uniform(0.005, 0.03))

@@ -39,7 +39,9 @@ _BAD_FEEDBACK = (
     "poison/test_refused_feedback.py::"
     "test_bad_feedback_is_refused_alone_and_in_a_batch_and_changes_nothing"
 )
-_LATE = "service/test_feedback.py::test_late_feedback_still_teaches_a_retired_arm_but_no_removed_one"
+_LATE = (
+    "service/test_feedback.py::test_late_feedback_still_teaches_a_retired_arm_but_no_removed_one"
+)
 _EQUAL = "service/test_replicas.py::test_at_equal_positions_states_are_equal_bit_for_bit"
 _MIGRATIONS = "store/test_migrations.py::test_several_processes_may_start_on_a_new_database"
 _POLITE = "test_end_to_end.py::test_it_ends_politely_when_told_to"

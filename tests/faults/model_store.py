@@ -6,6 +6,7 @@ database would refuse raises Refused. `on_commit` decides what a commit comes to
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,11 +38,11 @@ class Tables:
     last_policy: int = 0
 
     def copy(self) -> "Tables":
-        copied = {
-            name: dict(value) if isinstance(value, dict) else value
-            for name, value in vars(self).items()
-        }
-        return Tables(**copied)
+        copied = copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, dict):
+                setattr(copied, name, value.copy())
+        return copied
 
 
 class ModelTransaction:
@@ -104,7 +105,7 @@ class ModelTransaction:
             if (policy_id, record.feedback_id) in tables.recorded:
                 raise Refused(f"{record.feedback_id} is recorded already")
             tables.recorded[policy_id, record.feedback_id] = record
-        for value in [one.value for one in (*outcomes, *learned)]:
+        for value in (*(one.value for one in outcomes), *(one.value for one in learned)):
             if value is not None and not 0.0 <= value <= 1.0:
                 raise Refused(f"{value} is no quality")
         for outcome in outcomes:

@@ -8,6 +8,7 @@ As a program: reads one JSON object a line from standard input (`arguments`, `en
 and `err`, names of files) and answers with the child's process id.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -30,17 +31,18 @@ def main() -> None:
 
 def _read_everything() -> None:
     """Nothing of it starts a thread or looks at the environment before it is called."""
-    import alembic.command
-    import psycopg
-    import scipy.special
-    import scipy.stats
-    import sqlalchemy.dialects.postgresql
-    import sqlalchemy.dialects.sqlite
-    import uvloop  # noqa: F401
-
-    import bandit_service.app
-    import bandit_service.cli.policy_yaml
-    import bandit_service.cli.serving  # noqa: F401
+    for name in (
+        "alembic.command",
+        "psycopg",
+        "scipy.stats",
+        "sqlalchemy.dialects.postgresql",
+        "sqlalchemy.dialects.sqlite",
+        "uvloop",
+        "bandit_service.app",
+        "bandit_service.cli.policy_yaml",
+        "bandit_service.cli.serving",
+    ):
+        importlib.import_module(name)
 
 
 def _be_a_service(order: dict[str, object]) -> None:

@@ -51,12 +51,34 @@ def counted(folder: Path) -> list[dict[str, Any]]:
 
 
 def page(results: list[dict[str, Any]], guarantees: tuple[Guarantee, ...] = GUARANTEES) -> str:
-    lines = ["| | promise | proved by |", "|---|---|---|"]
-    for each in guarantees:
-        tests = "<br>".join(f"`tests/{test}`" for test in each.tests) or "nothing yet"
-        note = f" *{each.note}*" if each.note else ""
-        lines.append(f"| {each.name} | {each.promise}{note} | {tests} |")
+    lines = ["| | promise | proved by | counted |", "|---|---|---|---|"]
+    lines += [f"{promised(each)} {_total(each, results)} |" for each in guarantees]
     return _HEAD + "\n".join(lines) + "\n\n" + _counts(results)
+
+
+def promised(each: Guarantee) -> str:
+    """A row of the table without its counts: it changes only with the code."""
+    tests = ", ".join(f"`{test.partition('::')[2]}` ({_file(test)})" for test in each.tests)
+    note = f" *{each.note}*" if each.note else ""
+    return f"| {each.name} | {each.promise}{note} | {tests or 'nothing yet'} |"
+
+
+def _file(test: str) -> str:
+    return "tests/" + test.partition("::")[0]
+
+
+def _total(each: Guarantee, results: list[dict[str, Any]]) -> str:
+    """What its tests counted together; the control is not one of them: it has to lose."""
+    names = {
+        f"{Path(test.partition('::')[0]).stem}::{test.partition('::')[2]}" for test in each.tests
+    }
+    mine = [one["counts"] for one in results if one["test"].partition("[")[0] in names]
+    told = [
+        f"{word} {sum(one.get(word, 0) for one in mine if not one.get('control')):,}"
+        for word in ("kills", "pauses", "failures", "seeds", "acknowledged", "lost", "twice")
+        if any(word in one for one in mine)
+    ]
+    return "<br>".join(told)
 
 
 def _counts(results: list[dict[str, Any]]) -> str:

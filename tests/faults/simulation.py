@@ -19,6 +19,7 @@ from bandit_service.journal import Journal
 from bandit_service.model import Algorithm, Arm, Decision, Query, Recorded, Submission
 from tests.builders import NOW, a_config, arms, packed
 from tests.faults.replica import Replica, create
+from tests.faults.simulated_calls import Call, Wrong
 from tests.faults.simulated_store import SimulatedStore
 
 STEPS = 250
@@ -26,21 +27,6 @@ REPLICAS = 3
 CLIENTS = 6
 # How often things go wrong, a step.
 CRASH, OUTAGE, JUMP, REVISION, POWER = 0.02, 0.01, 0.02, 0.01, 0.01
-
-
-class Wrong(AssertionError):
-    """A promise is broken."""
-
-
-@dataclass
-class Call:
-    """One thing that a client wants, and sends until it is answered."""
-
-    id: str
-    send: Callable[[Replica, Callable[[Any], None]], None]
-    score: float | None = None
-    answered: bool = False
-    sent_at: int = -1_000
 
 
 @dataclass
@@ -193,7 +179,9 @@ class World:
             return
         arm = Arm(name=f"arm{self.step}")
         change = (
-            arm_added(arm) if self.luck.random() < 0.3 else updated({"floor": self.luck.random() / 9})
+            arm_added(arm)
+            if self.luck.random() < 0.3
+            else updated({"floor": self.luck.random() / 9})
         )
 
         def work(batch: Batch) -> object:

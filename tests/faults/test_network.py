@@ -43,23 +43,15 @@ async def through_failures(
     """Also returns by how many bytes the process has grown."""
     await asyncio.to_thread(service.start)
     async with under_clients([service.address], luck, timeout=PATIENCE) as told:
-        await answers(told, 50)
+        await told.reach(50)
         before = service.resident_bytes()
         for _ in range(CYCLES):
             await asyncio.to_thread(proxy.fail, mode)
             await asyncio.sleep(SILENCE if mode == BLACK_HOLE else LASTS * luck.uniform(0.5, 1.5))
             await asyncio.to_thread(proxy.heal)
-            await answers(told, told.count() + 50)  # it recovers by itself
+            await told.reach(told.count() + 50)  # it recovers by itself
         grown = service.resident_bytes() - before
     return told, grown
-
-
-async def answers(told: Acknowledged, count: int) -> None:
-    async def enough() -> None:
-        while told.count() < count:
-            await asyncio.sleep(0.005)
-
-    await asyncio.wait_for(enough(), 2 * PATIENCE)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -28,15 +28,11 @@ async def killed_often(
     await asyncio.to_thread(service.start)
     async with under_clients([service.address], luck) as told:
         for _ in range(kills):
-            before = told.count()
-            while told.count() < before + least:
-                await asyncio.sleep(0.002)
+            await told.reach(told.count() + least)
             await asyncio.sleep(luck.uniform(0, 0.1))
             await asyncio.to_thread(postgres.kill)
             await asyncio.to_thread(postgres.start)
-        before = told.count()
-        while told.count() < before + least:  # the service has found it again by itself
-            await asyncio.sleep(0.002)
+        await told.reach(told.count() + least)  # the service has found it again by itself
     return told
 
 
@@ -66,8 +62,7 @@ async def killed_with_its_service(service: Service, postgres: Postgres) -> Ackno
     await asyncio.to_thread(service.start)
     await asyncio.to_thread(postgres.flush)
     async with under_clients([service.address], random.Random(1), finish=False) as told:
-        while told.count() < 200:
-            await asyncio.sleep(0.002)
+        await told.reach(200)
         await asyncio.to_thread(postgres.kill)
         await asyncio.to_thread(service.kill)
     return told
@@ -92,6 +87,7 @@ def test_what_is_committed_asynchronously_is_lost(nursery, policy, request):
     assert lost > 0
     write_counts(
         f"test_postgres_kills::{request.node.name}",
+        control="loses",
         kills=kills,
         acknowledged=acknowledged,
         lost=lost,

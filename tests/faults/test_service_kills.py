@@ -53,7 +53,7 @@ def test_no_kill_loses_an_acknowledged_answer_or_learns_one_twice(
     )
 
 
-async def drained_often(service: Service, luck) -> tuple[Acknowledged, float]:
+async def drained_often(service: Service, luck) -> Acknowledged:
     async with under_clients([service.address], luck) as told:
         for _ in range(DRAINS):
             await asyncio.to_thread(service.start)

@@ -81,9 +81,7 @@ async def one_answer(service: Service, told: Acknowledged, name: str) -> None:
     query = pb.RouteRequest(policy="chat", request_id=f"r{name}")
     query.vector.values.extend((0.1, 0.2, 0.3))
     choice = await caller.route(query)
-    feedback = pb.FeedbackRequest(
-        decision_id=choice.decision_id, feedback_id=f"f{name}", score=0.5
-    )
+    feedback = pb.FeedbackRequest(decision_id=choice.decision_id, feedback_id=f"f{name}", score=0.5)
     await caller.feedback(feedback)
     await caller.close()
 

@@ -11,7 +11,7 @@ from bandit_service.journal import Journal
 from bandit_service.model import FeedbackEvent
 from tests.faults.effort import SEED, effort, write_counts
 from tests.faults.simulated_store import WithoutDedupe
-from tests.faults.simulation import World, Wrong
+from tests.faults.simulation import World
 from tests.faults.simulation_check import check
 
 SEEDS = range(1_000 * SEED, 1_000 * SEED + effort(300, 5_000))

@@ -47,8 +47,7 @@ def test_the_order_of_calls_is_read_rightly(trace, early):
 
 async def some_answers(address: str) -> Acknowledged:
     async with under_clients([address], random.Random(1), count=8, prefix="token-") as told:
-        while told.count() < ANSWERS:
-            await asyncio.sleep(0.005)
+        await told.reach(ANSWERS)
     return told
 
 

@@ -1,6 +1,7 @@
 """The same service on three stores, side by side: a model in memory, SQLite and Postgres."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sqlalchemy import create_engine, text
@@ -29,7 +30,7 @@ class Three:
 
     def restart(self) -> None:
         """As after a kill: all that was in memory is gone."""
-        self.replicas = [Replica(store, lambda: self.now) for store in self.stores]  # type: ignore[arg-type]
+        self.replicas = [Replica(store, lambda: self.now) for store in self.stores]
 
     def create(self, config: PolicyConfig) -> None:
         assert len({create(replica, config) for replica in self.replicas}) == 1
@@ -40,10 +41,7 @@ class Three:
 
     def ask(self, send: Callable[[Replica, Answered], None]) -> Any:
         """Their common answer: errors as what they say, without where they come from."""
-        answers = [
-            _plain(ask(replica, lambda answered, r=replica: send(r, answered)))
-            for replica in self.replicas
-        ]
+        answers = [_plain(ask(each, partial(send, each))) for each in self.replicas]
         assert len({store.fault for store in self.stores}) == 1  # they came by it alike
         model, *others = answers
         assert others == [model, model], answers
@@ -88,5 +86,5 @@ def empty(url: str) -> None:
             connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY"))
         else:
             for name in reversed(names):
-                connection.execute(text(f"DELETE FROM {name}"))
+                connection.execute(text(f"DELETE FROM {name}"))  # noqa: S608
     engine.dispose()
