@@ -20,7 +20,7 @@ SILENCE = 8.0  # seconds a black hole lasts: longer than callers wait
 # What callers wait at most by the service's own promise (app.COMMIT_SECONDS), and how late a
 # busy machine may be with it.
 OWN_DEADLINE = 5.0
-LATENESS = 10.0
+LATENESS = 20.0
 MOST_GROWTH = 64 * 2**20  # bytes that a process may grow by under failures
 
 # What holds today while the database cannot be reached: every call is answered within

@@ -11,6 +11,7 @@ from tests.faults.processes import Service, services
 KILLS = effort(30, 500)
 DRAINS = effort(4, 30)
 LONGEST_LIFE = 0.25  # seconds, from the moment it serves
+ENOUGH = 10 * KILLS  # answers: on a busy machine few come in so short a life
 REDERIVED = 1_000
 
 
@@ -22,6 +23,7 @@ async def killed_often(service: Service, luck, kills: int) -> Acknowledged:
             await asyncio.sleep(luck.uniform(0, LONGEST_LIFE))
             await asyncio.to_thread(service.kill)
             await asyncio.to_thread(service.start)
+        await told.reach(ENOUGH)
     return told
 
 
@@ -40,7 +42,6 @@ def test_no_kill_loses_an_acknowledged_answer_or_learns_one_twice(
 
     # Calls were under way at the kills, and some had been committed without being answered.
     assert told.refused["Route UNAVAILABLE"] + told.refused["Feedback UNAVAILABLE"] >= KILLS
-    assert told.count() > 10 * KILLS
     assert told.duplicates > 0
     assert again == min(REDERIVED, len(made))
     write_counts(

@@ -14,9 +14,11 @@ from tests.faults.processes import Service, services, wait_until
 from tests.patience import PATIENCE
 
 KILLS = effort(12, 200)
+ENOUGH = 20 * KILLS  # answers
 PAUSES = effort(1, 20)
 # A call to a stopped process is given up after this long, and sent to another.
 ATTEMPT = 2.0  # seconds
+LONG = 2 * PATIENCE
 
 
 @pytest.fixture
@@ -51,6 +53,7 @@ async def killed_by_turns(trio: list[Service], luck: random.Random) -> Acknowled
             victim = luck.choice(trio)
             await asyncio.to_thread(victim.kill)
             await asyncio.to_thread(victim.start)
+        await told.reach(ENOUGH)
     return told
 
 
@@ -95,10 +98,10 @@ async def paused_often(pair: list[Service], luck: random.Random) -> Acknowledged
             # It stops itself in the transaction that has moved the head: the lock is held.
             await asyncio.to_thread(sleeper.start, f"after_head=stop@{luck.randint(5, 40)}")
             await asyncio.to_thread(wait_until, sleeper.is_paused, "the service has stopped")
-            await asyncio.wait_for(one_answer(other, told, f"other-{turn}"), PATIENCE)
+            await asyncio.wait_for(one_answer(other, told, f"other-{turn}"), LONG)
             assert sleeper.is_paused()
             sleeper.resume()
-            await asyncio.wait_for(one_answer(sleeper, told, f"sleeper-{turn}"), PATIENCE)
+            await asyncio.wait_for(one_answer(sleeper, told, f"sleeper-{turn}"), LONG)
             await asyncio.to_thread(sleeper.kill)
         await asyncio.to_thread(sleeper.start)
     return told
