@@ -97,6 +97,16 @@ class Proxy:
                 self._reset_all()
                 return
             await self._clear.wait()
+            await self._connect(reader, writer)
+        except asyncio.CancelledError:
+            pass  # the end of the proxy, which nobody else has to hear of
+        finally:
+            self._writers.discard(writer)
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
             upstream, away = await asyncio.open_unix_connection(str(self._target))
             try:
                 async with asyncio.TaskGroup() as both:
@@ -104,12 +114,8 @@ class Proxy:
                     both.create_task(self._carry(upstream, writer, is_answer=True))
             finally:
                 away.close()
-        except* (OSError, asyncio.IncompleteReadError, RuntimeError):
+        except* (OSError, RuntimeError):
             pass
-        finally:
-            self._writers.discard(writer)
-            self._tasks.discard(task)
-            writer.close()
 
     async def _carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_answer: bool = False
