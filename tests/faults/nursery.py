@@ -8,12 +8,15 @@ As a program: reads one JSON object a line from standard input (`arguments`, `en
 and `err`, names of files) and answers with the child's process id.
 """
 
+import ctypes
 import importlib
 import json
 import os
 import signal
 import sys
 import traceback
+
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -49,6 +52,7 @@ def _be_a_service(order: dict[str, object]) -> None:
     code = 70
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody outlives the nursery
         for number, path in ((0, os.devnull), (1, str(order["out"])), (2, str(order["err"]))):
             opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             os.dup2(opened, number)
