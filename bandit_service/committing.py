@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from bandit_service import failpoints
 from bandit_service.batch import Batch
 from bandit_service.errors import BanditError, HeadLocked
 from bandit_service.model import Decision
@@ -14,12 +15,18 @@ def commit(batch: Batch, jobs: Sequence[Job]) -> list[tuple[Job, Any]]:
     """Writes the jobs and returns each with its result."""
     decisions = _decisions(jobs)
     if all(isinstance(job, DecisionJob) for job in jobs) and not _asked(decisions):
+        failpoints.hit("before_log")
         batch.store.log_decisions(decisions)
+        failpoints.hit("after_log")
         batch.remember(decisions, {})
         return [(job, {}) for job in jobs]
     with batch.writing():
+        failpoints.hit("after_begin")
         taken = batch.tx.add_decisions(decisions) if decisions else {}
+        failpoints.hit("after_decisions")
         results = _results(batch, jobs, taken)
+        failpoints.hit("before_commit")
+    failpoints.hit("after_commit")
     batch.remember(decisions, taken)
     return results
 

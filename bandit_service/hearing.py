@@ -11,6 +11,7 @@ import logging
 import threading
 from typing import Any
 
+from bandit_service import failpoints
 from bandit_service.batch import Batch
 from bandit_service.configuration import ShapeOf
 from bandit_service.engine import PolicyEngine, Registry
@@ -48,6 +49,7 @@ class Hearing:
             for job, _ in results:
                 self.fail(job, StoreUnavailable())
             return
+        failpoints.hit("before_deliver")
         was_in_trouble = self._following.in_trouble()
         self._following.wrote(seconds)
         self._note_contact(was_in_trouble)
@@ -58,11 +60,13 @@ class Hearing:
             self._apply(policy_id, entry)
         for policy_id in batch.deleted:
             self._registry.remove(policy_id)
+        failpoints.hit("before_answers")
         for job, result in results:
             if isinstance(result, BanditError):
                 self.fail(job, result)
             else:
                 self._answer(job, result)
+        failpoints.hit("after_answers")
         self._watch.heard(batch.heard, batch.entries)
 
     def commit_failed(self, writer: Writer, error: Exception) -> None:

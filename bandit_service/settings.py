@@ -12,8 +12,8 @@ PREFIX = "BANDIT_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("", "json", "text")
 
-# Read by the commands that call a server; they may be set beside ours.
-OF_THE_CLIENT = frozenset({"server", "meter"})
+# Read by others: by the commands that call a server or a meter, and by `failpoints`.
+NOT_OURS = frozenset({"server", "meter", "failpoints"})
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _MOST_PORT = 65_535
@@ -128,7 +128,7 @@ class Settings:
         given: dict[str, Any] = {}
         for variable in sorted(env):
             name = variable.removeprefix(PREFIX).lower()
-            if not variable.startswith(PREFIX) or name in OF_THE_CLIENT:
+            if not variable.startswith(PREFIX) or name in NOT_OURS:
                 continue
             if name not in readers:
                 known = ", ".join(PREFIX + known.upper() for known in readers)

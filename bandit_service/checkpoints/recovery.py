@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from bandit_service import failpoints
 from bandit_service.checkpoints.keeper import Keeper
 from bandit_service.configuration import ShapeOf
 from bandit_service.engine import FOLD_VERSION, PolicyEngine
@@ -107,6 +108,7 @@ def fold(
         while upto is None or engine.position < upto:
             count = PAGE if upto is None else min(PAGE, upto - engine.position)
             page = store.events(identity.id, engine.position, count)
+            failpoints.hit("during_load")
             for entry in page:
                 engine.apply(entry)
             progress(engine.position)

@@ -75,8 +75,10 @@ def serve(
     # Before numpy is loaded. Its products here are small, and a thread of BLAS that waits for
     # another one costs milliseconds where the product takes microseconds.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from bandit_service import failpoints
     from bandit_service.cli.policy_yaml import read_policy
 
+    failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
     settings = settings_of(
         listen=listen,
         database=database,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
+from bandit_service import failpoints
 from bandit_service.errors import BanditError, HeadLocked, PolicyExists, PolicyNotFound
 from bandit_service.model import (
     Decision,
@@ -156,11 +157,14 @@ class SqlTransaction:
         connection = self._connection
         if entries:
             self._move_head(policy_id, entries)
+            failpoints.hit("after_head")
             added = [rows.journal_row(policy_id, one) for one in entries]
             _append_journal.insert(connection, rows.columns(added))
+            failpoints.hit("after_journal")
         if recorded:
             answers = [rows.recorded_row(policy_id, one) for one in recorded]
             _record_feedback.insert(connection, rows.columns(answers))
+            failpoints.hit("after_recorded")
         if outcomes:  # the last of equal keys: one statement may not write a row twice
             last = {_outcome_key(one): one for one in outcomes}
             _replace_outcomes.insert(connection, rows.columns(map(rows.outcome_row, last.values())))
