@@ -23,8 +23,9 @@ from bandit_service.jobs import Jobs
 from bandit_service.journal import MOST_WAITING, Journal
 from bandit_service.logs import of_the_loop, write_logs
 from bandit_service.metrics import Metrics
-from bandit_service.model import Features, PolicyConfig
+from bandit_service.model import Checkpoint, Features, PolicyConfig
 from bandit_service.ports import Store
+from bandit_service.retention import Keep
 from bandit_service.routing import Router
 from bandit_service.rpc import server as rpc
 from bandit_service.rpc.tls import TlsFiles
@@ -87,6 +88,7 @@ async def serve(settings: Settings) -> int:
         Keeper(store.checkpoints, seal),
         seconds=settings.checkpoint_seconds,
         events=settings.checkpoint_events,
+        keep=Keep(settings.keep_decisions_days, settings.keep_journal_days),
     )
     lost = 0
     try:
@@ -113,7 +115,7 @@ async def serve(settings: Settings) -> int:
             await _create_once(config, administrator, journal)
         _warm_up(registry)
         if metrics:
-            _watch(metrics, journal)
+            _watch(metrics, journal, jobs, registry)
             metrics.start(loop)
         keep_out_of_collections()
         await rpc.start(server, health)
@@ -146,10 +148,29 @@ async def _create_once(
         await journal.reach(config.name, 1, COMMIT_SECONDS)  # another replica may have been quicker
 
 
-def _watch(metrics: Metrics, journal: Journal) -> None:
+def _watch(metrics: Metrics, journal: Journal, jobs: Jobs, registry: Registry) -> None:
     """Connects what is shown with what knows it; a line for each that has numbers to show."""
-    metrics.sources.queued_rows = journal.rows_under_way
-    metrics.sources.queue_limit_rows = lambda: MOST_WAITING
+    sources, following = metrics.sources, journal.following
+    sources.queued_rows = journal.rows_under_way
+    sources.queue_limit_rows = lambda: MOST_WAITING
+    sources.buffered_decisions = lambda: len(journal.backlog)
+    sources.head_positions = lambda: {name: one.head for name, one in following.all().items()}
+    sources.staleness_seconds = lambda: {
+        name: one.staleness_seconds
+        for name, one in following.all().items()
+        if one.staleness_seconds is not None
+    }
+
+    def newest() -> dict[str, Checkpoint]:
+        known = dict(registry.by_id)
+        found = dict(jobs.newest).items()
+        return {known[i].identity.name: one for i, one in found if i in known}
+
+    sources.checkpoint_ages_seconds = lambda: {
+        name: time.time() - one.create_time for name, one in newest().items()
+    }
+    sources.checkpoint_sizes_bytes = lambda: {name: one.size for name, one in newest().items()}
+    sources.checkpoint_failures = jobs.failures
 
 
 def _make_partitions(store: Store) -> None:

@@ -59,7 +59,8 @@ class Following:
         )
 
     def all(self) -> dict[str, Freshness]:
-        return {name: self.freshness(engine) for name, engine in self._registry.by_name.items()}
+        every = list(self._registry.by_name.items())  # also asked from other threads
+        return {name: self.freshness(engine) for name, engine in every}
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What is done beside serving: checkpoints, by one replica at a time.
+"""What is done beside serving: checkpoints and retention, by one replica at a time.
 
 The scheduler keeps nothing: its jobs are made anew at every start. What it calls on the event loop
 takes a snapshot, which is a matter of microseconds; all the rest happens in a thread.
@@ -28,9 +28,10 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bandit_service.checkpoints import CHORES, Keeper
 from bandit_service.engine import PolicyEngine, Registry
-from bandit_service.errors import BadCheckpoint, LeaseLost, StoreUnavailable
-from bandit_service.model import Checkpoint, Lease
+from bandit_service.errors import BadCheckpoint, LeaseLost, RefusedByDatabase, StoreUnavailable
+from bandit_service.model import Checkpoint, Lease, Pruned
 from bandit_service.ports import Store
+from bandit_service.retention import Keep, oldest_checkpoints, prune
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ T = TypeVar("T")
 LEASE_SECONDS = 15.0
 RENEWALS = 3  # a lease
 LOOKS_EVERY = 1.0  # seconds
+TIDY_EVERY = 3600.0
 RETRY_SECONDS = 10.0  # after a checkpoint that could not be written
 
 
@@ -55,7 +57,8 @@ class Jobs:
     """Checkpoints what the engines of a registry have learned.
 
     `seconds` and `events`: a policy that has changed gets a checkpoint after so many seconds, or
-    at once after so many events. Owned by the event loop.
+    at once after so many events. `keep` says what else may be let go, and when. Owned by the event
+    loop.
     """
 
     def __init__(
@@ -66,21 +69,25 @@ class Jobs:
         *,
         seconds: float,
         events: int,
+        keep: Keep | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._registry = registry
         self._keeper = keeper
         self._seconds, self._events = seconds, events
+        self._retention = keep or Keep()
         self._monotonic = monotonic
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._lease: Lease | None = None
         self._done: dict[int, Done] = {}
+        self._failures: dict[str, float] = {}
         # By policy: the last that this replica wrote, or else the one it started from.
         self.newest: dict[int, Checkpoint] = {}
         # A thread each, so that a long checkpoint does not cost the lease it is written under.
         self._saver = ThreadPoolExecutor(1, "checkpoints")
         self._renewer = ThreadPoolExecutor(1, "lease")
+        self._tidier = ThreadPoolExecutor(1, "retention")
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             # By default a run that comes a second late is left out without a word.
@@ -106,7 +113,11 @@ class Jobs:
     def start(self) -> None:
         """On a running event loop."""
         at_once = datetime.now(UTC)
-        jobs = ((self.renew, LEASE_SECONDS / RENEWALS), (self.checkpoint, LOOKS_EVERY))
+        jobs = (
+            (self.renew, LEASE_SECONDS / RENEWALS),
+            (self.checkpoint, LOOKS_EVERY),
+            (self.tidy_up, TIDY_EVERY),
+        )
         for job, every in jobs:
             self._scheduler.add_job(job, "interval", seconds=every, next_run_time=at_once)
         self._scheduler.start()
@@ -124,6 +135,7 @@ class Jobs:
                 await self._drop()
         self._saver.shutdown()
         self._renewer.shutdown()
+        self._tidier.shutdown()
 
     def _began(self, _event: JobEvent) -> None:
         self._under_way += 1
@@ -133,6 +145,10 @@ class Jobs:
         self._under_way -= 1
         if not self._under_way:
             self._idle.set()
+
+    def failures(self) -> dict[str, float]:
+        """Checkpoints that came to nothing, by policy. From any thread."""
+        return dict(self._failures)
 
     async def renew(self) -> bool:
         """Keeps the lease, or takes it if nobody has it. False: the database did not answer."""
@@ -166,6 +182,20 @@ class Jobs:
             if due(engine) and not await self._work(engine, self._lease):
                 return  # nor will it for the other policies
 
+    async def tidy_up(self) -> None:
+        """Makes room for the coming weeks, and lets go what is kept long enough."""
+        if self._lease is None:
+            return
+        try:
+            for one in await self._in(self._tidier, self._prune):
+                log.info("let go: %d rows of %s %s", one.rows, one.table, one.partition)
+        except (StoreUnavailable, RefusedByDatabase) as error:
+            log.warning("nothing was tidied up: %s", error)
+
+    def _prune(self) -> list[Pruned]:
+        held = oldest_checkpoints(self._store)
+        return prune(self._store, self._retention, time.time(), held)
+
     def _has_changed(self, engine: PolicyEngine) -> bool:
         done = self._done.get(engine.identity.id)
         return engine.is_whole and (done is None or engine.position > done.position)
@@ -191,6 +221,7 @@ class Jobs:
                 self._lease = None
         except (StoreUnavailable, BadCheckpoint) as error:
             log.warning("no checkpoint of policy %r: %s", name, error)
+            self._failures[name] = self._failures.get(name, 0.0) + 1.0
             return isinstance(error, BadCheckpoint)
         return True
 

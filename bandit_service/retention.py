@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from bandit_service.model import Limits, Pruned
+from bandit_service.model import CheckpointStatus, Limits, Pruned
 from bandit_service.ports import Store
 
 DAY = 86_400.0
@@ -43,6 +43,20 @@ def prune(
     if not dry_run:
         store.make_partitions(now)
     return store.prune(limits(keep, _longest_horizon(store), now, checkpointed), dry_run)
+
+
+def oldest_checkpoints(store: Store) -> dict[int, int]:
+    """The position of each policy's oldest usable checkpoint, by the policy's id."""
+    found: dict[int, int] = {}
+    for policy in store.policies():
+        usable = [
+            one.position
+            for one in store.checkpoints.of(policy.id)
+            if one.status is CheckpointStatus.USABLE
+        ]
+        if usable:
+            found[policy.id] = min(usable)
+    return found
 
 
 def limits(keep: Keep, horizon: float, now: float, checkpointed: Mapping[int, int]) -> Limits:

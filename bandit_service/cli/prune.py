@@ -43,7 +43,8 @@ def prune(
     keep = retention.Keep(settings.keep_decisions_days, settings.keep_journal_days)
     store = open_store(settings.database, settings.partition_days)
     try:
-        pruned = retention.prune(store, keep, time.time(), {}, dry_run)
+        held = retention.oldest_checkpoints(store)
+        pruned = retention.prune(store, keep, time.time(), held, dry_run)
     finally:
         store.close()
     if as_json:

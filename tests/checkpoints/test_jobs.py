@@ -12,9 +12,10 @@ from bandit_service.checkpoints import Keeper, recover
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import StoreUnavailable
 from bandit_service.jobs import Jobs
-from bandit_service.model import CheckpointStatus, JournalEntry, StoredPolicy
+from bandit_service.model import CheckpointStatus, JournalEntry, StoredPolicy, smallest_id
 from bandit_service.ports import Store
-from tests.builders import shape_of
+from bandit_service.retention import Keep
+from tests.builders import NOW, a_decision, shape_of
 from tests.checkpoints.folds import append, events_of, folded, go_on, write
 from tests.patience import PATIENCE
 from tests.store.test_leases import run_out
@@ -344,3 +345,23 @@ async def test_another_replica_starts_from_what_was_saved(
     for place, event in enumerate(more, 62):
         truth.apply(JournalEntry(place, event))
     assert recovered.engine.state_hash() == truth.state_hash()
+
+
+async def test_the_leader_lets_old_decisions_go(
+    house: House, identity: StoredPolicy, request: pytest.FixtureRequest
+) -> None:
+    """NOW is years ago, so by the wall clock both are beyond every horizon; the newest one is kept
+    for its clock, and in Postgres with it the rest of its partition."""
+    goes = "sqlite" in request.node.name
+    ids = [f"{smallest_id(NOW + day * 86_400.0)[:-1]}1" for day in range(2)]
+    house.store.log_decisions(
+        [a_decision(id=one, policy_id=identity.id, create_time=NOW) for one in ids]
+    )
+    house.jobs._retention = Keep(decisions_days=1)
+
+    await house.jobs.tidy_up()
+    assert [house.store.decision(one) is None for one in ids] == [False, False], "not its chore"
+    await house.jobs.renew()
+    await house.jobs.tidy_up()
+
+    assert [house.store.decision(one) is None for one in ids] == [goes, False]
