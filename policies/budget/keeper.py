@@ -23,6 +23,7 @@ class Keeper:
     consumption  of the policy's arms
     spent        (R,)  settled, and expected of calls that are not
     decided      requests so far
+    price        (R,) the shadow price of the last decision
 
     ValueError for a rate that is not positive and finite.
     """
@@ -35,12 +36,14 @@ class Keeper:
     fallback: int | None = None
     spent: Array = field(init=False)
     decided: int = field(init=False, default=0)
+    price: Array = field(init=False)
     _state: Any = field(init=False)
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.rate).all() and (self.rate > 0.0).all()):
             raise ValueError(f"every budget must be positive and finite, got {self.rate.tolist()}")
         self.spent = np.zeros(len(self.rate))
+        self.price = np.zeros(len(self.rate))
         self._state = self.controller.start(len(self.rate))
 
     def purse(self) -> Purse:
@@ -56,6 +59,7 @@ class Keeper:
         amounts = np.where(np.isnan(means), 0.0, means)
         judged = np.where(eligible, scores, -np.inf)
         prices = self.controller.prices(self._state, purse, amounts, judged)
+        self.price = prices.mean
         uppers = self.consumption.uppers()
         return restrain(prices, purse, eligible, means, uppers, self.exhaustion, self.fallback)
 

@@ -61,11 +61,8 @@ def test_a_rate_without_an_end_is_kept(controller):
 def test_a_change_of_prices_acts_on_the_next_solution():
     controller, values = Resolving(every=1), a_stream(4)
     state = controller.start(1)
-    for step in range(300):
-        purse = Purse(np.array([10.0]), np.array([10.0 * step]), step)
-        before = controller.prices(state, purse, AMOUNTS, values[step : step + 1])
-
     purse = Purse(np.array([10.0]), np.array([3000.0]), 300)
+    before = controller.prices(state, purse, AMOUNTS, values[:300])
     dearer = controller.prices(state, purse, 4.0 * AMOUNTS, values[300:301])
     cheaper = controller.prices(state, purse, 0.25 * AMOUNTS, values[301:302])
 
