@@ -23,6 +23,7 @@ class Keeper:
     consumption  of the policy's arms
     spent        (R,)  settled, and expected of calls that are not
     decided      requests so far
+    tried        (K,) decisions for each arm so far
     price        (R,) the shadow price of the last decision
 
     ValueError for a rate that is not positive and finite.
@@ -37,6 +38,7 @@ class Keeper:
     spent: Array = field(init=False)
     decided: int = field(init=False, default=0)
     price: Array = field(init=False)
+    tried: Array = field(init=False)
     _state: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,6 +46,7 @@ class Keeper:
             raise ValueError(f"every budget must be positive and finite, got {self.rate.tolist()}")
         self.spent = np.zeros(len(self.rate))
         self.price = np.zeros(len(self.rate))
+        self.tried = np.zeros(len(self.consumption.listed))
         self._state = self.controller.start(len(self.rate))
 
     def purse(self) -> Purse:
@@ -61,13 +64,16 @@ class Keeper:
         prices = self.controller.prices(self._state, purse, amounts, judged)
         self.price = prices.mean
         uppers = self.consumption.uppers()
-        return restrain(prices, purse, eligible, means, uppers, self.exhaustion, self.fallback)
+        return restrain(
+            prices, purse, eligible, means, uppers, self.tried, self.exhaustion, self.fallback
+        )
 
     def reserve(self, arm: int) -> Array:
         """Books a decision for `arm`, and returns what was reserved, (R,), to settle it with."""
         means = self.consumption.means()[arm]
         reserved: Array = np.where(np.isnan(means), 0.0, means)
         self.decided += 1
+        self.tried[arm] += 1
         self.spent = self.spent + reserved
         return reserved
 

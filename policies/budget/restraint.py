@@ -18,6 +18,11 @@ from policies.policy import Array, Mask
 # Of what is left above the cheapest arm, that the exploration floor may take. A tenth was too much:
 # on real outcomes it cost .001 of quality at tight budgets, most of it for arms far too dear.
 FLOOR_SHARE = 0.02
+# An arm is tried this often, soon, if that share pays for it: what a guess from a list price makes
+# too dear would otherwise never be found out to be cheap.
+FIRST_TRIES = 3
+FIRST_CHANCE = 0.05
+ENDLESS = 1000.0  # requests that count as "what is left" where there is no end
 
 # (offsets (n, K), eligible (n, K)) -> chances (n, K)
 Learner = Callable[[Array, Mask], Array]
@@ -39,13 +44,16 @@ class Restraint:
     amounts   (K, R) expected of a call
     eligible  (n, K) arms that may be played: offered, open, and payable. A row without any is
               to be refused
-    room      (R,) what the exploration floor may take of each query, above the cheapest arm
+    room      (R,) what the exploration floor may take of each query for each arm, above the
+              cheapest one
+    untried   (K,) arms to be tried soon
     """
 
     prices: Prices
     amounts: Array
     eligible: Mask
     room: Array
+    untried: Mask
 
     def chances(self, learner: Learner, offsets: Array | None, floor: float) -> Array:
         """The distribution to draw from, (n, K). ValueError where a row has no eligible arm."""
@@ -69,7 +77,10 @@ class Restraint:
         part = np.maximum(self.room, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             allowed = np.where(above > 0.0, part / above, np.inf).min(axis=2)
-        least = np.where(self.eligible, np.minimum(floor, allowed) / counts, 0.0)
+        least = np.minimum(floor, allowed) / counts
+        if floor > 0.0:
+            least = np.where(self.untried, np.maximum(least, FIRST_CHANCE / counts), least)
+        least = np.where(self.eligible, least, 0.0)
         mixed: Array = chances * (1.0 - least.sum(axis=1, keepdims=True)) + least
         return mixed
 
@@ -83,12 +94,14 @@ def restrain(
     eligible: Mask,
     means: Array,
     uppers: Array,
+    tried: Array,
     exhaustion: Exhaustion = Exhaustion.CHEAPEST,
     fallback: int | None = None,
 ) -> Restraint:
     """What these prices, and what remains, leave of the eligible arms (n, K), n >= 1.
 
     means, uppers  (K, R) of a call; NaN: nothing is known, so it cannot be paid
+    tried          (K,) decisions for each arm so far
     fallback       the slot that serves under Exhaustion.FALLBACK
 
     An arm can be paid if its upper amount fits into what remains after the cheapest arm has
@@ -114,9 +127,12 @@ def restrain(
         opened[closed, cheapest[closed]] = kept[closed, cheapest[closed]]
         kept = opened
     kept = _served(kept, eligible, cheapest, exhaustion, fallback)
-    room = _room(purse, remaining - reserve)
     finite = np.where(np.isfinite(amounts), amounts, 0.0)
-    return Restraint(prices, finite, kept, room / max(1, amounts.shape[0]))
+    pot, left = _for_exploring(purse, remaining - reserve)
+    room = pot / (left * max(1, len(amounts)))
+    above = finite - finite.min(axis=0)
+    untried = (tried < FIRST_TRIES) & (FIRST_TRIES * above <= pot).all(axis=1)
+    return Restraint(prices, finite, kept, room, untried)
 
 
 def _reserve(purse: Purse, amounts: Array) -> Array:
@@ -128,11 +144,11 @@ def _reserve(purse: Purse, amounts: Array) -> Array:
     return kept
 
 
-def _room(purse: Purse, above: Array) -> Array:
-    """What the floor may take of a query, (R,)."""
+def _for_exploring(purse: Purse, above: Array) -> tuple[Array, float]:
+    """What the floor may take in all, (R,), and of how many queries."""
     if purse.left is None:
-        return FLOOR_SHARE * purse.rate
-    return FLOOR_SHARE * np.maximum(above, 0.0) / max(purse.left, 1.0)
+        return FLOOR_SHARE * purse.rate * ENDLESS, ENDLESS
+    return FLOOR_SHARE * np.maximum(above, 0.0), max(purse.left, 1.0)
 
 
 def _served(
