@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from policies.policy import Array
+from policies.policy import Array, Mask
 
 MEMORY = 300.0  # calls of an arm after which an older one counts a third
 UNPAID = 3.0  # an arm never paid for is expected to take so many times what its list price says
@@ -31,6 +31,8 @@ class Consumption:
     totals: Array = field(init=False)
     squares: Array = field(init=False)
     weights: Array = field(init=False)
+    _means: Array | None = field(init=False, default=None)
+    _uppers: Array | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.totals, self.squares, self.weights = (np.zeros(self.listed.shape) for _ in range(3))
@@ -40,6 +42,7 @@ class Consumption:
         known = ~np.isnan(taken)
         for sums, value in ((self.totals, taken), (self.squares, taken**2), (self.weights, 1.0)):
             sums[arm] = np.where(known, sums[arm] * (1.0 - 1.0 / MEMORY) + value, sums[arm])
+        self._means = self._uppers = None
 
     def reprice(self, listed: Array) -> None:
         """New list prices (K, R): what was learned under the old ones moves with them, at once."""
@@ -48,39 +51,38 @@ class Consumption:
         self.totals *= ratio
         self.squares *= ratio**2
         self.listed = listed
+        self._means = self._uppers = None
 
     def means(self) -> Array:
         """Expected of a call, (K, R); NaN where neither calls nor list prices say anything.
 
         An arm that cannot be guessed is taken to be as dear as the dearest that can.
         """
-        paid = self.weights > 0.0
-        if paid.all():
-            seen: Array = self.totals / self.weights
-            return seen
-        return np.where(paid, self.totals / np.where(paid, self.weights, 1.0), self._guessed())
+        if self._means is None:
+            paid = self.weights > 0.0
+            seen = self.totals / np.where(paid, self.weights, 1.0)
+            self._means = seen if paid.all() else np.where(paid, seen, self._guessed(seen, paid))
+        return self._means
 
     def uppers(self) -> Array:
         """What a single call hardly ever exceeds, (K, R): to be reserved; NaN as in `means`."""
-        means = self.means()
-        paid = self.weights > 0.0
-        weights = np.where(paid, self.weights, 1.0)
-        about = np.maximum(self.squares / weights - (self.totals / weights) ** 2, 0.0)
-        counted = weights + PRIOR_CALLS
-        deviation = np.sqrt((weights * about + PRIOR_CALLS * means**2) / counted)
-        seen = means + DEVIATIONS * deviation * np.sqrt(1.0 + 1.0 / weights)
-        return np.where(paid, seen, means * UNPAID_UPPER / UNPAID)
+        if self._uppers is None:
+            means, paid = self.means(), self.weights > 0.0
+            weights = np.where(paid, self.weights, 1.0)
+            about = np.maximum(self.squares - means * self.totals, 0.0)
+            deviation = np.sqrt((about + PRIOR_CALLS * means**2) / (weights + PRIOR_CALLS))
+            seen = means + DEVIATIONS * deviation * np.sqrt(1.0 + 1.0 / weights)
+            self._uppers = np.where(paid, seen, means * UNPAID_UPPER / UNPAID)
+        return self._uppers
 
-    def _guessed(self) -> Array:
-        """For arms never paid for, (K, R)."""
-        paid = self.weights > 0.0
+    def _guessed(self, seen: Array, paid: Mask) -> Array:
+        """For arms never paid for, (K, R). `seen` are the means of the others."""
         both = paid & (self.listed > 0.0)
-        weights = np.where(paid, self.weights, 1.0)
-        ratios = np.where(both, self.totals / weights / np.where(both, self.listed, 1.0), 0.0)
+        ratios = np.where(both, seen / np.where(both, self.listed, 1.0), 0.0)
         count = both.sum(axis=0)
         usual = np.where(count > 0, ratios.sum(axis=0) / np.maximum(count, 1), 1.0)
         guessed = UNPAID * usual * self.listed
-        dearest = np.where(paid, self.totals / weights, guessed)
+        dearest = np.where(paid, seen, guessed)
         known = ~np.isnan(dearest)
         most = np.where(known.any(axis=0), np.where(known, dearest, 0.0).max(axis=0), np.nan)
         return np.where(np.isnan(guessed), most, guessed)

@@ -22,6 +22,7 @@ from policies.policy import Array
 HALVINGS = 40
 CLOSE = 1e-4  # relative: two prices this near decide alike
 NOTHING = 1e-9  # of the dearest price: as good as no price
+FINE = 0.03  # of the target: what is spent more finely than this needs no second price
 SWEEPS = 12
 NARROW = 1.3  # factor by which a price is expected to move from one solution to the next
 
@@ -87,7 +88,9 @@ def _solve_one(scores: Array, amount: Array, target: float, start: float) -> tup
         # Prices go over orders of magnitude: halve their logarithm, once there is a lower end.
         middle = (low * high) ** 0.5 if low > 0.0 else high / 32.0
         low, high, above, below = _halved(low, high, above, below, middle, taken, target)
-    weight = (target - below) / (above - below) if above > below else 1.0
+    if above - below <= FINE * target:
+        return high, high, 1.0
+    weight = (target - below) / (above - below)
     return low, high, min(max(weight, 0.0), 1.0)
 
 

@@ -165,6 +165,9 @@ def _lines(
         shown = np.array(line[first:], dtype=np.float64)
         shown[shown <= 0.0] = np.nan  # no price: nothing to be drawn on a logarithmic axis
         axes.plot(each.pace.queries[first:], shown, linewidth=1.4, **style)  # type: ignore[arg-type]
-        if np.isfinite(shown[-1]):
-            labels.append(EndLabel(float(shown[-1]), _budget(each), str(style["color"])))
+        seen = shown[np.isfinite(shown)]
+        if len(seen):
+            text = _budget(each)
+            text += "" if np.isfinite(shown[-1]) else " (then none)"
+            labels.append(EndLabel(float(seen[-1]), text, str(style["color"])))
     return labels

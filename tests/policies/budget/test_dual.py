@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit_service.evaluation.hull import upper_hull
-from policies.budget.dual import solve
+from policies.budget.dual import FINE, solve
 from tests.policies.budget.streams import chances, relaxed
 
 AMOUNTS = np.array([[1.0], [6.0], [100.0]])
@@ -20,8 +20,9 @@ def test_one_price_spends_the_target_and_earns_what_the_program_does(target):
 
     best = relaxed(values, AMOUNTS, np.array([target * 400]))
     free = AMOUNTS[values.argmax(axis=1), 0].mean()
-    assert (found @ AMOUNTS).mean() == pytest.approx(min(target, free), rel=1e-9)
-    assert (found * values).sum() == pytest.approx(best, rel=1e-4)
+    spent = (found @ AMOUNTS).mean()
+    assert min(target, free) * (1.0 - FINE) <= spent <= min(target, free) * (1.0 + 1e-9)
+    assert (found * values).sum() == pytest.approx(best, rel=2e-3)
 
 
 @pytest.mark.parametrize("target", [1.0, 2.0, 5.9, 6.0, 7.0, 50.0, 100.0, 1000.0])
@@ -75,7 +76,7 @@ def test_prices_follow_the_units(seed, unit, arms):
 
     plain, scaled = solve(values, amounts, target), solve(values, amounts * unit, target * unit)
 
-    np.testing.assert_allclose(scaled.mean * unit, plain.mean, rtol=3e-4, atol=1e-12)
+    np.testing.assert_allclose(scaled.mean * unit, plain.mean, rtol=3e-4, atol=1e-9)
 
 
 def test_ineligible_arms_take_no_part():
@@ -85,7 +86,7 @@ def test_ineligible_arms_take_no_part():
     found = chances(solve(values, AMOUNTS, np.array([3.0])), values, AMOUNTS)
 
     assert (found[::2, 1] == 0.0).all()
-    assert (found @ AMOUNTS).mean() == pytest.approx(3.0)
+    assert (found @ AMOUNTS).mean() == pytest.approx(3.0, rel=FINE)
 
 
 def test_a_first_guess_changes_nothing_but_the_way():
