@@ -61,6 +61,13 @@ def simulate(
             "knapsack_threshold or virtual_queue."
         ),
     ] = "resolving",
+    dial: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="0-10",
+            help="From accuracy (0) to energy (10): every policy once more at it. Repeatable.",
+        ),
+    ] = None,
     compare_with: Annotated[
         str | None,
         typer.Option(metavar="ARM", help="Count wins against it; without it, the best single arm."),
@@ -85,10 +92,12 @@ def simulate(
     _check_outputs(json, html, pictures)
     from bandit_service.cli import simulation_output as output
     from bandit_service.evaluation.allowances import allowances
+    from bandit_service.evaluation.dial import dialled
     from bandit_service.evaluation.study import dials_for, study
 
     contestants = [_contestant(each) for each in policy or ["default"]]
     table = _table(data)
+    contestants = list(dialled(contestants, dial or (), table))
     swept = dials_for(table, dials)
     budgets = allowances(budget_usd_per_query or (), budget_joules_per_query or (), controller)
     with _interruptible(), _progress() as progress:

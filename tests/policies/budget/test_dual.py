@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandit_service.evaluation.hull import upper_hull
@@ -67,6 +67,7 @@ def test_several_budgets_against_the_program(resources):
     assert ((found @ amounts).mean(axis=0) <= 1.005 * targets).all()
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**6), st.floats(1e-7, 1e7), st.integers(2, 6))
 def test_prices_follow_the_units(seed, unit, arms):
     """Dollars or micro-dollars: the same choices, at prices that scale."""
