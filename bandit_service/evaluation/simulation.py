@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from hashlib import blake2b
 from time import thread_time
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from bandit_service import configuration
 from bandit_service.engine import PolicyEngine
 from bandit_service.errors import BanditError, InvalidField
 from bandit_service.evaluation.allowances import Accounts, Allowance, payable_arms
+from bandit_service.evaluation.bills import Bills
 from bandit_service.evaluation.contestants import Entry, columns_of, configured, entry, shape_of
 from bandit_service.evaluation.contexts import Contexts
 from bandit_service.evaluation.optimal import Mask
@@ -31,7 +32,6 @@ from bandit_service.evaluation.table import Array, OutcomeTable, Rows
 from bandit_service.model import (
     Decision,
     Effect,
-    EnergySource,
     FeedbackEvent,
     JournalEntry,
     Lesson,
@@ -39,13 +39,11 @@ from bandit_service.model import (
     Query,
     RevisionEvent,
     StoredPolicy,
-    Usage,
     UsageLesson,
 )
 
 Order = Literal["shuffled", "file"]
 
-_NOTHING = Usage()
 _START = 0.0  # s; the first query comes a second later
 _ORDER, _COINS = 1, 2  # what a seed's numbers are for
 
@@ -131,13 +129,7 @@ class Simulation:
         self._contexts = [matrix[row : row + 1] for row in range(len(table))]
         self._queries = self._asked(table)
         self._scores: list[list[float]] = table.quality[:, self._columns].tolist()
-        self._amounts = (
-            _listed(table.cost_usd[:, self._columns]),
-            _listed(table.input_tokens[:, self._columns], is_count=True),
-            _listed(table.output_tokens[:, self._columns], is_count=True),
-            _listed(table.latency_seconds[:, self._columns]),
-            _listed(table.energy_joules[:, self._columns]),
-        )
+        self._bills = Bills(table, self._columns)
         self._source = whose.config.quality_sources[0]
 
     def _asked(self, table: OutcomeTable) -> list[Query]:
@@ -233,7 +225,7 @@ class Simulation:
         self, decision: Decision, row: int, is_scored: bool, now: float
     ) -> FeedbackEvent | None:
         """What the journal keeps of what is heard of a decision; None if that is nothing."""
-        arm, usage = decision.arm, self._usage(row, decision.arm)
+        arm, usage = decision.arm, self._bills.usage(row, decision.arm)
         if usage is None and not is_scored:
             return None
         lessons: tuple[Lesson, ...] = ()
@@ -252,34 +244,3 @@ class Simulation:
             None,
             arm,
         )
-
-    def _usage(self, row: int, slot: int) -> Usage | None:
-        """What a caller would report of the call; None if nothing is known."""
-        costs, inputs, outputs, latencies, energies = self._amounts
-        joules = energies[row][slot]
-        # Joules need a source, and the table has none to tell.
-        source = None if joules is None else EnergySource.ESTIMATED
-        usage = Usage(
-            costs[row][slot],
-            inputs[row][slot],
-            outputs[row][slot],
-            latencies[row][slot],
-            None,  # time to the first token
-            joules,
-            source,
-        )
-        return None if usage == _NOTHING else usage
-
-
-def _listed(amounts: Array, is_count: bool = False) -> list[list[Any]]:
-    """(n, K) as lists, None for NaN."""
-    unknown = np.isnan(amounts)
-    if unknown.all():
-        return [[None] * amounts.shape[1]] * len(amounts)
-    known: NDArray[Any] = amounts
-    if is_count:
-        known = np.where(unknown, 0.0, amounts).round().astype(np.int64)
-    known = known.astype(object)
-    known[unknown] = None
-    listed: list[list[Any]] = known.tolist()
-    return listed
