@@ -71,12 +71,13 @@ class Restraint:
         Each arm may take an equal part of the room: what is dear is tried seldom, what is cheap
         as often as without a budget.
         """
-        counts = self.eligible.sum(axis=1, keepdims=True)
+        counts = np.maximum(self.eligible.sum(axis=1, keepdims=True), 1)
         amounts = np.where(self.eligible[:, :, None], self.amounts, np.inf)
         above = np.maximum(self.amounts - amounts.min(axis=1, keepdims=True), 0.0)
         part = np.maximum(self.room, 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            allowed = np.where(above > 0.0, part / above, np.inf).min(axis=2)
+        allowed = np.full(above.shape, np.inf)
+        np.divide(part, above, out=allowed, where=above > 0.0)
+        allowed = allowed.min(axis=2)
         least = np.minimum(floor, allowed) / counts
         if floor > 0.0:
             least = np.where(self.untried, np.maximum(least, FIRST_CHANCE / counts), least)
@@ -110,11 +111,11 @@ def restrain(
     """
     amounts = np.where(np.isnan(means), np.inf, means)
     tops = np.where(np.isnan(uppers), np.inf, uppers)
-    load = np.where(np.isfinite(amounts), amounts, np.inf) / purse.rate
-    weight = np.where(eligible, load.max(axis=1), np.inf)
+    weight = np.where(eligible, (amounts / purse.rate).max(axis=1), np.inf)
     cheapest = weight.argmin(axis=1)
     rows = np.arange(len(eligible))
-    reserve = _reserve(purse, amounts)
+    # Retired arms, and what no caller allows, will not serve the other requests either.
+    reserve = _reserve(purse, amounts[eligible.any(axis=0)])
     remaining = purse.remaining
     payable = (tops <= remaining - reserve).all(axis=1)
     kept = eligible & payable
@@ -137,9 +138,9 @@ def restrain(
 
 def _reserve(purse: Purse, amounts: Array) -> Array:
     """What the cheapest arm takes for the requests after this one, (R,)."""
-    if purse.left is None:
+    if purse.left is None or not len(amounts):
         return np.zeros(len(purse.rate))
-    least = np.where(np.isfinite(amounts), amounts, np.inf).min(axis=0)
+    least = amounts.min(axis=0)
     kept: Array = np.where(np.isfinite(least), least * max(purse.left - 1.0, 0.0), 0.0)
     return kept
 

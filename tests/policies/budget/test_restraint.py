@@ -66,6 +66,15 @@ def test_the_cheapest_is_that_of_the_query():
     ]
 
 
+def test_an_arm_that_is_not_there_keeps_nothing_back():
+    """The rest of the requests go to the second arm, so that much more is kept for them."""
+    two = np.array([[False, True, True]])
+
+    # 705 remain, 495 are kept: 210 pay for the dearest at 200; with 685 they do not.
+    assert restrained(purse(rate=7.05), two).eligible.tolist() == [[False, True, True]]
+    assert restrained(purse(rate=6.85), two).eligible.tolist() == [[False, True, False]]
+
+
 def test_an_arm_of_unknown_amount_cannot_be_paid():
     means = np.array([[1.0], [np.nan], [100.0]])
 
