@@ -75,6 +75,17 @@ class Consumption:
             self._uppers = np.where(paid, seen, means * UNPAID_UPPER / UNPAID)
         return self._uppers
 
+    def reserves(self) -> Array:
+        """What to set aside for a call that is not settled yet, (K, R).
+
+        Of many calls of an arm whose amounts are known it is the mean that counts, with a margin
+        for what is not known of the mean. An arm never paid for is set aside at its upper amount:
+        where bills come late, a thousand calls may have been made at a guess.
+        """
+        means, weights = self.means(), np.where(self.weights > 0.0, self.weights, 1.0)
+        unsure = (self.uppers() - means) / np.sqrt(1.0 + weights)
+        return np.where(self.weights > 0.0, means + unsure, self.uppers())
+
     def _guessed(self, seen: Array, paid: Mask) -> Array:
         """For arms never paid for, (K, R). `seen` are the means of the others."""
         both = paid & (self.listed > 0.0)

@@ -21,7 +21,7 @@ class Keeper:
 
     rate         (R,)  what may be taken a request, in true units, > 0
     consumption  of the policy's arms
-    spent        (R,)  settled, and expected of calls that are not
+    spent        (R,)  settled, and set aside for calls that are not
     decided      requests so far
     tried        (K,) decisions for each arm so far
     price        (R,) the shadow price of the last decision
@@ -70,8 +70,8 @@ class Keeper:
 
     def reserve(self, arm: int) -> Array:
         """Books a decision for `arm`, and returns what was reserved, (R,), to settle it with."""
-        means = self.consumption.means()[arm]
-        reserved: Array = np.where(np.isnan(means), 0.0, means)
+        amounts = self.consumption.reserves()[arm]
+        reserved: Array = np.where(np.isnan(amounts), 0.0, amounts)
         self.decided += 1
         self.tried[arm] += 1
         self.spent = self.spent + reserved

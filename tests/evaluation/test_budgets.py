@@ -89,6 +89,17 @@ def test_spend_counts_with_little_or_late_feedback(settings):
     assert spent(made, TABLE) <= 1.02 * 6e-4
 
 
+def test_late_bills_of_an_arm_dearer_than_its_list_price_break_no_budget():
+    """Hidden reasoning: the dear arm takes three times what its price and a usual call suggest."""
+    table = a_priced_table(800)
+    table.cost_usd[:, 2] *= 3.0
+    budget = 6e-4
+
+    made = run(Allowance(budget), table, feedback_delay=400)
+
+    assert spent(made, table) <= 1.02 * budget
+
+
 def test_money_and_joules_at_once():
     allowance = Allowance(2e-3, 20.0)
 

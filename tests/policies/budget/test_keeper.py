@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from policies.budget import Consumption, Keeper, Resolving
-from policies.budget.consumption import MEMORY, UNPAID
+from policies.budget.consumption import MEMORY, UNPAID, UNPAID_UPPER
 
 LISTED = np.array([[1.0], [10.0], [np.nan]])
 
@@ -84,14 +84,14 @@ def test_reserved_until_settled():
     keeper = a_keeper()
 
     reserved = keeper.reserve(0)
-    assert keeper.spent.tolist() == reserved.tolist() == [UNPAID]
+    assert keeper.spent.tolist() == reserved.tolist() == [UNPAID_UPPER]
     keeper.settle(0, reserved, np.array([0.5]))
     assert keeper.spent.tolist() == [0.5]
     other = keeper.reserve(1)
     keeper.settle(1, other, np.array([np.nan]))
 
     # An amount that never becomes known stays as it was reserved.
-    assert keeper.spent.tolist() == [0.5 + UNPAID * 10 * 0.5]
+    assert keeper.spent.tolist() == [0.5 + UNPAID_UPPER * 10 * 0.5]
     purse = keeper.purse()
     assert (purse.requests, purse.left) == (2, 8.0)
     assert purse.remaining[0] == pytest.approx(20.0 - keeper.spent[0])
