@@ -20,6 +20,7 @@ from bandit_service.calls import CallStatistics, offsets
 from bandit_service.eligibility import Codes, Eligibility, Exclusion
 from bandit_service.errors import BanditError, NoEligibleArm
 from bandit_service.model import Decision, Mode, PolicyConfig, Query
+from policies.budget import Keeper, scores
 
 Array = NDArray[np.float64]
 
@@ -27,7 +28,8 @@ Array = NDArray[np.float64]
 class Moment(msgspec.Struct, frozen=True, gc=False):
     """What a batch of decisions is made at: the state, and where and when it stands.
 
-    `kept` has, for each query, the slot that its session keeps, or None.
+    `kept` has, for each query, the slot that its session keeps, or None. `first` is the number of
+    the first of these decisions; `keeper` keeps the budgets, if there are any.
     """
 
     state: policies.State
@@ -37,6 +39,8 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     now: float
     kept: Sequence[int | None]
     session_hashes: Sequence[bytes | None]
+    first: int = 0
+    keeper: Keeper | None = None
 
 
 class Decider:
@@ -103,11 +107,16 @@ class Decider:
         eligible = None
         if not all(map(self._is_open, exclusions)):
             eligible = np.array(exclusions) == Exclusion.NONE
-        learner = self._policy.probabilities(
-            moment.state, contexts, eligible=eligible, offsets=added, clock=moment.clock
-        )
-        wanted = policies.with_floor(learner, eligible, config.floor)
         beliefs = self._policy.estimates(moment.state, contexts, clock=moment.clock)
+        if moment.keeper is None:
+            learner = self._policy.probabilities(
+                moment.state, contexts, eligible=eligible, offsets=added, clock=moment.clock
+            )
+            wanted = policies.with_floor(learner, eligible, config.floor)
+        else:
+            wanted, exclusions = self._afforded(
+                moment.keeper, contexts, exclusions, added, moment, beliefs
+            )
         served, shown = self._served(wanted, exclusions, moment.kept)
         seconds: list[Array | None] = [None] * len(ids)
         if self._pairs is not None and any(query.duel for query in queries):
@@ -158,6 +167,33 @@ class Decider:
             if query.duel and moment.kept[row] is None and not self._observing:
                 served[row] = first[row]
                 seconds[row] = second[row]
+
+    def _afforded(
+        self,
+        keeper: Keeper,
+        contexts: Array,
+        exclusions: list[Codes],
+        added: Array | None,
+        moment: Moment,
+        beliefs: policies.Estimates,
+    ) -> tuple[Array, list[Codes]]:
+        """Chances (n, K) under the budgets, and the exclusions with those of the budgets."""
+        open_arms = np.array(exclusions) == Exclusion.NONE
+        judged = scores(self._policy, beliefs, moment.first)
+        restraint = keeper.restraint(judged if added is None else judged + added, open_arms)
+
+        def learner(offsets: Array, eligible: NDArray[np.bool_]) -> Array:
+            return self._policy.probabilities(
+                moment.state, contexts, eligible=eligible, offsets=offsets, clock=moment.clock
+            )
+
+        wanted = restraint.chances(learner, added, self._config.floor)
+        lost = open_arms & ~restraint.eligible
+        codes = [
+            np.where(row, np.uint8(Exclusion.BUDGET), before) if row.any() else before
+            for row, before in zip(lost, exclusions, strict=True)
+        ]
+        return wanted, codes
 
     def _is_open(self, codes: Codes) -> bool:
         """Whether no arm falls out: known without looking, for most queries."""

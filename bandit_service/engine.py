@@ -36,6 +36,7 @@ from bandit_service.model import (
 )
 from bandit_service.snapshots import Snapshot, state_hash
 from bandit_service.standing import Terms
+from policies.budget import Keeper
 
 Array = NDArray[np.float64]
 
@@ -193,10 +194,12 @@ class PolicyEngine:
         contexts: Array,
         now: float,
         ids: Sequence[str] | None = None,
+        keeper: Keeper | None = None,
     ) -> list[Decision | BanditError]:
         """One decision a query, or why there is none. contexts: (n, d), checked.
 
-        Each draw follows from the decision's id, so `ids` of one's own make it repeatable.
+        Each draw follows from the decision's id, so `ids` of one's own make it repeatable. With a
+        `keeper` the decisions keep to its budgets; what they take is for the caller to book.
         """
         answers: list[Any] = [self._decider.exclusions(q, self.calls, now) for q in queries]
         good = [i for i, codes in enumerate(answers) if not isinstance(codes, BanditError)]
@@ -215,6 +218,8 @@ class PolicyEngine:
             now=now,
             kept=[self._kept_arm(h, codes) for h, codes in zip(hashes, exclusions, strict=True)],
             session_hashes=hashes,
+            first=self.requests - len(queries),
+            keeper=keeper,
         )
         decisions = self._decider.decide(queries, contexts, exclusions, moment, ids)
         for i, decision in zip(good, decisions, strict=True):

@@ -51,6 +51,7 @@ class BetaThompson:
     commutative: ClassVar[bool] = True
     state_kind: ClassVar[str] = "beta"
     arms_share: ClassVar[bool] = False
+    draws: ClassVar[bool] = True
 
     dim: int
     half_life: float | None = None

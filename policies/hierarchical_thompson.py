@@ -57,6 +57,7 @@ class HierarchicalThompson(LearnsSums):
     commutative: ClassVar[bool] = True
     state_kind: ClassVar[str] = "linear"
     arms_share: ClassVar[bool] = True
+    draws: ClassVar[bool] = True
 
     dim: int
     half_life: float | None = None

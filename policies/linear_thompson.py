@@ -50,6 +50,7 @@ class LinearThompson(LinearPolicy):
     """
 
     name: ClassVar[str] = "linear_thompson"
+    draws: ClassVar[bool] = True
 
     width: float = setting(0.1, least=0, most=1e6)
     noise: float = setting(0.5, least=1e-6, most=1e6)

@@ -46,6 +46,28 @@ def simulate(
     dials: Annotated[
         int, typer.Option(help="Settings of quality_per_usd to sweep, beside 0; 0: no sweep.")
     ] = 0,
+    budget_usd_per_query: Annotated[
+        list[float] | None,
+        typer.Option(metavar="USD", help="Keep to this much money a query. Repeatable: a sweep."),
+    ] = None,
+    budget_joules_per_query: Annotated[
+        list[float] | None,
+        typer.Option(metavar="J", help="Keep to this much energy a query. Repeatable: a sweep."),
+    ] = None,
+    controller: Annotated[
+        str,
+        typer.Option(
+            help="What keeps the budgets: resolving, pacing, pacing_multiplicative, "
+            "knapsack_threshold or virtual_queue."
+        ),
+    ] = "resolving",
+    dial: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="0-10",
+            help="From accuracy (0) to energy (10): every policy once more at it. Repeatable.",
+        ),
+    ] = None,
     compare_with: Annotated[
         str | None,
         typer.Option(metavar="ARM", help="Count wins against it; without it, the best single arm."),
@@ -69,11 +91,15 @@ def simulate(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     check_outputs(json, html, pictures)
     from bandit_service.cli import simulation_output as output
+    from bandit_service.evaluation.allowances import allowances
+    from bandit_service.evaluation.dial import dialled
     from bandit_service.evaluation.study import dials_for, study
 
     contestants = [contestant(each) for each in policy or ["default"]]
     table = _table(data)
+    contestants = list(dialled(contestants, dial or (), table))
     swept = dials_for(table, dials)
+    budgets = allowances(budget_usd_per_query or (), budget_joules_per_query or (), controller)
     with _interruptible(), _progress() as progress:
         result = study(
             table,
@@ -85,6 +111,7 @@ def simulate(
             feedback_delay=feedback_delay,
             jobs=_cores() if jobs is None else jobs,
             dials=swept,
+            budgets=budgets,
             compared_with=compare_with,
             progress=progress,
         )

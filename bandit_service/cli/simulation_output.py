@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import typer
 
+from bandit_service.cli import budget_output as budgets
 from bandit_service.cli import output
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.results import Difference, Mean, Measures, Point, Reference, Result
@@ -20,6 +21,19 @@ _EARNED = (
     "s/query",
     "of best's\nquality",
     "of its\ncost",
+)
+_KEPT = (
+    "policy",
+    "budget",
+    "spent",
+    "at most",
+    "quality",
+    "hull *\nat spent",
+    "hull *\nat budget",
+    "offline\nrouter *",
+    "oracle *",
+    "counted\nquality",
+    "its hull *",
 )
 _CHOICES = "policy", "regret", "right arm"
 _OF_WHOLE_STREAMS = "static hull", "decisions/s"
@@ -73,6 +87,12 @@ def show(result: Result) -> None:
     typer.echo()
     if any(policy.dials for policy in result.policies):
         _table(("policy", "quality/USD", "quality", "USD/query", "area"), list(_dials(result)))
+    if result.budget_references:
+        _table(_KEPT, list(budgets.rows(result)))
+        typer.echo(
+            "hulls *: quality of the best mix of arms that looks at no query, for what was spent "
+            "and for the budget\n"
+        )
     if result.differences:
         level = result.differences[0].level
         columns = ("paired by seed", "measure", "difference", f"{level:.0%} interval")

@@ -9,15 +9,18 @@ import numpy as np
 
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation import hull as hulls
+from bandit_service.evaluation.allowances import Allowance, Resource
+from bandit_service.evaluation.budget_references import budget_references
+from bandit_service.evaluation.budgets import budget_results
 from bandit_service.evaluation.curves import area, dial_points, learning_curve
 from bandit_service.evaluation.intervals import paired_difference
 from bandit_service.evaluation.measuring import Yardstick
 from bandit_service.evaluation.noting import notes_of
 from bandit_service.evaluation.optimal import ArmMeans, known_mean
 from bandit_service.evaluation.references import references_of
-from bandit_service.evaluation.results import Difference, PolicyResult, Result
+from bandit_service.evaluation.results import BudgetResult, Difference, PolicyResult, Result
 from bandit_service.evaluation.runs import Run
-from bandit_service.evaluation.streams import Streams, main_streams, swept_streams
+from bandit_service.evaluation.streams import Streams, budget_runs, main_streams, swept_streams
 from bandit_service.evaluation.table import Array, OutcomeTable
 
 # What differences call the best single arm, whichever it is.
@@ -43,9 +46,9 @@ def judge(
     warmup         share of each stream that the counted part leaves out, in [0, 1)
     compared_with  name of the arm for wins and losses; None: the best single arm
 
-    Runs with a `quality_per_usd` are their policy's sweep, the others are the policy as it is
-    configured. Raises InvalidField for an arm or a warm-up that cannot be, ValueError for runs
-    that cannot be judged together.
+    Runs with a `quality_per_usd` or an allowance are their policy's sweeps, the others are the
+    policy as it is configured. Raises InvalidField for an arm or a warm-up that cannot be,
+    ValueError for runs that cannot be judged together.
     """
     if len(contexts) != len(table):
         raise ValueError(f"need a context for each of {len(table)} rows, got {len(contexts)}")
@@ -57,6 +60,12 @@ def judge(
     yardstick = Yardstick.of(table, best, rival)
     streams = main_streams(table, runs, [label for label, _ in policies])
     skipped = {label: skipped_steps(warmup, own.steps) for label, own in streams.items()}
+    both: dict[Resource, hulls.Hull] = {
+        "cost_usd": hulls.static_hull(means, "cost_usd"),
+        "energy_joules": hulls.static_hull(means, "energy_joules"),
+    }
+    cost_hull, energy_hull = both.values()
+    kept = {label: budget_runs(runs, label) for label, _ in policies}
     found = tuple(
         _policy_result(
             yardstick,
@@ -65,11 +74,10 @@ def judge(
             streams[label],
             swept_streams(table, runs, label),
             skipped[label],
+            budget_results(yardstick, both, kept[label], skipped[label]),
         )
         for label, description in policies
     )
-    cost_hull = hulls.static_hull(means, "cost_usd")
-    energy_hull = hulls.static_hull(means, "energy_joules")
     return Result(
         data=table.name,
         queries=len(table),
@@ -86,6 +94,7 @@ def judge(
         energy_hull=hulls.corners(energy_hull, table, means),
         hull_quality=_hull_quality(cost_hull, found),
         differences=differences(yardstick, streams),
+        budget_references=budget_references(table, contexts, both, _allowances(runs)),
         notes=notes_of(table, means, rival, found, cost_hull),
     )
 
@@ -120,6 +129,7 @@ def _policy_result(
     streams: Streams,
     swept: Mapping[float, Streams],
     skipped: int,
+    budgets: tuple[BudgetResult, ...],
 ) -> PolicyResult:
     label, description = name
     decisions = streams.rows.size
@@ -137,7 +147,14 @@ def _policy_result(
         decisions_per_second=decisions / streams.seconds if streams.seconds else None,
         dials=points,
         area=area(points, means),
+        budgets=budgets,
     )
+
+
+def _allowances(runs: Sequence[Run]) -> tuple[Allowance, ...]:
+    """Those of any run, once each, in the order of the runs."""
+    given = (run.allowance for run in runs if run.allowance is not None)
+    return tuple(dict.fromkeys(given))
 
 
 def _hull_quality(hull: hulls.Hull, found: Sequence[PolicyResult]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from bandit_service.errors import BanditError, Exhausted
+from bandit_service.evaluation.allowances import Allowance
 from bandit_service.evaluation.contestants import Entry
 from bandit_service.evaluation.runs import Run
 from bandit_service.evaluation.simulation import Simulation, Traffic
@@ -34,6 +35,7 @@ class Job:
     entry: int
     seed: int
     quality_per_usd: float | None = None
+    allowance: Allowance | None = None
 
 
 def run_all(
@@ -81,7 +83,8 @@ class Team:
         self._simulation = cache(lambda place: Simulation(table, entries[place]))
 
     def run(self, job: Job) -> Run:
-        return self._simulation(job.entry).run(self._traffic, job.seed, job.quality_per_usd)
+        simulation = self._simulation(job.entry)
+        return simulation.run(self._traffic, job.seed, job.quality_per_usd, job.allowance)
 
 
 _team: Team  # of a process of the pool

@@ -70,6 +70,7 @@ def _view(result: Result) -> dict[str, Any]:
         "choices": tables.choices(result),
         "counted": tables.counted(result) if result.warmup else None,
         "differences": tables.differences(result),
+        "budgets": tables.budgets(result),
         "arms": tables.arms(result),
         "confusions": tables.confusions(result),
         "settings": _settings(result),

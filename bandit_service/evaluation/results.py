@@ -75,6 +75,70 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     mixture: dict[str, float] = {}
 
 
+class Spread(msgspec.Struct, frozen=True):
+    """Over seeds: a mean, its standard error (None for a single seed), and the largest."""
+
+    mean: float
+    std_error: float | None
+    max: float
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How one seed of a budgeted policy went on: m points, after `queries` queries each.
+
+    spent  (m,) of what an even pace would have spent by then
+    price  (m,) the shadow price: points of quality a unit of the resource
+    """
+
+    seed: int
+    queries: tuple[int, ...]
+    spent: tuple[float, ...]
+    price: tuple[float, ...]
+
+
+class BudgetResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One policy under one budget, whole streams unless it says otherwise.
+
+    resource          cost_usd or energy_joules
+    budget            of that resource, a query (USD or joules)
+    other_budgets     resource -> budget, where the policy kept to others at the same time
+    utilisation       spent, as a share of the budget
+    hull_quality      of the static hull at what was spent; None: nothing is that cheap
+    hull_at_budget    of the static hull at the budget
+    counted, counted_hull_quality   the part after the warm-up, at what that part spent
+    pace              of the first seed
+    """
+
+    resource: Literal["cost_usd", "energy_joules"]
+    budget: float
+    other_budgets: dict[str, float] = {}
+    controller: str
+    seeds: int
+    utilisation: Spread
+    quality: Mean
+    cost_usd: Mean | None = None
+    energy_joules: Mean | None = None
+    hull_quality: float | None = None
+    hull_at_budget: float | None = None
+    counted: Mean
+    counted_utilisation: Spread
+    counted_hull_quality: float | None = None
+    arm_shares: dict[str, Mean]
+    pace: Pace
+
+
+class BudgetReference(msgspec.Struct, frozen=True, kw_only=True):
+    """What could be had for a budget by somebody who knows more than a policy does in time.
+
+    kind      hull (no look at the query), offline_router or oracle
+    """
+
+    kind: Literal["hull", "offline_router", "oracle"]
+    resource: Literal["cost_usd", "energy_joules"]
+    budget: float
+    quality: float
+
+
 class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
     """One policy over all its seeds.
 
@@ -86,6 +150,7 @@ class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
     area                   under the upper hull of `dials` in quality over cost, on the range of
                            costs from the cheapest to the dearest single arm, divided by its width:
                            a mean quality. None without a sweep or without costs
+    budgets                one a budget of the sweep, in the order given; empty without one
     decisions_per_second   of the CPU time of the thread that decides and learns. None where the
                            runs were over before its clock moved
     """
@@ -101,6 +166,7 @@ class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
     decisions_per_second: float | None
     dials: tuple[Point, ...] = ()
     area: float | None = None
+    budgets: tuple[BudgetResult, ...] = ()
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +203,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     hull, energy_hull   corners of the best context-free mixtures, by rising cost (energy)
     hull_quality        policy -> quality of the static hull at the policy's own mean cost
+    budget_references   for every budget of a sweep, what hindsight could do with it
     notes               what a reader should know: dropped queries, unknown costs, ...
     """
 
@@ -155,4 +222,5 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     energy_hull: tuple[Point, ...] = ()
     hull_quality: dict[str, float] = {}
     differences: tuple[Difference, ...] = ()
+    budget_references: tuple[BudgetReference, ...] = ()
     notes: tuple[str, ...] = ()

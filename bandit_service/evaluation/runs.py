@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from bandit_service.evaluation.allowances import Allowance
 from bandit_service.evaluation.table import Array, Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """One policy, one seed, one dial, over T queries of a table.
+    """One policy, one seed, one dial or budget, over T queries of a table.
 
     policy           its label
     seed             also decides the order, so runs of equal seed are paired
@@ -16,6 +17,8 @@ class Run:
     arms             (T,) the slot chosen
     propensities     (T,) its probability
     seconds          spent deciding and learning
+    allowance        the budgets it kept to; None: there were none
+    prices           (T, R) the shadow price of each of them at every decision
     """
 
     policy: str
@@ -25,3 +28,5 @@ class Run:
     arms: Rows
     propensities: Array
     seconds: float
+    allowance: Allowance | None = None
+    prices: Array | None = None

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from hashlib import blake2b
 from time import thread_time
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from msgspec.structs import replace
@@ -22,14 +22,16 @@ from numpy.typing import NDArray
 from bandit_service import configuration
 from bandit_service.engine import PolicyEngine
 from bandit_service.errors import BanditError, InvalidField
+from bandit_service.evaluation.allowances import Accounts, Allowance, payable_arms
+from bandit_service.evaluation.bills import Bills
 from bandit_service.evaluation.contestants import Entry, columns_of, configured, entry, shape_of
 from bandit_service.evaluation.contexts import Contexts
+from bandit_service.evaluation.optimal import Mask
 from bandit_service.evaluation.runs import Run
 from bandit_service.evaluation.table import Array, OutcomeTable, Rows
 from bandit_service.model import (
     Decision,
     Effect,
-    EnergySource,
     FeedbackEvent,
     JournalEntry,
     Lesson,
@@ -37,13 +39,11 @@ from bandit_service.model import (
     Query,
     RevisionEvent,
     StoredPolicy,
-    Usage,
     UsageLesson,
 )
 
 Order = Literal["shuffled", "file"]
 
-_NOTHING = Usage()
 _START = 0.0  # s; the first query comes a second later
 _ORDER, _COINS = 1, 2  # what a seed's numbers are for
 
@@ -99,17 +99,19 @@ def simulate(
     feedback_fraction: float = 1.0,
     feedback_delay: int = 0,
     quality_per_usd: float | None = None,
+    allowance: Allowance | None = None,
 ) -> Run:
     """One run of one policy; see `Traffic` for the settings. Raises InvalidField.
 
     A `config` without arms takes all of the table's. `quality_per_usd`, if given, takes the place
-    of the policy's own. Equal arguments give equal runs, but for the seconds.
+    of the policy's own; an `allowance` is kept to. Equal arguments give equal runs, but for the
+    seconds.
     """
     traffic = Traffic(
         order=order, feedback_fraction=feedback_fraction, feedback_delay=feedback_delay
     )
     taking_part = entry(configured(config), table, contexts)
-    return Simulation(table, taking_part).run(traffic, seed, quality_per_usd)
+    return Simulation(table, taking_part).run(traffic, seed, quality_per_usd, allowance)
 
 
 class Simulation:
@@ -121,53 +123,78 @@ class Simulation:
 
     def __init__(self, table: OutcomeTable, whose: Entry) -> None:
         self._label, self._config, self._table = whose.label, whose.config, table
+        self._entry = whose
         self._columns = columns_of(whose.config, table)
         matrix = whose.contexts.matrix
         self._contexts = [matrix[row : row + 1] for row in range(len(table))]
         self._queries = self._asked(table)
         self._scores: list[list[float]] = table.quality[:, self._columns].tolist()
-        self._amounts = (
-            _listed(table.cost_usd[:, self._columns]),
-            _listed(table.input_tokens[:, self._columns], is_count=True),
-            _listed(table.output_tokens[:, self._columns], is_count=True),
-            _listed(table.latency_seconds[:, self._columns]),
-            _listed(table.energy_joules[:, self._columns]),
-        )
+        self._bills = Bills(table, self._columns)
         self._source = whose.config.quality_sources[0]
 
     def _asked(self, table: OutcomeTable) -> list[Query]:
         """A query a row. Its caller allows only the arms whose outcome is known."""
+        return self._allowing(table.offered[:, self._columns])
+
+    def _payable(self, allowance: Allowance) -> list[Query]:
+        """The same, without arms of which is not known what they take of what is limited."""
+        offered = self._table.offered[:, self._columns]
+        for resource in allowance.rates:
+            offered = offered & payable_arms(resource, self._entry, self._table)
+        return self._allowing(offered)
+
+    def _allowing(self, offered: Mask) -> list[Query]:
         names = [arm.name for arm in self._config.arms]
         plain = Query(self._config.name)
         asked = []
-        for offered in table.offered[:, self._columns].tolist():
-            if all(offered):
+        for row in offered.tolist():
+            if all(row):
                 asked.append(plain)
                 continue
-            allowed = tuple(name for name, known in zip(names, offered, strict=True) if known)
+            allowed = tuple(name for name, known in zip(names, row, strict=True) if known)
             asked.append(Query(self._config.name, allowed_arms=allowed))
         return asked
 
-    def run(self, traffic: Traffic, seed: int, quality_per_usd: float | None = None) -> Run:
+    def run(
+        self,
+        traffic: Traffic,
+        seed: int,
+        quality_per_usd: float | None = None,
+        allowance: Allowance | None = None,
+    ) -> Run:
         """All queries of the table, once."""
         engine = self.opened(seed, quality_per_usd)
         rows = traffic.rows(self._table, seed)
         scored = traffic.scored(len(rows), seed).tolist()
-        waiting: deque[tuple[Decision, int, bool]] = deque()
+        accounts = None
+        queries, contexts, delay = self._queries, self._contexts, traffic.feedback_delay
+        if allowance is not None:
+            accounts = Accounts(allowance, self._entry, self._table, len(rows))
+            queries = self._payable(allowance)
+        waiting: deque[tuple[Decision, int, bool, Array | None]] = deque()
         slots: list[int] = []
         propensities: list[float] = []
-        queries, contexts, delay = self._queries, self._contexts, traffic.feedback_delay
+        prices: list[Array] = []
         start = thread_time()
         for step, row in enumerate(rows.tolist()):
-            now = _START + 1.0 + step
-            (decision,) = engine.decide((queries[row],), contexts[row], now, (f"query-{step}",))
+            now, keeper = _START + 1.0 + step, None if accounts is None else accounts.keeper
+            (decision,) = engine.decide(
+                (queries[row],), contexts[row], now, (f"query-{step}",), keeper
+            )
             if isinstance(decision, BanditError):
                 raise decision
             slots.append(decision.arm)
             propensities.append(decision.propensity)
-            waiting.append((decision, row, scored[step]))
+            reserved = None
+            if accounts is not None:
+                prices.append(accounts.keeper.price)
+                reserved = accounts.reserve(decision.arm)
+            waiting.append((decision, row, scored[step], reserved))
             if len(waiting) > delay:
-                event = self.feedback(*waiting.popleft(), now)
+                settled, of_row, is_scored, reserved = waiting.popleft()
+                if accounts is not None and reserved is not None:
+                    accounts.settle(of_row, settled.arm, reserved)
+                event = self.feedback(settled, of_row, is_scored, now)
                 if event is not None:
                     engine.apply(JournalEntry(engine.position + 1, event))
         seconds = thread_time() - start
@@ -179,6 +206,8 @@ class Simulation:
             arms=np.array(self._columns, dtype=np.intp)[slots],
             propensities=np.array(propensities),
             seconds=seconds,
+            allowance=allowance,
+            prices=np.array(prices) if prices else None,
         )
 
     def opened(self, seed: int, quality_per_usd: float | None = None) -> PolicyEngine:
@@ -196,7 +225,7 @@ class Simulation:
         self, decision: Decision, row: int, is_scored: bool, now: float
     ) -> FeedbackEvent | None:
         """What the journal keeps of what is heard of a decision; None if that is nothing."""
-        arm, usage = decision.arm, self._usage(row, decision.arm)
+        arm, usage = decision.arm, self._bills.usage(row, decision.arm)
         if usage is None and not is_scored:
             return None
         lessons: tuple[Lesson, ...] = ()
@@ -215,34 +244,3 @@ class Simulation:
             None,
             arm,
         )
-
-    def _usage(self, row: int, slot: int) -> Usage | None:
-        """What a caller would report of the call; None if nothing is known."""
-        costs, inputs, outputs, latencies, energies = self._amounts
-        joules = energies[row][slot]
-        # Joules need a source, and the table has none to tell.
-        source = None if joules is None else EnergySource.ESTIMATED
-        usage = Usage(
-            costs[row][slot],
-            inputs[row][slot],
-            outputs[row][slot],
-            latencies[row][slot],
-            None,  # time to the first token
-            joules,
-            source,
-        )
-        return None if usage == _NOTHING else usage
-
-
-def _listed(amounts: Array, is_count: bool = False) -> list[list[Any]]:
-    """(n, K) as lists, None for NaN."""
-    unknown = np.isnan(amounts)
-    if unknown.all():
-        return [[None] * amounts.shape[1]] * len(amounts)
-    known: NDArray[Any] = amounts
-    if is_count:
-        known = np.where(unknown, 0.0, amounts).round().astype(np.int64)
-    known = known.astype(object)
-    known[unknown] = None
-    listed: list[list[Any]] = known.tolist()
-    return listed

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bandit_service.evaluation.allowances import Allowance
 from bandit_service.evaluation.runs import Run
 from bandit_service.evaluation.table import OutcomeTable, Rows
 
@@ -62,7 +63,7 @@ def main_streams(
     if strangers := {run.policy for run in runs} - set(policies):
         raise ValueError(f"runs of policies that are not listed: {sorted(strangers)}")
     for policy in policies:
-        own = [run for run in runs if run.policy == policy and run.quality_per_usd is None]
+        own = [run for run in runs if _is_main(run) and run.policy == policy]
         if not own:
             raise ValueError(f"no run of {policy} as configured")
         found[policy] = together(table, own)
@@ -78,6 +79,11 @@ def main_streams(
     return found
 
 
+def _is_main(run: Run) -> bool:
+    """As configured, and without a budget."""
+    return run.quality_per_usd is None and run.allowance is None
+
+
 def swept_streams(table: OutcomeTable, runs: Sequence[Run], policy: str) -> dict[float, Streams]:
     """Dial -> the runs of one policy with it, by rising dial; empty without a sweep."""
     by_dial: dict[float, list[Run]] = {}
@@ -85,3 +91,12 @@ def swept_streams(table: OutcomeTable, runs: Sequence[Run], policy: str) -> dict
         if run.policy == policy and run.quality_per_usd is not None:
             by_dial.setdefault(run.quality_per_usd, []).append(run)
     return {dial: together(table, by_dial[dial]) for dial in sorted(by_dial)}
+
+
+def budget_runs(runs: Sequence[Run], policy: str) -> dict[Allowance, list[Run]]:
+    """Allowance -> the runs of one policy that kept to it, in the order they were given."""
+    found: dict[Allowance, list[Run]] = {}
+    for run in runs:
+        if run.policy == policy and run.allowance is not None:
+            found.setdefault(run.allowance, []).append(run)
+    return found

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from bandit_service.errors import BadTable, InvalidField
+from bandit_service.evaluation.allowances import Allowance, allowances, check_allowances
 from bandit_service.evaluation.contestants import (
     DEFAULT,
     Contestant,
@@ -52,16 +53,18 @@ def study(
     feedback_delay: int = 0,
     jobs: int = 1,
     dials: Sequence[float] = (),
+    budgets: Sequence[Allowance] = (),
     compared_with: str | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Run every contestant with every seed, as configured and with every dial, and judge.
+    """Run every contestant with every seed, as configured, with every dial and under every budget.
 
     seeds, first_seed   how many, and the first of them, >= 0
     warmup              share of each stream that is served and learned from, but not in the
                         counted part, in [0, 1)
     jobs                processes; see `parallel`
     dials               values of quality_per_usd to sweep, >= 0; see `dials_for`
+    budgets             what to keep to in runs of their own; see `allowances`
     compared_with       the arm that wins and losses are counted against; None: the best single
     progress            is told the runs done and the runs there are, after each
 
@@ -74,14 +77,19 @@ def study(
     _check(table, contestants, seeds, first_seed, warmup, jobs, dials, compared_with)
     contestants = told_apart(contestants)
     entries = entered(contestants, table)
+    check_allowances(budgets, entries, table)
     runs = run_all(
         table,
         entries,
         traffic,
         [
-            Job(entry, seed, dial)
+            Job(entry, seed, dial, allowance)
             for entry in range(len(entries))
-            for dial in (None, *dials)
+            for dial, allowance in (
+                (None, None),
+                *((dial, None) for dial in dials),
+                *((None, allowance) for allowance in budgets),
+            )
             for seed in range(first_seed, first_seed + seeds)
         ],
         processes=jobs,
@@ -114,6 +122,8 @@ def simulate_study(
     feedback_delay: int = 0,
     jobs: int = 1,
     dials: int = 0,
+    budgets_usd_per_query: Sequence[float] = (),
+    budgets_joules_per_query: Sequence[float] = (),
     compared_with: str | None = None,
     progress: Progress | None = None,
 ) -> Result:
@@ -124,6 +134,8 @@ def simulate_study(
               prompt. Other parts (prices, vectors) come in through `loading.from_frames`
     policies  names with settings, as `--policy` takes them, or configurations
     dials     how many settings of quality_per_usd to sweep, beside 0; 0: no sweep
+    budgets_usd_per_query, budgets_joules_per_query
+              budgets to sweep; where there are both, each of one with each of the other
     """
     table = data if isinstance(data, OutcomeTable) else _table(data)
     return study(
@@ -137,6 +149,7 @@ def simulate_study(
         feedback_delay=feedback_delay,
         jobs=jobs,
         dials=dials_for(table, dials),
+        budgets=allowances(budgets_usd_per_query, budgets_joules_per_query),
         compared_with=compared_with,
         progress=progress,
     )

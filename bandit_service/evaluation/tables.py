@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bandit_service.evaluation import wording
-from bandit_service.evaluation.results import Difference, Mean, Measures, Reference, Result
+from bandit_service.evaluation.results import (
+    BudgetResult,
+    Difference,
+    Mean,
+    Measures,
+    Reference,
+    Result,
+)
 from bandit_service.evaluation.wording import estimate, percent
 
 MOST_CELLS = 16  # arms of a confusion that is also written as a table
@@ -147,6 +154,43 @@ def differences(result: Result) -> Table | None:
             "reading": [wording.reading(d) for d in result.differences],
         },
     )
+
+
+def budgets(result: Result) -> Table | None:
+    """Every policy under every budget, beside what hindsight would do with it."""
+    kept = [(policy.policy, each) for policy in result.policies for each in policy.budgets]
+    if not kept:
+        return None
+    known: dict[tuple[str, str, float], float] = {
+        (r.kind, r.resource, r.budget): r.quality for r in result.budget_references
+    }
+    columns: dict[str, list[_Cell]] = {
+        "budget a query": [_budget(each) for _, each in kept],
+        "spent": [_share(Mean(e.utilisation.mean, e.utilisation.std_error)) for _, e in kept],
+        "spent at most": [_share(Mean(each.utilisation.max)) for _, each in kept],
+        "quality": [estimate(each.quality, 4) for _, each in kept],
+        "static hull at what was spent": [_height(each.hull_quality) for _, each in kept],
+        "static hull at the budget": [_height(each.hull_at_budget) for _, each in kept],
+    }
+    for header, kind in (("offline router", "offline_router"), ("oracle", "oracle")):
+        columns[header] = [_height(known.get((kind, e.resource, e.budget))) for _, e in kept]
+    if result.warmup:
+        columns["counted part"] = [estimate(each.counted, 4) for _, each in kept]
+        columns["static hull at what it spent"] = [
+            _height(each.counted_hull_quality) for _, each in kept
+        ]
+    caption = "Under budgets, whole streams, means over seeds. Hulls and routers: in hindsight."
+    return _table(caption, "policy", [label for label, _ in kept], columns)
+
+
+def _budget(each: BudgetResult) -> str:
+    units = {"cost_usd": "USD", "energy_joules": "joules"}
+    both = {each.resource: each.budget, **each.other_budgets}
+    return " and ".join(f"{value:.4g} {units[name]}" for name, value in both.items())
+
+
+def _height(quality: float | None) -> _Cell:
+    return None if quality is None else f"{quality:.4f}"
 
 
 def _apart(difference: Difference, value: float) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+from bandit_service.evaluation.pictures import budgets
 from bandit_service.evaluation.pictures.confusion import confusion
 from bandit_service.evaluation.pictures.curves import learning, regret, shares
 from bandit_service.evaluation.pictures.fronts import quality_cost, quality_energy
@@ -55,7 +56,8 @@ def drawn(drawings: Iterator[Drawing], kind: Literal["png", "svg"]) -> list[Rend
 
 
 def _drawings(result: Result) -> Iterator[Drawing]:
-    for draw in (learning, quality_cost, quality_energy, regret, shares, confusion):
+    of_all = learning, quality_cost, quality_energy, regret, shares, confusion
+    for draw in (*of_all, budgets.fronts, budgets.paces, budgets.prices):
         yield from draw(result)
 
 

@@ -1,0 +1,1 @@
+"""Policies under budgets, on real outcomes: see `python -m benchmarks.budgets --help`."""

@@ -1,0 +1,142 @@
+"""Policies under budgets, on real outcomes: one command prints every table.
+
+    python -m benchmarks.budgets [--data FOLDER] [--seeds N] [--jobs N] [--only PART ...]
+
+Whole streams from a cold start, shuffled, costs learned from what calls cost. Beside the default
+controller: the static hull in hindsight, a router taught offline on every outcome, the oracle, and
+the other controllers. Then the other sets, joules, and streams on which things go wrong.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+# Before numpy is loaded; see benchmarks.learners.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import multiprocessing
+
+import numpy as np
+
+from bandit_service.evaluation import loading
+from bandit_service.evaluation.allowances import Allowance, allowances
+from bandit_service.evaluation.contestants import DEFAULT, named
+from bandit_service.evaluation.results import BudgetResult, Result
+from bandit_service.evaluation.study import study
+from bandit_service.evaluation.table import OutcomeTable
+from benchmarks.budgets.weather import CASES, under_weather
+from policies.budget import CONTROLLERS
+
+USD = {
+    "paretobandit": (3.25e-5, 7.32e-5, 1.87e-4, 6.51e-4, 1.66e-3, 4.24e-3, 1.48e-2),
+    "routerbench": (1e-4, 2e-4, 4e-4, 1e-3, 2e-3, 4e-3),
+    "routellm": (1e-4, 2e-4, 4e-4, 8e-4),
+}
+JOULES = (6.0, 10.0, 15.0, 25.0)
+UNDER_WEATHER = (1.87e-4, 6.51e-4, 4.24e-3)
+WARMUP = 1 / 3
+PARTS = "paretobandit", "controllers", "routerbench", "routellm", "joules", "weather"
+HEADER = (
+    "budget      spent   at most  quality  error   hull@spent hull@budget offline  oracle   counted"
+    "  its hull"
+)
+
+
+def table_of(result: Result) -> str:
+    """A row a budget of the first policy."""
+    known = {(r.kind, r.resource, r.budget): r.quality for r in result.budget_references}
+    lines = [HEADER]
+    for each in result.policies[0].budgets:
+        at = each.resource, each.budget
+        offline, oracle = known.get(("offline_router", *at)), known.get(("oracle", *at))
+        lines.append(
+            f"{each.budget:<10.4g} {each.utilisation.mean:7.4f}  {each.utilisation.max:7.4f}  "
+            f"{each.quality.mean:.4f}  {each.quality.standard_error or 0:.4f}  "
+            f"{_cell(each.hull_quality)}     {_cell(each.hull_at_budget)}      {_cell(offline)}   "
+            f"{_cell(oracle)}   {each.counted.mean:.4f}   {_cell(each.counted_hull_quality)}"
+        )
+    return "\n".join(lines)
+
+
+def _cell(quality: float | None) -> str:
+    return "   -  " if quality is None else f"{quality:.4f}"
+
+
+def sweep(
+    table: OutcomeTable, given: Sequence[Allowance], seeds: int, jobs: int
+) -> tuple[Result, Sequence[BudgetResult]]:
+    result = study(
+        table, [named(DEFAULT)], seeds=seeds, warmup=WARMUP, jobs=jobs, budgets=given
+    )  # fmt: skip
+    return result, result.policies[0].budgets
+
+
+def controllers(table: OutcomeTable, seeds: int, jobs: int) -> None:
+    """Quality of each controller at each budget, and the most that a seed spent."""
+    print("controller            " + "".join(f"{budget:<17.3g}" for budget in USD["paretobandit"]))
+    for name in CONTROLLERS:
+        _, kept = sweep(table, allowances(USD["paretobandit"], (), name), seeds, jobs)
+        cells = (f"{each.quality.mean:.4f} ({each.utilisation.max:.3f})  " for each in kept)
+        print(f"{name:<22}" + "".join(cells), flush=True)
+
+
+def weather(folder: Path, seeds: int, jobs: int) -> None:
+    print(
+        "budget     spent   at most  quality of quarters       spent in quarters      case"
+        "\n(quality as the arms had it at the time; changes come half way, nobody is told)"
+    )
+    tasks = [
+        (str(folder), case, budget, seed)
+        for case in CASES
+        for budget in UNDER_WEATHER
+        for seed in range(seeds)
+    ]
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        found = list(pool.map(under_weather, tasks))
+    for place in range(0, len(tasks), seeds):
+        _, case, budget, _ = tasks[place]
+        some = found[place : place + seeds]
+        spent = np.array([np.mean(costs) for _, costs in some]) / budget
+        quality = np.mean([qualities for qualities, _ in some], axis=0)
+        pace = np.mean([costs for _, costs in some], axis=0) / budget
+        print(
+            f"{budget:<10.3g} {spent.mean():6.3f}  {spent.max():7.3f}  "
+            + " ".join(f"{q:.3f}" for q in quality)
+            + "   "
+            + " ".join(f"{p:5.2f}" for p in pace)
+            + f"   {case.name}",
+            flush=True,
+        )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, default=os.environ.get("BANDIT_DATA"))
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    options = parser.parse_args(arguments)
+    if options.data is None:
+        parser.error("needs --data FOLDER, or BANDIT_DATA: the folder of the data sets")
+    data, seeds, jobs = Path(options.data), options.seeds, options.jobs
+    for name in USD:
+        if name in options.only:
+            print(f"\n{name}: USD a query, {seeds} seeds, whole streams; counted: last two thirds")
+            given = allowances(USD[name], ())
+            print(table_of(sweep(loading.load(data / name), given, seeds, jobs)[0]), flush=True)
+    if "joules" in options.only:
+        print(f"\nrouterbench: joules a query (derived), arms of known energy only, {seeds} seeds")
+        given = allowances((), JOULES)
+        print(table_of(sweep(loading.load(data / "routerbench"), given, seeds, jobs)[0]))
+    if "controllers" in options.only:
+        print(f"\nparetobandit: controllers, quality (most spent by a seed), {seeds} seeds")
+        controllers(loading.load(data / "paretobandit"), seeds, jobs)
+    if "weather" in options.only:
+        print(f"\nparetobandit: when things go wrong, {seeds} seeds")
+        weather(data / "paretobandit", seeds, jobs)
+
+
+if __name__ == "__main__":
+    main()

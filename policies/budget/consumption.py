@@ -1,0 +1,99 @@
+"""What a call of each arm takes, learned from what calls took.
+
+Apart from quality, and weighed against it only when deciding. A mean over the last calls, so that
+a price that changes without notice is followed. An arm that nobody has paid for yet is guessed
+from its list price, in the proportion of the arms that are known, and guessed high: the list
+knows nothing of hidden reasoning or of long answers, and what was too dear is found out by paying.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from policies.policy import Array, Mask
+
+MEMORY = 300.0  # calls of an arm after which an older one counts a third
+UNPAID = 3.0  # an arm never paid for is expected to take so many times what its list price says
+UNPAID_UPPER = 10.0  # and at most so many times
+PRIOR_CALLS = 2.0  # for how many calls it counts that amounts vary as much as their mean is high
+DEVIATIONS = 2.0  # of a single call, that an upper estimate lies above the mean
+
+
+@dataclass(slots=True, eq=False)
+class Consumption:
+    """Sums over the calls of K arms, of R resources.
+
+    listed  (K, R)  a guess of what a call takes before any was paid, in true units: its list
+                    price times the tokens of a usual call. NaN: there is no list price
+    """
+
+    listed: Array
+    totals: Array = field(init=False)
+    squares: Array = field(init=False)
+    weights: Array = field(init=False)
+    _means: Array | None = field(init=False, default=None)
+    _uppers: Array | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.totals, self.squares, self.weights = (np.zeros(self.listed.shape) for _ in range(3))
+
+    def note(self, arm: int, taken: Array) -> None:
+        """One call of `arm` took this, (R,); NaN where that is not known."""
+        known = ~np.isnan(taken)
+        for sums, value in ((self.totals, taken), (self.squares, taken**2), (self.weights, 1.0)):
+            sums[arm] = np.where(known, sums[arm] * (1.0 - 1.0 / MEMORY) + value, sums[arm])
+        self._means = self._uppers = None
+
+    def reprice(self, listed: Array) -> None:
+        """New list prices (K, R): what was learned under the old ones moves with them, at once."""
+        known = (self.listed > 0.0) & (listed > 0.0)
+        ratio = np.where(known, listed / np.where(known, self.listed, 1.0), 1.0)
+        self.totals *= ratio
+        self.squares *= ratio**2
+        self.listed = listed
+        self._means = self._uppers = None
+
+    def means(self) -> Array:
+        """Expected of a call, (K, R); NaN where neither calls nor list prices say anything.
+
+        An arm that cannot be guessed is taken to be as dear as the dearest that can.
+        """
+        if self._means is None:
+            paid = self.weights > 0.0
+            seen = self.totals / np.where(paid, self.weights, 1.0)
+            self._means = seen if paid.all() else np.where(paid, seen, self._guessed(seen, paid))
+        return self._means
+
+    def uppers(self) -> Array:
+        """What a single call hardly ever exceeds, (K, R): to be reserved; NaN as in `means`."""
+        if self._uppers is None:
+            means, paid = self.means(), self.weights > 0.0
+            weights = np.where(paid, self.weights, 1.0)
+            about = np.maximum(self.squares - means * self.totals, 0.0)
+            deviation = np.sqrt((about + PRIOR_CALLS * means**2) / (weights + PRIOR_CALLS))
+            seen = means + DEVIATIONS * deviation * np.sqrt(1.0 + 1.0 / weights)
+            self._uppers = np.where(paid, seen, means * UNPAID_UPPER / UNPAID)
+        return self._uppers
+
+    def reserves(self) -> Array:
+        """What to set aside for a call that is not settled yet, (K, R).
+
+        Of many calls of an arm whose amounts are known it is the mean that counts, with a margin
+        for what is not known of the mean. An arm never paid for is set aside at its upper amount:
+        where bills come late, a thousand calls may have been made at a guess.
+        """
+        means, weights = self.means(), np.where(self.weights > 0.0, self.weights, 1.0)
+        unsure = (self.uppers() - means) / np.sqrt(1.0 + weights)
+        return np.where(self.weights > 0.0, means + unsure, self.uppers())
+
+    def _guessed(self, seen: Array, paid: Mask) -> Array:
+        """For arms never paid for, (K, R). `seen` are the means of the others."""
+        both = paid & (self.listed > 0.0)
+        ratios = np.where(both, seen / np.where(both, self.listed, 1.0), 0.0)
+        count = both.sum(axis=0)
+        usual = np.where(count > 0, ratios.sum(axis=0) / np.maximum(count, 1), 1.0)
+        guessed = UNPAID * usual * self.listed
+        dearest = np.where(paid, seen, guessed)
+        known = ~np.isnan(dearest)
+        most = np.where(known.any(axis=0), np.where(known, dearest, 0.0).max(axis=0), np.nan)
+        return np.where(np.isnan(guessed), most, guessed)

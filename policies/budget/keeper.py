@@ -1,0 +1,87 @@
+"""A controller at work: what it has been told, and what it says about the next decision.
+
+Owns the control state that follows decisions: prices, what calls take, what has been reserved and
+spent. Whoever keeps budgets in a ledger instead hands in a purse of its own.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from policies.budget.consumption import Consumption
+from policies.budget.controller import AnyController, Purse
+from policies.budget.restraint import Exhaustion, Restraint, restrain
+from policies.policy import Array, Mask
+
+
+@dataclass(slots=True, eq=False)
+class Keeper:
+    """Keeps R budgets over `requests` requests, or as rates without an end (None).
+
+    rate         (R,)  what may be taken a request, in true units, > 0
+    consumption  of the policy's arms
+    spent        (R,)  settled, and set aside for calls that are not
+    decided      requests so far
+    tried        (K,) decisions for each arm so far
+    price        (R,) the shadow price of the last decision
+
+    ValueError for a rate that is not positive and finite.
+    """
+
+    controller: AnyController
+    rate: Array
+    consumption: Consumption
+    requests: int | None = None
+    exhaustion: Exhaustion = Exhaustion.CHEAPEST
+    fallback: int | None = None
+    spent: Array = field(init=False)
+    decided: int = field(init=False, default=0)
+    price: Array = field(init=False)
+    tried: Array = field(init=False)
+    _state: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.rate).all() and (self.rate > 0.0).all()):
+            raise ValueError(f"every budget must be positive and finite, got {self.rate.tolist()}")
+        self.spent = np.zeros(len(self.rate))
+        self.price = np.zeros(len(self.rate))
+        self.tried = np.zeros(len(self.consumption.listed))
+        self._state = self.controller.start(len(self.rate))
+
+    def purse(self) -> Purse:
+        left = None if self.requests is None else max(float(self.requests - self.decided), 1.0)
+        return Purse(self.rate, self.spent, self.decided, left)
+
+    def restraint(self, scores: Array, eligible: Mask) -> Restraint:
+        """What the budgets leave of n queries; `scores` and `eligible` are (n, K).
+
+        `scores` is what the arms would be judged by without a price; see `policies.scores`.
+        """
+        purse, means = self.purse(), self.consumption.means()
+        amounts = np.where(np.isnan(means), 0.0, means)
+        judged = np.where(eligible, scores, -np.inf)
+        prices = self.controller.prices(self._state, purse, amounts, judged)
+        self.price = prices.mean
+        uppers = self.consumption.uppers()
+        return restrain(
+            prices, purse, eligible, means, uppers, self.tried, self.exhaustion, self.fallback
+        )
+
+    def reserve(self, arm: int) -> Array:
+        """Books a decision for `arm`, and returns what was reserved, (R,), to settle it with."""
+        amounts = self.consumption.reserves()[arm]
+        reserved: Array = np.where(np.isnan(amounts), 0.0, amounts)
+        self.decided += 1
+        self.tried[arm] += 1
+        self.spent = self.spent + reserved
+        return reserved
+
+    def settle(self, arm: int, reserved: Array, taken: Array) -> None:
+        """The call took this, (R,). NaN is not known: then what was reserved stays spent."""
+        before = self.purse()
+        known = ~np.isnan(taken)
+        paid = np.where(known, taken, reserved)
+        self.controller.settle(self._state, before, paid)
+        self.consumption.note(arm, taken)
+        self.spent = self.spent - reserved + paid

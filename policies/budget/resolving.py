@@ -1,0 +1,94 @@
+"""Re-solving: the prices at which the recent queries would have spent what there is to spend.
+
+See `dual` for the program and its solution.
+
+Source: the re-solving heuristic, Jasin and Kumar (2012), "A Re-Solving Heuristic with Bounded
+Revenue Loss for Network Revenue Management with Customer Choice", Mathematics of Operations
+Research 37(2). Departs from it: the program is over a window of recent queries instead of known
+types, and what has been spent too much or too little is made up for over the requests that are
+left, within bounds, not at once.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from policies.budget.controller import Prices, Purse, check_rate
+from policies.budget.dual import solve
+from policies.policy import Array
+from policies.settings import check, setting
+
+
+@dataclass(slots=True, eq=False)
+class Window:
+    """The last scores, and the solution they gave.
+
+    scores  (window, K), a ring; `count` of them ever noted
+    """
+
+    price: Array
+    scores: Array = field(default_factory=lambda: np.empty((0, 0)))
+    count: int = 0
+    solved: int = -1
+    prices: Prices | None = None
+
+    def note(self, scores: Array, size: int) -> None:
+        """Rows (n, K) of which the last `size` are kept. Another K starts afresh."""
+        if self.scores.shape != (size, scores.shape[1]):
+            self.scores, self.count = np.empty((size, scores.shape[1])), 0
+            self.solved, self.prices = -1, None
+        for row in scores[-size:]:
+            self.scores[self.count % size] = row
+            self.count += 1
+
+    def recent(self) -> Array:
+        return self.scores[: min(self.count, len(self.scores))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolving:
+    """Prices from a linear program over recent queries, with credit that leaks.
+
+    window   queries it is solved over, in [1, 1e5]
+    leak     requests over which credit or debt is made up for where there is no end, and the
+             fewest near an end, in [1, 1e6]
+    least    of the rate, that is spent however deep the debt, in [0, 1]
+    most     times the rate, that is spent however great the credit, in [1, 1e3]
+    every    requests between two solutions, in [1, 1e4]; at first there are more
+    """
+
+    name: ClassVar[str] = "resolving"
+
+    window: int = setting(300, least=1, most=1e5)
+    leak: float = setting(200.0, least=1, most=1e6)
+    least: float = setting(0.2, least=0, most=1)
+    most: float = setting(3.0, least=1, most=1e3)
+    every: int = setting(10, least=1, most=1e4)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    def start(self, resources: int) -> Window:
+        return Window(np.zeros(resources))
+
+    def prices(self, state: Window, purse: Purse, amounts: Array, scores: Array) -> Prices:
+        state.note(scores, self.window)
+        # While there is little to solve over, every query changes the solution.
+        due = min(self.every, 1 + state.count // 10)
+        if state.prices is None or state.count - state.solved >= due:
+            check_rate(purse)
+            targets = self.targets(purse)
+            state.prices = solve(state.recent(), amounts, targets, state.price)
+            state.price, state.solved = state.prices.mean, state.count
+        return state.prices
+
+    def targets(self, purse: Purse) -> Array:
+        """What to spend a request from here on, (R,)."""
+        over = self.leak if purse.left is None else max(purse.left, self.leak)
+        wanted = purse.rate + purse.credit / over
+        bounded: Array = np.clip(wanted, self.least * purse.rate, self.most * purse.rate)
+        return bounded
+
+    def settle(self, state: Window, purse: Purse, taken: Array) -> None:
+        """Nothing to learn: the purse says it all."""

@@ -1,0 +1,99 @@
+"""The prices of a window, against scipy's linear programs and the hull of two arms."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bandit_service.evaluation.hull import upper_hull
+from policies.budget.dual import FINE, solve
+from tests.policies.budget.streams import chances, relaxed
+
+AMOUNTS = np.array([[1.0], [6.0], [100.0]])
+
+
+@pytest.mark.parametrize("target", [1.5, 4.0, 6.0, 20.0, 60.0, 99.0])
+def test_one_price_spends_the_target_and_earns_what_the_program_does(target):
+    values = np.random.default_rng(1).normal([0.5, 0.6, 0.7], 0.2, (400, 3))
+
+    found = chances(solve(values, AMOUNTS, np.array([target])), values, AMOUNTS)
+
+    best = relaxed(values, AMOUNTS, np.array([target * 400]))
+    free = AMOUNTS[values.argmax(axis=1), 0].mean()
+    spent = (found @ AMOUNTS).mean()
+    assert min(target, free) * (1.0 - FINE) <= spent <= min(target, free) * (1.0 + 1e-9)
+    assert (found * values).sum() == pytest.approx(best, rel=2e-3)
+
+
+@pytest.mark.parametrize("target", [1.0, 2.0, 5.9, 6.0, 7.0, 50.0, 100.0, 1000.0])
+def test_where_queries_look_alike_two_prices_reach_the_hull(target):
+    quality = np.array([0.5, 0.7, 0.75])
+    values = np.tile(quality, (30, 1))
+
+    found = chances(solve(values, AMOUNTS, np.array([target])), values, AMOUNTS)
+
+    hull = upper_hull(AMOUNTS[:, 0], quality)
+    assert (found @ quality).mean() == pytest.approx(hull.quality_at(target), abs=1e-9)
+    assert (found @ AMOUNTS).mean() == pytest.approx(min(target, 100.0), rel=1e-9)
+
+
+def test_money_is_left_where_it_buys_nothing():
+    values = np.tile([0.9, 0.7, 0.75], (20, 1))
+
+    prices = solve(values, AMOUNTS, np.array([50.0]))
+
+    assert prices.second is None
+    assert prices.first.tolist() == [0.0]
+
+
+def test_below_the_cheapest_the_cheapest_is_all_there_is():
+    values = np.random.default_rng(0).random((50, 3))
+
+    found = chances(solve(values, AMOUNTS, np.array([0.3])), values, AMOUNTS)
+
+    assert found[:, 0].tolist() == [1.0] * 50
+
+
+@pytest.mark.parametrize("resources", [2, 3])
+def test_several_budgets_against_the_program(resources):
+    rng = np.random.default_rng(resources)
+    values = rng.normal(0.6, 0.2, (800, 5))
+    amounts = rng.exponential(1.0, (5, resources))
+    targets = amounts.mean(axis=0) * np.linspace(0.6, 0.8, resources)
+
+    found = chances(solve(values, amounts, targets), values, amounts)
+
+    assert (found * values).sum() >= 0.995 * relaxed(values, amounts, targets * 800)
+    assert ((found @ amounts).mean(axis=0) <= 1.005 * targets).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.floats(1e-7, 1e7), st.integers(2, 6))
+def test_prices_follow_the_units(seed, unit, arms):
+    """Dollars or micro-dollars: the same choices, at prices that scale."""
+    rng = np.random.default_rng(seed)
+    values, amounts = rng.random((40, arms)), rng.exponential(1.0, (arms, 1))
+    target = amounts.mean(axis=0) * 0.7
+
+    plain, scaled = solve(values, amounts, target), solve(values, amounts * unit, target * unit)
+
+    np.testing.assert_allclose(scaled.mean * unit, plain.mean, rtol=3e-4, atol=1e-9)
+
+
+def test_ineligible_arms_take_no_part():
+    values = np.random.default_rng(3).random((60, 3))
+    values[::2, 1] = -np.inf
+
+    found = chances(solve(values, AMOUNTS, np.array([3.0])), values, AMOUNTS)
+
+    assert (found[::2, 1] == 0.0).all()
+    assert (found @ AMOUNTS).mean() == pytest.approx(3.0, rel=FINE)
+
+
+def test_a_first_guess_changes_nothing_but_the_way():
+    values = np.random.default_rng(5).random((300, 3))
+    target = np.array([4.0])
+
+    cold, warm = (solve(values, AMOUNTS, target, np.array([at])) for at in (0.0, 0.07))
+
+    np.testing.assert_allclose(warm.mean, cold.mean, rtol=2e-4)
