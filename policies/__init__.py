@@ -14,7 +14,8 @@ from policies.floor import with_floor
 from policies.hierarchical_thompson import HierarchicalThompson
 from policies.linear_thompson import LinearThompson
 from policies.linucb import LinUCB
-from policies.policy import Estimates, LearnsPairs, Policy, State
+from policies.policy import Estimates, LearnsPairs, Policy, State, WeighsPrices
+from policies.priors import MOST_COUNTED, ArmPrior, Priors, UnusablePrior
 from policies.settings import coerced
 from policies.squarecb import SquareCB
 from policies.ti_ucb import TIUCB
@@ -22,10 +23,15 @@ from policies.uniform import Uniform
 
 __all__ = [
     "CATALOGUE",
+    "MOST_COUNTED",
+    "ArmPrior",
     "Estimates",
     "LearnsPairs",
     "Policy",
+    "Priors",
     "State",
+    "UnusablePrior",
+    "WeighsPrices",
     "build",
     "known_settings",
     "with_floor",
@@ -63,10 +69,14 @@ def build(
     half_life: float | None = None,
     settings: Mapping[str, float] = NO_SETTINGS,
     dearness: tuple[float, ...] = (),
+    prices: tuple[float | None, ...] = (),
+    priors: Priors | None = None,
 ) -> Policy[Any]:
     """A policy by its name. ValueError says what is known, or what was wanted and what came.
 
-    `dearness`, one number an arm, goes to policies that use it; see `HierarchicalThompson`.
+    What arms are known by goes to the policies that use it: `dearness`, one number an arm, see
+    `HierarchicalThompson`; `prices`, in USD for a million tokens in and a million out. A policy
+    that starts from no prior refuses `priors`.
 
     >>> build("linucb", dim=8, settings={"width": 0.2}).name
     'linucb'
@@ -80,6 +90,11 @@ def build(
             raise ValueError(f"unknown setting {key!r} of {name}; known: {listed}")
     made: dict[str, Any] = {key: coerced(known[key], key, value) for key, value in settings.items()}
     policy = CATALOGUE[name]
-    if any(entry.name == "dearness" for entry in fields(policy)):  # type: ignore[arg-type]
-        made["dearness"] = dearness
+    taken = {entry.name for entry in fields(policy)}  # type: ignore[arg-type]
+    about_arms = {"dearness": dearness, "prices": prices}
+    made |= {key: value for key, value in about_arms.items() if key in taken}
+    if priors is not None:
+        if "priors" not in taken:
+            raise UnusablePrior(f"{name} cannot start from a prior: leave it out")
+        made["priors"] = priors
     return policy(dim=dim, half_life=half_life, **made)  # type: ignore[call-arg]
