@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 import policies
+from bandit_service import priors
 from bandit_service.errors import (
     ArmExists,
     ArmNotFound,
@@ -28,7 +29,6 @@ from bandit_service.model import (
     Mode,
     PolicyConfig,
     PreferenceLearning,
-    WarmStart,
 )
 
 MOST_ARMS = 256
@@ -68,28 +68,13 @@ def build(config: PolicyConfig, dim: int) -> policies.Policy[Any]:
             settings=config.algorithm.settings,
             dearness=dearness(config.arms),
             prices=tuple(_list_price(arm) for arm in config.arms),
-            priors=_priors(config),
+            priors=priors.of_slots(config),
         )
     except policies.UnusablePrior as wrong:
         where = "" if wrong.arm is None else f".arms.{config.arms[wrong.arm].name}"
         raise InvalidField(f"warm_start{where}", str(wrong)) from wrong
     except ValueError as wrong:
         raise InvalidField("algorithm", str(wrong)) from wrong
-
-
-def _priors(config: PolicyConfig) -> policies.Priors | None:
-    """What is known of each slot beforehand; None if that is nothing."""
-    said = config.warm_start
-    if said is None:
-        return None
-    known = {
-        name: policies.ArmPrior(
-            arm.weights, arm.level, said.n_eff if arm.n_eff is None else arm.n_eff, arm.ridge
-        )
-        for name, arm in said.arms.items()
-    }
-    arms = tuple(known.get(arm.name) for arm in config.arms)
-    return policies.Priors(arms, said.spread, said.projection)
 
 
 def dearness(arms: Sequence[Arm]) -> tuple[float, ...]:
@@ -134,8 +119,7 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
     _check_numbers(config)
     if config.mode is Mode.OBSERVE or config.default_arm:
         _check_default_arm(config)
-    if config.warm_start is not None:
-        _check_warm_start(config.warm_start, {arm.name for arm in config.arms})
+    priors.check(config)
     shape = shape_of(config.features)
     if len(config.arms) * shape.dim**2 > MOST_NUMBERS:
         raise InvalidField(
@@ -159,12 +143,7 @@ def restarts(old: PolicyConfig, new: PolicyConfig, shape_of: ShapeOf) -> bool:
     first, second = (build(config, after.dim) for config in (old, new))
     if first.state_kind != second.state_kind or _sums(first) != _sums(second):
         return True
-    return _projection(old) != _projection(new)
-
-
-def _projection(config: PolicyConfig) -> tuple[tuple[float, ...], ...]:
-    """The space that a policy learns in: what was learned in one means nothing in another."""
-    return config.warm_start.projection if config.warm_start is not None else ()
+    return priors.projection(old) != priors.projection(new)
 
 
 def _sums(policy: policies.Policy[Any]) -> dict[str, tuple[int, ...]]:
@@ -321,23 +300,6 @@ def _check_pairs(config: PolicyConfig, policy: policies.Policy[Any]) -> None:
         )
     if learns_pairs and not as_pairs:
         raise InvalidField("preference_learning", f"{policy.name} learns pairs: choose as_pairs")
-
-
-def _check_warm_start(warm: WarmStart, arms: set[str]) -> None:
-    for name in warm.arms:
-        if name not in arms:
-            raise InvalidField(
-                f"warm_start.arms.{name}",
-                f"is no arm of this policy; there are {', '.join(sorted(arms))}",
-            )
-    if len(warm.projection) > MOST_FEATURES:
-        raise InvalidField("warm_start.projection", f"at most {MOST_FEATURES} rows")
-    for each in (warm, *warm.arms.values()):
-        if each.n_eff is not None and not 0.0 <= each.n_eff <= policies.MOST_COUNTED:
-            raise InvalidField(
-                "warm_start.n_eff",
-                f"must be from 0 to {policies.MOST_COUNTED:g}, not {each.n_eff:g}",
-            )
 
 
 def _check_prices(config: PolicyConfig) -> None:

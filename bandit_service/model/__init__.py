@@ -8,6 +8,7 @@ are little-endian float64.
 from bandit_service.model.configuration import (
     Algorithm,
     Arm,
+    ArmWarmStart,
     Config,
     Features,
     Forgetting,
@@ -15,6 +16,7 @@ from bandit_service.model.configuration import (
     PolicyConfig,
     TextFeatures,
     VectorFeatures,
+    WarmStart,
 )
 from bandit_service.model.decisions import Decision, Query, Routed
 from bandit_service.model.events import (
@@ -62,6 +64,7 @@ __all__ = [
     "ArmExplanation",
     "ArmState",
     "ArmStatistics",
+    "ArmWarmStart",
     "Clock",
     "Comparison",
     "Config",
@@ -99,4 +102,5 @@ __all__ = [
     "Usage",
     "UsageLesson",
     "VectorFeatures",
+    "WarmStart",
 ]
