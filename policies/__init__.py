@@ -7,17 +7,23 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from policies.alarmed_linucb import AlarmedLinUCB
 from policies.beta_thompson import BetaThompson
+from policies.d_linucb import DLinUCB
 from policies.epsilon_greedy import EpsilonGreedy
 from policies.fgts_cdb import FGTSCDB
 from policies.floor import with_floor
 from policies.hierarchical_thompson import HierarchicalThompson
 from policies.linear_thompson import LinearThompson
 from policies.linucb import LinUCB
+from policies.metallm import MetaLLM
+from policies.paretobandit import ParetoBandit
+from policies.pilot import Pilot
 from policies.policy import Estimates, LearnsPairs, Policy, State, WeighsPrices
 from policies.priors import MOST_COUNTED, ArmPrior, Priors, UnusablePrior
 from policies.settings import coerced
 from policies.squarecb import SquareCB
+from policies.sw_linucb import SWLinUCB
 from policies.ti_ucb import TIUCB
 from policies.uniform import Uniform
 
@@ -49,6 +55,12 @@ CATALOGUE: dict[str, type[Policy[Any]]] = {
         SquareCB,
         FGTSCDB,
         TIUCB,
+        DLinUCB,
+        SWLinUCB,
+        AlarmedLinUCB,
+        Pilot,
+        ParetoBandit,
+        MetaLLM,
     )
 }
 

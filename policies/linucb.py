@@ -87,11 +87,15 @@ class LinUCB(LinearPolicy):
         its own an arm's `bound` is on how far its weights are from the prior's.
         """
         least, most = self._precisions(state.arms)
-        volume = self.dim * np.log1p(state.evidence / (least * self.dim))
+        volume = self.dim * np.log1p(self.evidence(state) / (least * self.dim))
         radius: Array = np.sqrt(volume - 2.0 * np.log(self.delta))
         radius *= self.noise
         radius += self.bound * np.sqrt(most)
         return radius
+
+    def evidence(self, state: LinearState) -> Array:
+        """The weight seen, as it counts for the oful width, shape (K,)."""
+        return state.evidence
 
     def _precisions(self, arms: int) -> tuple[Array, Array]:
         """Each arm's least and largest prior precision, both (K,)."""
