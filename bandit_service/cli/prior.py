@@ -1,11 +1,10 @@
 """The commands that make a warm start: the part of a policy's YAML that its learner starts from."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
-from bandit_service.cli import output
 
 if TYPE_CHECKING:
     from bandit_service.model import Arm, WarmStart
@@ -21,7 +20,9 @@ NEff = Annotated[
 ]
 Dimensions = Annotated[
     int | None,
-    typer.Option("--dimensions", min=8, max=256, help="Of the embedding of prompts, as in the policy."),
+    typer.Option(
+        "--dimensions", min=8, max=256, help="Of the embedding of prompts, as in the policy."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="YAML file; else it is printed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -147,7 +148,9 @@ def metadata(
     wanted = arm or [name for name in about if name not in warm.arms]
     for name in wanted:
         if name not in about:
-            raise InvalidField("--arm", f"{name!r} is not in the file; there are {', '.join(about)}")
+            raise InvalidField(
+                "--arm", f"{name!r} is not in the file; there are {', '.join(about)}"
+            )
     known = {name: said for name, said in about.items() if name not in wanted}
     unseen = {name: about[name] for name in wanted}
     _write(from_metadata(warm, known, unseen, most=most), out, as_json)
@@ -161,14 +164,14 @@ def _features(dimensions: int | None) -> Any:
 
 def _judged(data: Path, dimensions: int | None) -> tuple[Any, Any]:
     """The verdicts of a folder, and the contexts of its queries."""
-    from bandit_service.evaluation.loading import load_pairs
-    from bandit_service.evaluation.queries import queries_of
+    from bandit_service.evaluation.contexts import contexts_of
+    from bandit_service.evaluation.loading import load_pairs, load_queries
     from bandit_service.evaluation.warm_start import verdicts_of
 
-    pairs = load_pairs(data)
-    asked, contexts = queries_of(data, _features(dimensions))
+    pairs, queries = load_pairs(data), load_queries(data)
+    contexts = contexts_of(queries, _features(dimensions)).matrix
     arms = list(dict.fromkeys(name for p in pairs for name in (p.model_a, p.model_b)))
-    return verdicts_of(pairs, asked, arms, str(data)), contexts
+    return verdicts_of(pairs, queries.query_ids, arms, str(data)), contexts
 
 
 def _grade(said: str) -> tuple[str, float]:
@@ -203,7 +206,7 @@ def _write(warm: "WarmStart", out: Path | None, as_json: bool) -> None:
     if out is not None:
         out.write_text(text, encoding="utf-8")
     if as_json:
-        output.print_json(said)
+        typer.echo(json.dumps(said, indent=2))
     elif out is None:
         typer.echo(text, nl=False)
     else:

@@ -6,8 +6,9 @@ cosine distances (a query is near those whose preferred arm is the same); then, 
 embedding an arm, with P(a beats b | x) a softmax over the two cosines.
 
 Departs from it: margin, dimension and optimiser were not to be found, so both phases are minimised
-by scipy's L-BFGS with exact gradients, over a fixed sample of triplets; negatives are of queries that
-another arm won, the nearest of a few to the anchor; the softmax has a temperature, without which the
+by scipy's L-BFGS with exact gradients, over a fixed sample of triplets; negatives are queries that the
+anchor's preferred arm lost; the map is held near the principal axes, for with noisy verdicts the
+triplet loss alone is least where all queries fall into one point; the softmax has a temperature, without which the
 chance of winning is bounded to [.12, .88].
 """
 
@@ -23,7 +24,7 @@ from bandit_service.evaluation.warm_start.preferences import Verdicts
 from bandit_service.model import ArmWarmStart, WarmStart
 
 TRIPLETS = 2000
-CANDIDATES = 5  # negatives that the hardest is taken from
+HELD = 0.005  # weight of the squared distance from the principal axes
 LEAST = 1e-9  # length that a vector is divided by
 
 
@@ -58,8 +59,11 @@ def from_preferences_as_pilot(
     if len(decided) < 2:
         raise BadTable("pairs", "needs two verdicts that prefer one of the two")
     rng = np.random.default_rng(seed)
-    winners = np.where(verdicts.preferred > 0.5, verdicts.first, verdicts.second)[decided]
-    projection = project(contexts[verdicts.rows[decided]], winners, dimensions, margin, rng)
+    is_first = verdicts.preferred > 0.5
+    winners = np.where(is_first, verdicts.first, verdicts.second)[decided]
+    losers = np.where(is_first, verdicts.second, verdicts.first)[decided]
+    asked = contexts[verdicts.rows[decided]]
+    projection = project(asked, winners, losers, dimensions, margin, rng)
     psi = unit(contexts[verdicts.rows] @ projection.T)
     embeddings = embed(verdicts, psi, temperature)
     lambdas = _lambdas(verdicts, psi, embeddings, strength, n_eff)
@@ -88,24 +92,27 @@ def unit(vectors: Array) -> Array:
 
 
 def project(
-    contexts: Array, winners: Rows, dimensions: int, margin: float, rng: np.random.Generator
-) -> Array:
+    contexts: Array, winners: Rows, losers: Rows, dimensions: int, margin: float,
+    rng: np.random.Generator,
+) -> Array:  # fmt: skip
     """Rows of [W, b], (m, d): queries that the same arm won come near each other.
 
-    contexts (n, d), winners (n,). Starts from the principal axes, and is left there where fewer than
-    two arms ever win.
+    contexts (n, d), winners and losers (n,). Starts from the features' principal axes, and is left
+    there where no arm has both won twice and lost.
     """
-    size = min(dimensions, contexts.shape[1])
-    axes = np.linalg.svd(contexts, full_matrices=False)[2][:size]
-    start = np.zeros((size, contexts.shape[1]))
-    start[: len(axes)] = axes
-    triplets = _triplets(contexts, winners, rng)
+    features = contexts[:, :-1]
+    axes = np.linalg.svd(features, full_matrices=False)[2][:dimensions]
+    start = np.zeros((max(1, len(axes)), contexts.shape[1]))
+    start[: len(axes), :-1] = axes
+    triplets = _triplets(winners, losers, rng)
     if triplets is None:
         return start
     anchor, near, far = (contexts[rows] for rows in triplets)
 
     def loss(flat: Array) -> tuple[float, Array]:
-        return triplet_loss(flat.reshape(start.shape), anchor, near, far, margin)
+        lost, gradient = triplet_loss(flat.reshape(start.shape), anchor, near, far, margin)
+        moved = flat - start.ravel()
+        return lost + 0.5 * HELD * float(moved @ moved), gradient + HELD * moved
 
     found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 100})
     made: Array = found.x.reshape(start.shape)
@@ -177,19 +184,18 @@ def _lambdas(
 
 
 def _triplets(
-    contexts: Array, winners: Rows, rng: np.random.Generator
+    winners: Rows, losers: Rows, rng: np.random.Generator
 ) -> tuple[Rows, Rows, Rows] | None:
-    """Anchors, others that the same arm won, and queries near the anchor that another arm won."""
+    """Anchors, others that the same arm won, and queries that this arm lost; None if there are none."""
     arms, counts = np.unique(winners, return_counts=True)
-    if len(arms) < 2 or counts.max() < 2:
+    both = np.intersect1d(arms[counts > 1], losers)
+    anchors = np.flatnonzero(np.isin(winners, both))
+    if not len(anchors):
         return None
-    usable = np.flatnonzero(np.isin(winners, arms[counts > 1]))
-    anchors = rng.choice(usable, size=TRIPLETS)
-    directions = unit(contexts[:, :-1])
+    anchors = rng.choice(anchors, size=TRIPLETS)
     near, far = np.empty_like(anchors), np.empty_like(anchors)
     for place, anchor in enumerate(anchors):
         alike = np.flatnonzero(winners == winners[anchor])
         near[place] = rng.choice(alike[alike != anchor])
-        others = rng.choice(np.flatnonzero(winners != winners[anchor]), size=CANDIDATES)
-        far[place] = others[np.argmax(directions[others] @ directions[anchor])]
+        far[place] = rng.choice(np.flatnonzero(losers == winners[anchor]))
     return anchors, near, far
