@@ -6,8 +6,8 @@ Problem", AAAI, arXiv:1711.03539, for CUSUM with a share of uniform exploration,
 change of an arm that is not played could be seen.
 
 Departs from them: residuals of a regression are tested, not rewards; an alarm keeps a share of what
-was learned and restarts one arm; then this arm is played with a chance of its own for a while. All of
-it is in the chances, and nothing overrides a draw.
+was learned and restarts one arm; then this arm is played with a chance of its own for a while. All
+of it is in the chances, and nothing overrides a draw.
 """
 
 from collections.abc import Mapping
@@ -33,14 +33,14 @@ class AlarmedLinUCB(LinUCB):
     limit        CUSUM, in standard deviations, above which there is an alarm, in [1, 1e6]
     drift        deviations that are forgiven at every step, in [0, 5]: half the change to be found
     kept         share of what was learned that an alarm leaves, in [0.001, 1]
-    least        weight that an arm needs before it is watched, and again after an alarm, in [1, 1e6]
+    least        weight that an arm needs to be watched, at first and after alarms, in [1, 1e6]
     monitor      share of the traffic spread over all arms, to see changes, in [0, 1]
     trial        chance that goes to the arms after an alarm, in [0, 1]
     trial_plays  weight that an arm has to see until its trial is over, in [0, 1e6]
     noise_count  for how many observations `noise` counts, in [0.5, 1e6]
 
-    and the settings of `LinUCB`. With these there are alarms in some 1 % of runs of 10,000 stationary
-    qualities of one arm, Gaussian or thumbs (rates .05 to .93), once it is learned.
+    and the settings of `LinUCB`. With these there are alarms in some 1 % of runs of 10,000
+    stationary qualities of one arm, Gaussian or thumbs (rates .05 to .93), once it is learned.
     """
 
     name: ClassVar[str] = "alarmed_linucb"

@@ -1,14 +1,14 @@
 """Regressions with a change alarm an arm: what came before an alarm counts little.
 
-A two-sided CUSUM (Page 1954) on what a quality differs from its prediction, in standard deviations of
-that difference:
+A two-sided CUSUM (Page 1954) on what a quality differs from its prediction, in standard deviations
+of that difference:
 
     z = (quality - x' theta) / sqrt(sigma^2 (1 + x' A^-1 x))     cut to [-MOST, MOST]
     up <- max(0, up + z - drift)    down <- max(0, down - z - drift)    alarm where either > limit
 
 At an alarm the arm's sums shrink to a share of themselves. They stay sums over the data: an
-observation has this share once for every alarm that its clock is not beyond, so that late feedback and
-revisions count as if they had been there at the alarm. What moved the CUSUM stays moved.
+observation has this share once for every alarm that its clock is not beyond, so that late feedback
+and revisions count as if they had been there at the alarm. What moved the CUSUM stays moved.
 """
 
 from collections.abc import Mapping

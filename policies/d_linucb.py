@@ -1,8 +1,8 @@
 """Discounted LinUCB, with the width that discounted least squares has.
 
 Source: Russac, Vernade and Cappe (2019), "Weighted Linear Bandits for Non-Stationary Environments",
-NeurIPS 32, arXiv:1909.09146, algorithm 1. The class that its authors released takes the updated first
-matrix for the second one; this is the paper's.
+NeurIPS 32, arXiv:1909.09146, algorithm 1. The class that its authors released takes the updated
+first matrix for the second one; this is the paper's.
 
 Departs from it: one regression an arm instead of a shared one; age is the time or the requests
 since the decision, half gone after `half_life`, for all arms alike; the oful width counts the

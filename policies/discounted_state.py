@@ -1,8 +1,9 @@
 """Discounted sums with the second matrix that makes their confidence right.
 
 With weights gamma^(t - s) the estimate is V^-1 b, but its covariance is not V^-1: it is
-sigma^2 V^-1 V2 V^-1 with V2 = sum gamma^2(t - s) x x' + Lam0 (Russac, Vernade and Cappe 2019, who keep
-Lam0 in both). Squared weights are weights of half the half-life: V2's sums are `LinearSums` as well.
+sigma^2 V^-1 V2 V^-1 with V2 = sum gamma^2(t - s) x x' + Lam0 (Russac, Vernade and Cappe 2019, who
+keep Lam0 in both). Squared weights are weights of half the half-life: V2's sums are `LinearSums`
+as well.
 """
 
 from collections.abc import Mapping

@@ -7,12 +7,12 @@
 What makes a query hard makes it hard for every arm: the shared weights learn that from all the
 data, so arms are compared as if they had been asked the same queries, and a new arm starts where
 the others are. How much the context matters is learned, too: the same is kept for several ridges
-(Lam_a, Lam_b), and read from the one under which the data are most likely (the evidence, with sigma^2
-at its most likely value). So context has to earn its influence.
+(Lam_a, Lam_b), and read from the one under which the data are most likely (the evidence, with
+sigma^2 at its most likely value). So context has to earn its influence.
 
-What is known beforehand is in lead_a: a level at the constant, and where there is a warm start weights
-and a heavier Lam_a as well. With Lam = Lam_a, V = (Lam + S_xx)^-1 and t = V S_xr of an arm (of
-qualities less x' lead_a), all of it follows from the arms' own sums:
+What is known beforehand is in lead_a: a level at the constant, and where there is a warm start
+weights and a heavier Lam_a as well. With Lam = Lam_a, V = (Lam + S_xx)^-1 and t = V S_xr of an arm
+(of qualities less x' lead_a), all of it follows from the arms' own sums:
 
     P = Lam_b + sum_a (Lam - Lam V Lam)    beta = P^-1 sum_a Lam t    theta_a = t + V Lam beta
     log evidence = -1/2 [sum_a log |V^-1| / |Lam| + log |P| / |Lam_b|] - (n0 + n) / 2 log sigma^2
@@ -32,7 +32,7 @@ from policies.cholesky import factor_of, inverse_of
 from policies.linear_state import LEAST_GROWTH, MOST_GROWTH, STEPS_PER_REBUILD
 from policies.linear_sums import LinearSums
 from policies.policy import Array
-from policies.priors import Belief, Priors, beliefs
+from policies.priors import NO_PRIORS, Belief, Priors, beliefs
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class SharedPrior:
     levels: tuple[float, ...]
     noise: float
     noise_count: float
-    priors: Priors = Priors()
+    priors: Priors = NO_PRIORS
 
     def leads(self, arms: int) -> Array:
         """Prior means of the weights around the shared ones, shape (K, d)."""
@@ -190,7 +190,7 @@ class Member:
         self.error = max(self.error, 0.0)
 
     def shared_means(self, products: Array) -> Array:
-        """What the shared weights add to the arms' means, (..., K), of products V x, (..., K, d)."""
+        """What the shared weights add to the arms' means, (..., K); products V x (..., K, d)."""
         if self._alike:  # half the time of the general form
             added: Array = products.dot(self._rows[0] * self.common[-1])
             return added

@@ -22,7 +22,7 @@ from policies.best import judged
 from policies.hierarchical_state import HierarchicalState, SharedPrior
 from policies.learning import LearnsSums
 from policies.policy import Array, Estimates, Mask
-from policies.priors import Priors, UnusablePrior
+from policies.priors import NO_PRIORS, Priors, UnusablePrior
 from policies.settings import check, check_dim_and_half_life, setting
 
 
@@ -76,7 +76,7 @@ class HierarchicalThompson(LearnsSums):
     price_prior: float = setting(0.1, least=-1, most=1)
     noise: float = setting(0.4, least=1e-6, most=1e6)
     noise_count: float = setting(4.0, least=1e-3, most=1e6)
-    priors: Priors = Priors()
+    priors: Priors = NO_PRIORS
     prior: SharedPrior = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from policies.learning import LearnsSums
 from policies.linear_state import LinearState, Prior
 from policies.policy import Array, Estimates
-from policies.priors import Priors, UnusablePrior, beliefs
+from policies.priors import NO_PRIORS, Priors, UnusablePrior, beliefs
 from policies.settings import check, check_dim_and_half_life, setting
 
 
@@ -46,7 +46,7 @@ class LinearPolicy(LearnsSums):
     ridge: float = setting(15.0, least=1e-3, most=1e6)
     intercept_ridge: float = setting(1.0, least=1e-3, most=1e6)
     prior_mean: float = setting(1.0, least=-1e6, most=1e6)
-    priors: Priors = Priors()
+    priors: Priors = NO_PRIORS
     prior: Prior = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

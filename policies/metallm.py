@@ -1,8 +1,8 @@
 """MetaLLM: LinUCB whose reward has the price in it.
 
 Source: Nguyen et al. (2024), "MetaLLM: A High-performant and Cost-efficient Dynamic Framework for
-Wrapping LLMs", arXiv:2407.10834: reward 1{correct} - p * price / max price, one linear model an arm,
-initialised offline by ridge regression (a warm start here).
+Wrapping LLMs", arXiv:2407.10834: reward 1{correct} - p * price / max price, one linear model an
+arm, initialised offline by ridge regression (a warm start here).
 
 Departs from it: by default the price is weighed when deciding and quality is learned alone, so that
 another price acts at once; `mixed` learns the reward as published. The prior never fades, which the
@@ -25,8 +25,8 @@ class MetaLLM(LinUCB):
 
     prices        USD for a million tokens in and a million out, an arm
     price_weight  p above: quality that the dearest arm's price is worth, in [0, 1e3]
-    mixed         learn quality less price, as published. What was learned is then wrong as soon as a
-                  price, or the dearest arm, changes
+    mixed         learn quality less price, as published. What was learned is then wrong as soon as
+                  a price, or the dearest arm, changes
 
     and the settings of `LinUCB`; the published script has width 0, ridge 12.94 and prior_mean 0.
     """

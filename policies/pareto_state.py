@@ -109,14 +109,17 @@ class ParetoState(LinearState):
         self._asked = b""
 
     def read(self, contexts: Array, clock: float) -> tuple[Array, Array]:
-        """Means and inflated x' A^-1 x of every arm, (n, K). With n = 1 the next read overwrites the
-        means."""
+        """Means and inflated x' A^-1 x of every arm, (n, K). With n = 1 the next read overwrites
+        the means."""
         means, spreads = super().read(contexts, clock)
         return means, spreads * self._inflation(clock)
 
     def _inflation(self, clock: float) -> Array:
         """By how much an arm's spread has grown since it last learned, (K,)."""
         prior = self.prior
+        if prior.half_life is None:
+            return np.ones(self.arms)
         rests = np.where(self.observations > 0.0, clock - self.clocks, 0.0)
         rests = np.clip(rests, 0.0, prior.longest)
-        return np.array([1.0 / max(faded(r, prior.half_life), 1.0 / prior.widest) for r in rests])
+        grown: Array = np.minimum(np.exp2(rests / prior.half_life), prior.widest)
+        return grown

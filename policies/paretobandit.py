@@ -4,9 +4,9 @@ Source: Taberner-Miller (2026), "ParetoBandit", and its released package: LinUCB
 forgetting, a spread that grows while an arm rests, and a price on a logarithmic scale. Its pacer is
 a budget controller, and reaches this learner as offsets.
 
-Departs from it: an arm rests since it last learned, for what is played without feedback is no part of
-a fold of the journal; a prior fades from its arm's first observation on; a tenth of the ridge never
-fades, where the code puts lam0 back below a tenth; a new arm's forced plays are a chance, not
+Departs from it: an arm rests since it last learned, for what is played without feedback is no part
+of a fold of the journal; a prior fades from its arm's first observation on; a tenth of the ridge
+never fades, where the code puts lam0 back below a tenth; a new arm's forced plays are a chance, not
 an override. Its log-scaled price is no shadow price: see `quality_per_usd` for one.
 """
 
@@ -63,7 +63,8 @@ class ParetoBandit(LinUCB):
         super().__post_init__()
         if self.ceiling_usd <= self.floor_usd:
             raise ValueError(
-                f"ceiling_usd must be above floor_usd ({self.floor_usd:g}), got {self.ceiling_usd:g}"
+                f"ceiling_usd must be above floor_usd ({self.floor_usd:g}), "
+                f"got {self.ceiling_usd:g}"
             )
         prior = ParetoPrior.of(self.prior, self.widest, self.longest)
         object.__setattr__(self, "prior", prior)

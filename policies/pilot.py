@@ -1,8 +1,8 @@
 """PILOT: LinUCB in a space learned from preferences, centred on a preference prior.
 
 Source: Panda et al. (2025), "Adaptive LLM Routing under Budget Constraints", EMNLP Findings,
-arXiv:2508.21141, algorithm 1: psi = W x + b made of unit length, A = lambda_a I, b = lambda_a theta_a,
-score cos(psi, A^-1 b) + alpha sqrt(psi' A^-1 psi).
+arXiv:2508.21141, algorithm 1: psi = W x + b made of unit length, A = lambda_a I, b = lambda_a
+theta_a, score cos(psi, A^-1 b) + alpha sqrt(psi' A^-1 psi).
 
 Departs from it: the score is linear by default, with a constant beside psi, because the cosine
 discards an arm's level of reward (of two arms with success .9 and .3 everywhere it picks the better
@@ -21,7 +21,7 @@ from policies.best import best_split, judged
 from policies.learning import LearnsSums
 from policies.linear_state import LinearState, Prior
 from policies.policy import Array, Estimates, Mask
-from policies.priors import Priors, UnusablePrior, beliefs
+from policies.priors import NO_PRIORS, Priors, UnusablePrior, beliefs
 from policies.settings import check, check_dim_and_half_life, setting
 
 LEAST = 1e-12  # length below which a vector has no direction
@@ -56,7 +56,7 @@ class Pilot(LearnsSums):
     ridge: float = setting(15.0, least=1e-3, most=1e6)
     intercept_ridge: float = setting(1.0, least=1e-3, most=1e6)
     prior_mean: float = setting(1.0, least=-1e6, most=1e6)
-    priors: Priors = Priors()
+    priors: Priors = NO_PRIORS
     prior: Prior = field(init=False, repr=False, compare=False)
     projection: Array = field(init=False, repr=False, compare=False)
 

@@ -3,6 +3,7 @@
 What is not known is as dear as the dearest: unknown is never free.
 """
 
+from functools import lru_cache
 from math import log
 
 import numpy as np
@@ -12,6 +13,7 @@ from policies.policy import Array
 Prices = tuple[float | None, ...]  # USD for a million tokens in and a million out
 
 
+@lru_cache(maxsize=64)
 def shares(prices: Prices, arms: int) -> Array:
     """Each arm's price as a share of the dearest, (K,).
 
@@ -23,12 +25,14 @@ def shares(prices: Prices, arms: int) -> Array:
     filled = [dearest if price is None else price for price in prices[:arms]]
     filled += [dearest] * (arms - len(filled))
     if dearest <= 0.0:  # all are free, or none is known
-        return np.zeros(arms) if known else np.ones(arms)
-    return np.array(filled) / dearest
+        return _kept(np.zeros(arms) if known else np.ones(arms))
+    return _kept(np.array(filled) / dearest)
 
 
+@lru_cache(maxsize=64)
 def log_costs(prices: Prices, arms: int, floor: float, ceiling: float) -> Array:
-    """clip(ln(p / floor) / ln(ceiling / floor), 0, 1) of the mean price p for a thousand tokens, (K,).
+    """clip(ln(p / floor) / ln(ceiling / floor), 0, 1), (K,); p is the mean price for a thousand
+    tokens.
 
     >>> log_costs((0.0, 2.0, 200.0, None), 4, 1e-4, 0.1).round(3)
     array([0.   , 0.333, 1.   , 1.   ])
@@ -39,7 +43,13 @@ def log_costs(prices: Prices, arms: int, floor: float, ceiling: float) -> Array:
             mean = price / 2.0 / 1000.0
             scale = log(ceiling / floor)
             costs[arm] = min(max(log(mean / floor) / scale, 0.0), 1.0) if mean > floor else 0.0
-    return costs
+    return _kept(costs)
+
+
+def _kept(array: Array) -> Array:
+    """The same, to be read only: it is handed out again."""
+    array.flags.writeable = False
+    return array
 
 
 def added(offsets: Array | None, penalty: Array) -> Array:

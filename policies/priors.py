@@ -4,8 +4,8 @@ Source: the prior of ParetoBandit (Taberner-Miller 2026), A = s A_off + lam0 I w
 `n_eff` live requests outweigh it, and the preference prior of PILOT (Panda et al. 2025),
 A = lam_a I, b = lam_a theta_a, arXiv:2508.21141.
 
-Departs from them: the offline precision is kept as its diagonal (`spread`), for a full matrix an arm
-would be carried by every revision of a policy. With whitened features it is diagonal anyway.
+Departs from them: the offline precision is kept as its diagonal (`spread`), for a full matrix an
+arm would be carried by every revision of a policy. With whitened features it is diagonal anyway.
 """
 
 from dataclasses import dataclass
@@ -58,6 +58,9 @@ class Priors:
     projection: tuple[tuple[float, ...], ...] = ()
 
 
+NO_PRIORS = Priors()
+
+
 @dataclass(frozen=True, slots=True)
 class Belief:
     """An arm's prior as a state uses it: mean and diagonal precision of all its weights, (d,)."""
@@ -75,9 +78,9 @@ def beliefs(
 ) -> tuple[Belief | None, ...]:
     """What the arms start from, where that is not `mean` with `precision`, both (d,).
 
-    n_eff requests are added to the policy's own precision, as A = s A_off + lam0 I; what they say is
-    the mean of both. `levels` are the arms' own means of the constant's weight, where they have some.
-    Raises UnusablePrior, which says what was wanted, where one does not fit.
+    n_eff requests are added to the policy's own precision, as A = s A_off + lam0 I; what they say
+    is the mean of both. `levels` are the arms' own means of the constant's weight, where they have
+    some. Raises UnusablePrior, which says what was wanted, where one does not fit.
     """
     features = len(mean) - intercept
     if priors.spread and len(priors.spread) != features:

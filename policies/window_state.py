@@ -24,12 +24,12 @@ class WindowPrior(Prior):
 class WindowState:
     """The newest observations by the clock of their decisions.
 
-    rows          (n, 4 + d)  clock, arm, weight, quality, context; sorted, n <= window. Rows of equal
-                              clock are sorted by their bytes: the order of arrival leaves no trace
+    rows          (n, 4 + d)  clock, arm, weight, quality, context; n <= window. Sorted, and rows of
+                              equal clock by their bytes: the order of arrival leaves no trace
     observations  (K,)        weight seen, also by what has left the window
 
-    `sums` is a cache: a `LinearState` over the rows. What leaves is taken out of it again, and after
-    as many leavings as there are rows it is summed afresh.
+    `sums` is a cache: a `LinearState` over the rows. What leaves is taken out of it again, and
+    after as many leavings as there are rows it is summed afresh.
     """
 
     __slots__ = ("_left", "_rows", "observations", "sums")
@@ -123,8 +123,8 @@ class WindowState:
     def revise(
         self, arm: int, x: Array, old: float, new: float | None, weight: float, clock: float
     ) -> None:
-        """Replace or withdraw an observation; nothing where it has left the window, and an older one
-        does not come back in its place."""
+        """Replace or withdraw an observation; nothing where it has left the window, and an older
+        one does not come back in its place."""
         if self.observations[arm] < weight * (1.0 - 1e-9):
             raise ValueError(f"arm {arm} has seen less weight than is to be revised")
         wanted = _row(arm, x, old, weight, clock)

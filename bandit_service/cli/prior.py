@@ -92,7 +92,7 @@ def pilot(
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """From verdicts on pairs, for the algorithm pilot: a projection and an embedding of each arm."""
+    """From verdicts on pairs, for the algorithm pilot: a projection, an embedding of each arm."""
     from bandit_service.evaluation.warm_start import Strength, from_preferences_as_pilot
 
     if strength not in list(Strength):
@@ -139,7 +139,7 @@ def metadata(
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """For arms without a prior, from the others by price and tags (family:x, size:70b, any other)."""
+    """For arms without a prior, from the others by price and tags (family:x, size:70b, any)."""
     from bandit_service.errors import InvalidField
     from bandit_service.evaluation.warm_start import from_metadata, metadata_of
 
@@ -201,10 +201,15 @@ def _write(warm: "WarmStart", out: Path | None, as_json: bool) -> None:
     import msgspec
     import yaml
 
+    from bandit_service.errors import InvalidField
+
     said = {"warm_start": _said(msgspec.to_builtins(warm))}
     text = yaml.safe_dump(said, sort_keys=False, default_flow_style=None, width=100)
     if out is not None:
-        out.write_text(text, encoding="utf-8")
+        try:
+            out.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise InvalidField(str(out), f"cannot be written: {error.strerror}") from error
     if as_json:
         typer.echo(json.dumps(said, indent=2))
     elif out is None:

@@ -48,7 +48,7 @@ def _arm(said: pb.ArmWarmStart, where: str) -> ArmWarmStart:
     given = {
         name: form.number(f"{where}.{name}", getattr(said, name))
         for name in ("level", "n_eff", "ridge")
-        if said.HasField(name)  # type: ignore[arg-type]
+        if said.HasField(name)
     }
     return ArmWarmStart(weights=_numbers(f"{where}.weights", said.weights) or None, **given)
 

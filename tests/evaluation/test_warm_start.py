@@ -33,6 +33,7 @@ from bandit_service.evaluation.warm_start import (
 )
 from bandit_service.evaluation.warm_start.pilot import preference_loss, triplet_loss, unit
 from bandit_service.evaluation.warm_start.preferences import strengths
+from bandit_service.evaluation.writing import write
 from bandit_service.model import (
     Algorithm,
     Arm,
@@ -42,7 +43,6 @@ from bandit_service.model import (
     VectorFeatures,
     WarmStart,
 )
-from bandit_service.evaluation.writing import write
 from tests.builders import shape_of
 
 

@@ -37,8 +37,8 @@ def contexts(count: int, seed: int) -> Array:
 
 @pytest.mark.parametrize("cosine", [True, False])
 def test_scores_are_those_of_algorithm_1(cosine: bool) -> None:
-    """Chosen arms over 60 rounds, with A and b as the paper has them; beside the linear score stands
-    a constant."""
+    """Chosen arms over 60 rounds, with A and b as the paper has them; beside the linear score
+    stands a constant."""
     policy, alpha, rng = pilot(cosine), 0.3, np.random.default_rng(1)
     size = SPACE + (not cosine)
     a_matrix = np.array([np.diag([lam] * SPACE + [2.0] * (not cosine)) for lam in LAMBDAS])

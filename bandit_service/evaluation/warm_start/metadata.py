@@ -1,9 +1,10 @@
-"""A learner over what is known about arms: price, size, family and tags give an unseen arm its prior.
+"""A learner over what is known about arms: price, size, family and tags give an unseen arm its
+prior.
 
 A ridge regression of the known arms' priors (level and weights at once) on their metadata, with the
-penalty that predicts each arm best from the others. How much it is to be trusted is measured the same
-way: the mean squared error of the level on an arm that was left out is the prior's variance, and a
-prior of variance v counts for noise^2 / v requests.
+penalty that predicts each arm best from the others. How much it is to be trusted is measured the
+same way: the mean squared error of the level on an arm that was left out is the prior's variance,
+and a prior of variance v counts for noise^2 / v requests.
 """
 
 import re
@@ -42,7 +43,8 @@ class Metadata:
 
 
 def metadata_of(arm: Arm) -> Metadata:
-    """From list prices and tags: `family:llama` and `size:70b` say what they say, others are kept."""
+    """From list prices and tags: `family:llama` and `size:70b` say what they say, others are
+    kept."""
     prices = (arm.input_usd_per_million_tokens, arm.output_usd_per_million_tokens)
     sizes = [float(found[1]) for tag in arm.tags if (found := _SIZE.fullmatch(tag))]
     families = [tag.removeprefix("family:") for tag in arm.tags if tag.startswith("family:")]
@@ -63,8 +65,8 @@ def from_metadata(
     *,
     most: float = 50.0,
 ) -> WarmStart:
-    """`warm` with a prior for each unseen arm, of at most `most` requests. Raises InvalidField where
-    fewer than three arms with a level have metadata."""
+    """`warm` with a prior for each unseen arm, of at most `most` requests. Raises InvalidField
+    where fewer than three arms with a level have metadata."""
     names = [n for n in warm.arms if n in known and warm.arms[n].level is not None]
     if len(names) < FEWEST:
         raise InvalidField(

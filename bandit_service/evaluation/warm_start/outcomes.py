@@ -11,12 +11,13 @@ from bandit_service.model import ArmWarmStart, WarmStart
 def from_outcomes(
     table: OutcomeTable, contexts: Array, *, n_eff: float, penalty: float | None = None
 ) -> WarmStart:
-    """What each arm of the table has earned, as weights and a level; contexts (n, d) of its queries.
+    """What each arm of the table has earned, as weights and a level; contexts (n, d) of its
+    queries.
 
     The level is the mean quality at the mean context, carried to the context of zeros. `penalty` is
-    that of the weights (the mean is not penalised); without it, the one with which the queries would
-    have been routed best, each predicted by the others. An arm of which fewer outcomes are known than
-    n_eff counts for no more than these. Raises BadTable where no outcome is known.
+    that of the weights (the mean is not penalised); without it, the one with which the queries
+    would have been routed best, each predicted by the others. An arm of which fewer outcomes are
+    known than n_eff counts for no more than these. Raises BadTable where no outcome is known.
     """
     known = ~np.isnan(table.quality)
     rows = np.flatnonzero(known.any(axis=1))

@@ -1,15 +1,15 @@
 """PILOT's warm start: a projection of queries and an embedding of every arm, from preferences.
 
 Source: Panda et al. (2025), "Adaptive LLM Routing under Budget Constraints", EMNLP Findings,
-arXiv:2508.21141, section 3. Two phases: a linear map psi(x) = W x + b is learned with a triplet loss on
-cosine distances (a query is near those whose preferred arm is the same); then, with it frozen, one
-embedding an arm, with P(a beats b | x) a softmax over the two cosines.
+arXiv:2508.21141, section 3. Two phases: a linear map psi(x) = W x + b is learned with a triplet
+loss on cosine distances (a query is near those whose preferred arm is the same); then, with it
+frozen, one embedding an arm, with P(a beats b | x) a softmax over the two cosines.
 
 Departs from it: margin, dimension and optimiser were not to be found, so both phases are minimised
-by scipy's L-BFGS with exact gradients, over a fixed sample of triplets; negatives are queries that the
-anchor's preferred arm lost; the map is held near the principal axes, for with noisy verdicts the
-triplet loss alone is least where all queries fall into one point; the softmax has a temperature, without which the
-chance of winning is bounded to [.12, .88].
+by scipy's L-BFGS with exact gradients, over a fixed sample of triplets; negatives are queries that
+the anchor's preferred arm lost; the map is held near the principal axes, for with noisy verdicts
+the triplet loss alone is least where all queries fall into one point; the softmax has a
+temperature, without which the chance of winning is bounded to [.12, .88].
 """
 
 from enum import StrEnum
@@ -51,9 +51,10 @@ def from_preferences_as_pilot(
 ) -> WarmStart:
     """A warm start for `pilot`; contexts (n, d) of the queries, with their constant.
 
-    With `is_cosine` the weights are the embeddings, for the cosine score. Without, they are on the scale
-    of qualities: the chance to beat the mean arm, whose quality is `pool_quality`, to first order
-    1/2 + psi' (theta_a - mean theta) / (4 temperature). Raises BadTable where no verdict decides.
+    With `is_cosine` the weights are the embeddings, for the cosine score. Without, they are on the
+    scale of qualities: the chance to beat the mean arm, whose quality is `pool_quality`, to first
+    order 1/2 + psi' (theta_a - mean theta) / (4 temperature). Raises BadTable where no verdict
+    decides.
     """
     decided = np.flatnonzero(verdicts.preferred != 0.5)
     if len(decided) < 2:
@@ -186,7 +187,8 @@ def _lambdas(
 def _triplets(
     winners: Rows, losers: Rows, rng: np.random.Generator
 ) -> tuple[Rows, Rows, Rows] | None:
-    """Anchors, others that the same arm won, and queries that this arm lost; None if there are none."""
+    """Anchors, others that the same arm won, and queries that this arm lost; None if there are
+    none."""
     arms, counts = np.unique(winners, return_counts=True)
     both = np.intersect1d(arms[counts > 1], losers)
     anchors = np.flatnonzero(np.isin(winners, both))

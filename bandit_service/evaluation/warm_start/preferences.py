@@ -1,9 +1,9 @@
 """A warm start from verdicts on pairs: a Bradley-Terry model whose strengths may lean on the query.
 
 Source: Bradley and Terry (1952), "Rank Analysis of Incomplete Block Designs", Biometrika 39, with
-strengths that are linear in the context: P(a beats b | x) = sigmoid(x' (theta_a - theta_b)). With no
-context but the constant it is the plain model, and its strengths are Elo ratings times ln(10) / 400.
-Fitted by scipy's L-BFGS with the exact gradient.
+strengths that are linear in the context: P(a beats b | x) = sigmoid(x' (theta_a - theta_b)). With
+no context but the constant it is the plain model, and its strengths are Elo ratings times ln(10) /
+400. Fitted by scipy's L-BFGS with the exact gradient.
 """
 
 from collections.abc import Sequence
@@ -75,7 +75,8 @@ def verdicts_of(
 def strengths(verdicts: Verdicts, contexts: Array, ridge: float) -> Array:
     """theta (K, d) of the most likely model, each centred over the arms.
 
-    `ridge` > 0 is the precision of every weight: without it an arm that never lost is infinitely strong.
+    `ridge` > 0 is the precision of every weight: without it an arm that never lost is infinitely
+    strong.
     """
     sides, x, y = verdicts.sides(), contexts[verdicts.rows], verdicts.preferred
     shape = len(verdicts.arms), contexts.shape[1]
@@ -104,10 +105,11 @@ def from_preferences(
 ) -> WarmStart:
     """What the verdicts say of each arm, as weights and a level; contexts (n, d) of the queries.
 
-    Verdicts order the arms, they do not grade them. An arm's level is `pool_quality` moved by how much
-    more often than half it beats an arm as strong as the mean; the weights are the slope of that. With
-    `graded`, the mean quality of at least two arms by name, levels follow from it instead: the isotonic
-    regression of quality on the rate of winning. Arms without a verdict get no prior.
+    Verdicts order the arms, they do not grade them. An arm's level is `pool_quality` moved by how
+    much more often than half it beats an arm as strong as the mean; the weights are the slope of
+    that. With `graded`, the mean quality of at least two arms by name, levels follow from it
+    instead: the isotonic regression of quality on the rate of winning. Arms without a verdict get
+    no prior.
     """
     theta = strengths(verdicts, contexts, ridge)
     rates = expit(theta[:, -1])
