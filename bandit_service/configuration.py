@@ -129,7 +129,7 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
         )
     policy = build(config, shape.dim)
     _check_pairs(config, policy)
-    if isinstance(policy, policies.WeighsPrices):
+    if isinstance(policy, policies.WeighsPrices) and policy.price_weight:
         _check_prices(config)
     arms = tuple(msgspec.structs.replace(arm, model=arm.model or arm.name) for arm in config.arms)
     return msgspec.structs.replace(config, arms=arms)

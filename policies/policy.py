@@ -192,3 +192,8 @@ class WeighsPrices(Protocol):
         """USD for a million tokens in and a million out, an arm; None where it is not known. Such
         an arm, and one beyond the end, counts as dear as the dearest."""
         ...
+
+    @property
+    def price_weight(self) -> float:
+        """What the dearest arm's price is worth; 0 where prices do not matter."""
+        ...
