@@ -24,7 +24,7 @@ USER bandit
 # Without another database the service keeps ./bandit.db, so it is in this volume.
 WORKDIR /data
 VOLUME /data
-EXPOSE 7070
+EXPOSE 7070 7090
 
 # Plaintext on loopback: a server with TLS needs a check of its own.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \

@@ -6,7 +6,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fix proto bench defaults bench-peers clean
+.PHONY: help setup demo test check soak guarantees fix proto bench defaults bench-peers clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' \
@@ -37,6 +37,14 @@ check: $(READY)  ## run everything that has to be green, as .ci/run does
 	$(BIN)/buf lint protos
 	$(BIN)/python tools/make_protos.py --check
 	@$(MAKE) --no-print-directory test
+
+# FAULTS_SEED=n takes other luck.
+soak: $(READY)  ## the fault tests, for an hour: hundreds of kills, thousands of seeds
+	FAULTS_SOAK=1 $(BIN)/pytest -n 2 --dist loadfile --timeout 7200 tests/faults
+	@$(MAKE) --no-print-directory guarantees
+
+guarantees: $(READY)  ## write docs/guarantees.md from what the fault tests counted last
+	$(BIN)/python -m tests.faults.report
 
 fix: $(READY)  ## format the code, and repair what can be repaired by itself
 	$(BIN)/ruff format .

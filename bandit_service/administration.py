@@ -5,12 +5,12 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from bandit_service import configuration
+from bandit_service import configuration, revising
 from bandit_service.configuration import Change
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import InvalidField, PolicyNotFound
 from bandit_service.journal import Journal
-from bandit_service.model import Arm, ArmState, PolicyConfig, PolicyView, StateView
+from bandit_service.model import Arm, ArmState, Freshness, PolicyConfig, PolicyView, StateView
 
 MOST_PER_PAGE = 1_000
 DEFAULT_PER_PAGE = 100
@@ -29,7 +29,9 @@ class Administrator:
 
     async def create(self, config: PolicyConfig) -> PolicyView:
         """Raises PolicyExists, or InvalidField if the configuration makes no sense."""
-        policy_id = await self._journal.change(lambda batch: batch.create(config), self._timeout)
+        policy_id = await self._journal.change(
+            lambda batch: revising.create(batch, config), self._timeout
+        )
         return self._registry.by_id[policy_id].view()
 
     def get(self, name: str) -> PolicyView:
@@ -48,6 +50,20 @@ class Administrator:
     def state(self, name: str) -> StateView:
         return self._engine(name).state_view()
 
+    async def state_from(
+        self, name: str, min_position: int, left: float | None = None
+    ) -> tuple[StateView, Freshness]:
+        """The state once it has that position, and how fresh it is.
+
+        Raises NotCaughtUp if the caller's deadline, `left` seconds from now, is too soon for
+        that, and AheadOfJournal.
+        """
+        timeout = self._timeout if left is None else min(self._timeout, left)
+        if min_position:
+            await self._journal.reach(name, min_position, timeout)
+        engine = self._engine(name)
+        return engine.state_view(), self._journal.following.freshness(engine)
+
     async def update(
         self, name: str, changes: Mapping[str, Any], etag: str
     ) -> tuple[PolicyView, bool]:
@@ -55,13 +71,15 @@ class Administrator:
         engine = self._engine(name)
         change = configuration.updated(changes)
         restarted = await self._journal.change(
-            lambda batch: batch.revise(engine.identity.id, etag, change), self._timeout
+            lambda batch: revising.revise(batch, engine.identity.id, etag, change), self._timeout
         )
         return engine.view(), restarted
 
     async def delete(self, name: str, etag: str) -> None:
         policy_id = self._engine(name).identity.id
-        await self._journal.change(lambda batch: batch.delete(policy_id, etag), self._timeout)
+        await self._journal.change(
+            lambda batch: revising.delete(batch, policy_id, etag), self._timeout
+        )
 
     async def add_arm(self, policy: str, arm: Arm, etag: str) -> PolicyView:
         return await self._revise(policy, configuration.arm_added(arm), etag)
@@ -82,7 +100,7 @@ class Administrator:
     async def _revise(self, policy: str, change: Change, etag: str) -> PolicyView:
         engine = self._engine(policy)
         await self._journal.change(
-            lambda batch: batch.revise(engine.identity.id, etag, change), self._timeout
+            lambda batch: revising.revise(batch, engine.identity.id, etag, change), self._timeout
         )
         return engine.view()
 

@@ -3,23 +3,35 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
 
+from bandit_service import __version__
 from bandit_service.administration import Administrator
+from bandit_service.checkpoints import Keeper, Seal, read_keys
 from bandit_service.configuration import Shape, check
 from bandit_service.engine import Registry
+from bandit_service.errors import PolicyExists, RefusedByDatabase, StoreUnavailable
 from bandit_service.features import features_of
 from bandit_service.feedback import Recorder
-from bandit_service.journal import Journal
-from bandit_service.model import Features
+from bandit_service.following import Limits
+from bandit_service.jobs import Jobs
+from bandit_service.journal import MOST_WAITING, Journal
+from bandit_service.logs import of_the_loop, write_logs
+from bandit_service.metrics import Metrics
+from bandit_service.model import Checkpoint, Features, PolicyConfig
+from bandit_service.ports import Store
+from bandit_service.retention import Keep
 from bandit_service.routing import Router
 from bandit_service.rpc import server as rpc
 from bandit_service.rpc.tls import TlsFiles
 from bandit_service.settings import Settings
 from bandit_service.store import open_store
+from bandit_service.watching import UNWATCHED
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +42,9 @@ COMMIT_SECONDS = 5.0
 SWITCH_SECONDS = 0.0005
 # Calls under way at SIGTERM get this long to end.
 DRAIN_SECONDS = 10.0
+# And what is not durable by then gets so long to become so.
+FLUSH_SECONDS = 10.0
+EXIT_LOST = 6  # as for everything that was unavailable
 
 
 async def serve(settings: Settings) -> int:
@@ -39,9 +54,9 @@ async def serve(settings: Settings) -> int:
     settings that makes no sense.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-    # What libraries say below a warning may hold what passes through them.
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("bandit_service").setLevel(settings.log_level.upper())
+    loop = asyncio.get_running_loop()
+    write_logs(settings.log_level, settings.log_format)
+    loop.set_exception_handler(of_the_loop)
     # Whatever can be wrong with the settings is found before a database is touched.
     for config in settings.policies:
         check(config, shape_of)
@@ -49,16 +64,44 @@ async def serve(settings: Settings) -> int:
     tls = _tls_files(settings)
     if tls is not None:
         rpc.check_tls(tls)
-    store = open_store(settings.database)
     registry = Registry()
-    journal = Journal(store, registry, shape_of, now=time.time)
+    metrics = Metrics(registry, settings.metrics_listen) if settings.metrics_listen else None
+    seal = Seal(read_keys(Path(settings.checkpoint_key)) if settings.checkpoint_key else ())
+    store = open_store(settings.database, settings.partition_days)
+    _make_partitions(store)
+    journal = Journal(
+        store,
+        registry,
+        shape_of,
+        time.time,
+        Limits(
+            buffered_rows=settings.buffered_decisions,
+            buffered_bytes=settings.buffered_megabytes * 2**20,
+        ),
+        settings.replica or f"{socket.gethostname()}-{os.getpid()}",
+        watch=metrics.writer if metrics else UNWATCHED,
+        seal=seal,
+    )
+    jobs = Jobs(
+        store,
+        registry,
+        Keeper(store.checkpoints, seal),
+        seconds=settings.checkpoint_seconds,
+        events=settings.checkpoint_events,
+        keep=Keep(settings.keep_decisions_days, settings.keep_journal_days),
+    )
+    lost = 0
     try:
         journal.load()
-        journal.start(asyncio.get_running_loop())
+        journal.start(loop)
+        await journal.declare_fold(COMMIT_SECONDS)
+        jobs.begin_from(journal.started_from)
+        jobs.start()
         administrator = Administrator(registry, journal, COMMIT_SECONDS)
         health = rpc.Health()
+        degraded_after = settings.degraded_after_seconds if settings.degraded else None
         server, port = rpc.build_server(
-            Router(registry, journal, store, time.time, COMMIT_SECONDS),
+            Router(registry, journal, store, time.time, COMMIT_SECONDS, degraded_after),
             Recorder(journal, COMMIT_SECONDS),
             administrator,
             health=health,
@@ -66,25 +109,77 @@ async def serve(settings: Settings) -> int:
             tls=tls,
             insecure=settings.insecure,
             with_reflection=True,
+            watch=metrics.calls if metrics else UNWATCHED,
         )
         for config in settings.policies:
-            if config.name in registry.by_name:
-                log.warning("policy %r exists already and stays as it is", config.name)
-            else:
-                await administrator.create(config)
+            await _create_once(config, administrator, journal)
         _warm_up(registry)
+        if metrics:
+            _watch(metrics, journal, jobs, registry)
+            metrics.start(loop)
         keep_out_of_collections()
         await rpc.start(server, health)
         await health.serving()
         host = settings.listen.rpartition(":")[0]
-        print(f"listening on {host}:{port} ({len(registry.by_name)} policies)", flush=True)  # noqa: T201 - scripts wait for this line
+        shown = f", metrics on http://{metrics.address}/metrics" if metrics else ""
+        print(f"listening on {host}:{port} ({len(registry.by_name)} policies){shown}", flush=True)  # noqa: T201 - scripts wait for this line
+        log.info("serving", extra={"version": __version__, "policies": len(registry.by_name)})
         await _until_told_to_stop()
         log.info("draining")
         await rpc.stop(server, health, DRAIN_SECONDS)
     finally:
-        await journal.close()
+        lost = await journal.close(FLUSH_SECONDS)
+        if lost:
+            log.error("%d decisions were answered and are lost: the database is away", lost)
+        await jobs.close()  # after the last feedback was folded in
         store.close()
-    return 0
+        if metrics:
+            metrics.stop()
+    return EXIT_LOST if lost else 0
+
+
+async def _create_once(
+    config: PolicyConfig, administrator: Administrator, journal: Journal
+) -> None:
+    try:
+        await administrator.create(config)
+    except PolicyExists:
+        log.warning("a policy exists already and stays as it is", extra={"policy": config.name})
+        await journal.reach(config.name, 1, COMMIT_SECONDS)  # another replica may have been quicker
+
+
+def _watch(metrics: Metrics, journal: Journal, jobs: Jobs, registry: Registry) -> None:
+    """Connects what is shown with what knows it; a line for each that has numbers to show."""
+    sources, following = metrics.sources, journal.following
+    sources.queued_rows = journal.rows_under_way
+    sources.queue_limit_rows = lambda: MOST_WAITING
+    sources.buffered_decisions = lambda: len(journal.backlog)
+    sources.head_positions = lambda: {name: one.head for name, one in following.all().items()}
+    sources.staleness_seconds = lambda: {
+        name: one.staleness_seconds
+        for name, one in following.all().items()
+        if one.staleness_seconds is not None
+    }
+
+    def newest() -> dict[str, Checkpoint]:
+        known = dict(registry.by_id)
+        found = dict(jobs.newest).items()
+        return {known[i].identity.name: one for i, one in found if i in known}
+
+    sources.checkpoint_ages_seconds = lambda: {
+        name: time.time() - one.create_time for name, one in newest().items()
+    }
+    sources.checkpoint_sizes_bytes = lambda: {name: one.size for name, one in newest().items()}
+    sources.checkpoint_failures = jobs.failures
+
+
+def _make_partitions(store: Store) -> None:
+    """Without them the service works, so a database that does not let us is no reason to stop."""
+    try:
+        if made := store.make_partitions(time.time()):
+            log.info("made partitions: %s", ", ".join(made))
+    except (StoreUnavailable, RefusedByDatabase) as error:
+        log.warning("no partitions for the coming weeks: %s; run `bandit-service migrate`", error)
 
 
 def shape_of(features: Features) -> Shape:

@@ -5,7 +5,8 @@ prices or of the objective acts at once and corrupts nothing. Part of the learne
 state: a fold of the journal like the rest.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,25 @@ class CallStatistics:
         """What is hashed and checkpointed."""
         names = ("qualities", "totals", "counts", "calls", "failures", "streak", "last_failure")
         return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def restored(cls, canonical: Mapping[str, NDArray[Any]]) -> Self:
+        """Those whose `canonical()` was this. ValueError where a name or a shape does not fit."""
+        arms = len(canonical["calls"]) if "calls" in canonical else 0
+        made = cls(arms)
+        wanted = made.canonical()
+        if {name: sums.shape for name, sums in wanted.items()} != {
+            name: sums.shape for name, sums in canonical.items()
+        }:
+            raise ValueError(f"calls must have the sums of {arms} arms")
+        for name, sums in wanted.items():
+            sums[:] = canonical[name]
+        made.troubled = bool((made.streak >= FAILURES_BEFORE_REST).any())
+        return made
+
+    @property
+    def arms(self) -> int:
+        return len(self.calls)
 
     def add_arm(self) -> None:
         for name, sums in self.canonical().items():

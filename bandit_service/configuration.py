@@ -29,6 +29,7 @@ from bandit_service.model import (
     Mode,
     PolicyConfig,
     PreferenceLearning,
+    WhenUnlogged,
 )
 
 MOST_ARMS = 256
@@ -38,6 +39,7 @@ MOST_FEATURES = 512
 MOST_NUMBERS = 4_000_000
 # Seconds or requests. A thousandth forgets all at once; the longest is what a Duration holds.
 SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE = 1e-3, 315_576_000_000.0
+SHORTEST_HORIZON, LONGEST_HORIZON = 1.0, LONGEST_HALF_LIFE  # seconds
 
 ALIKE = 1e-9  # of log prices: by rounding alone nothing is dear
 
@@ -117,8 +119,7 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
     _check_features(config.features)
     _check_arms(config)
     _check_numbers(config)
-    if config.mode is Mode.OBSERVE or config.default_arm:
-        _check_default_arm(config)
+    _check_default_arm(config)
     priors.check(config)
     shape = shape_of(config.features)
     if len(config.arms) * shape.dim**2 > MOST_NUMBERS:
@@ -281,6 +282,12 @@ def _check_numbers(config: PolicyConfig) -> None:
                 "forgetting.half_life",
                 f"must be from {SHORTEST_HALF_LIFE:g} to {LONGEST_HALF_LIFE:g}, not {half_life:g}",
             )
+    if not SHORTEST_HORIZON <= config.feedback_horizon <= LONGEST_HORIZON:
+        raise InvalidField(
+            "feedback_horizon",
+            f"must be from {SHORTEST_HORIZON:g} to {LONGEST_HORIZON:g} seconds, "
+            f"not {config.feedback_horizon:g}",
+        )
     sources = config.quality_sources
     if not sources or len(set(sources)) < len(sources):
         raise InvalidField("quality_sources", "at least one is required, and each only once")
@@ -314,6 +321,9 @@ def _check_prices(config: PolicyConfig) -> None:
 def _check_default_arm(config: PolicyConfig) -> None:
     active = [arm.name for arm in config.arms if arm.state is ArmState.ACTIVE]
     if not config.default_arm:
-        raise InvalidField("default_arm", "required in observe mode")
-    if config.default_arm not in active:
+        if config.mode is Mode.OBSERVE:
+            raise InvalidField("default_arm", "required in observe mode")
+        if config.when_unlogged is WhenUnlogged.FALLBACK:
+            raise InvalidField("default_arm", "required by the fallback of when_unlogged")
+    elif config.default_arm not in active:
         raise InvalidField("default_arm", f"{config.default_arm!r} is not an active arm")

@@ -7,6 +7,7 @@ serves is settled before the draw, too; nothing overrides a draw.
 
 import hashlib
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -255,9 +256,29 @@ class Decider:
         )
 
 
+# By name: a field that is added must not make another request of one that is sent again to
+# the next version.
+_PAYLOAD = (
+    "policy",
+    "text",
+    "vector",
+    "request_id",
+    "input_tokens",
+    "output_tokens",
+    "required_tags",
+    "required_modalities",
+    "allowed_arms",
+    "session",
+    "subject",
+    "duel",
+)
+_payload = attrgetter(*_PAYLOAD)
+
+
 def request_digest(query: Query) -> bytes:
     """Equal for equal requests, whatever they contain."""
-    return hashlib.blake2b(msgspec.msgpack.encode(query), digest_size=16).digest()
+    payload = dict(zip(_PAYLOAD, _payload(query), strict=True))
+    return hashlib.blake2b(msgspec.msgpack.encode(payload), digest_size=16).digest()
 
 
 def _rows(matrix: Array) -> list[bytes]:

@@ -5,11 +5,11 @@ decisions instead (the counter of requests, the arms of open sessions) is contro
 and has no part in it. Owned by one thread; neither method waits for anything.
 """
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +25,7 @@ from bandit_service.model import (
     Clock,
     Decision,
     FeedbackEvent,
+    Folded,
     JournalEntry,
     PolicyConfig,
     PolicyView,
@@ -33,11 +34,13 @@ from bandit_service.model import (
     StateView,
     StoredPolicy,
 )
+from bandit_service.snapshots import Snapshot, state_hash
 from bandit_service.standing import Terms
 
 Array = NDArray[np.float64]
 
-# Rises when equal journals would give other states than before.
+# Rises when equal journals would give other states than before: checkpoints of another one are
+# of no use then, and the journals say from where on it folds them.
 FOLD_VERSION = 1
 MOST_SESSIONS = 100_000
 
@@ -60,9 +63,35 @@ class PolicyEngine:
         self.identity = identity
         self.revision = self.epoch = self.started_epoch = self.position = self.requests = 0
         self.started_position = 0  # of the revision with which learning last began
+        self.journal_fold_version = FOLD_VERSION
         self.update_time = identity.create_time
+        self.is_whole = True  # False once an entry was folded in only in part
         self.sessions: OrderedDict[bytes, int | None] = OrderedDict()
         self._shape_of = shape_of
+
+    @classmethod
+    def restored(cls, identity: StoredPolicy, shape_of: ShapeOf, snapshot: Snapshot) -> Self:
+        """The engine of which this is a snapshot, as far as it was a fold of the journal.
+
+        ValueError where the snapshot is another policy's, of other features, of another fold,
+        or does not fit its own configuration.
+        """
+        folded, engine = snapshot.folded, cls(identity, shape_of)
+        if folded.policy_id != identity.id:
+            raise ValueError(f"it is of policy {folded.policy_id}, not of {identity.id}")
+        if folded.fold_version != FOLD_VERSION:
+            raise ValueError(f"it has fold version {folded.fold_version}, not {FOLD_VERSION}")
+        shape = shape_of(folded.config.features)
+        if folded.feature_version != shape.version:
+            raise ValueError(f"its features are {folded.feature_version}, not {shape.version}")
+        policy = configuration.build(folded.config, shape.dim)
+        engine.state = policy.restore(snapshot.state.canonical())
+        engine.calls = CallStatistics.restored(snapshot.calls)
+        if not engine.state.arms == engine.calls.arms == len(folded.config.arms):
+            raise ValueError("its sums are not of as many arms as its configuration has")
+        engine._settle(folded, shape, policy)
+        engine.position = folded.position
+        return engine
 
     # -- learning ---------------------------------------------------------------------
 
@@ -70,18 +99,20 @@ class PolicyEngine:
         """Folds one entry in. It has to be the one after `position`."""
         if entry.position != self.position + 1:
             raise ValueError(f"entry {entry.position} does not follow {self.position}")
+        self.is_whole = False
         if isinstance(entry.event, RevisionEvent):
-            self._revise(entry.event, entry.position)
+            self._revise(entry.event)
         else:
             self._learn(entry.event)
         self.position = entry.position
+        self.is_whole = True
 
-    def _revise(self, event: RevisionEvent, position: int) -> None:
+    def _revise(self, event: RevisionEvent) -> None:
         config, shape = event.config, self._shape_of(event.config.features)
         policy = configuration.build(config, shape.dim)
         afresh = self.revision == 0 or event.started_epoch != self.started_epoch
         if afresh:
-            self.started_position = position
+            self.started_position = self.position + 1
             self.state = policy.start(len(config.arms))
             if self.revision == 0:
                 self.calls = CallStatistics(len(config.arms))
@@ -97,14 +128,34 @@ class PolicyEngine:
             if arm.state is ArmState.REMOVED and known:
                 self.state.drop_arm(slot)
                 self.calls.drop_arm(slot)
+        folded = Folded(
+            policy_id=self.identity.id,
+            position=self.position + 1,
+            revision=event.revision,
+            epoch=event.epoch,
+            started_epoch=event.started_epoch,
+            started_position=self.started_position,
+            update_time=event.time,
+            fold_version=FOLD_VERSION,
+            journal_fold_version=event.fold_version,
+            feature_version=shape.version,
+            config=config,
+        )
+        self._settle(folded, shape, policy)
+
+    def _settle(self, folded: Folded, shape: Shape, policy: policies.Policy[Any]) -> None:
+        """Makes a revision the one that decides from here on."""
+        config, identity = folded.config, self.identity
         self.config, self.shape, self.policy = config, shape, policy
         self.names = [arm.name for arm in config.arms]
-        self.revision, self.update_time = event.revision, event.time
-        self.epoch, self.started_epoch = event.epoch, event.started_epoch
-        identity = self.identity
+        self.revision, self.update_time = folded.revision, folded.update_time
+        self.epoch, self.started_epoch = folded.epoch, folded.started_epoch
+        self.started_position = folded.started_position
+        self.journal_fold_version = folded.journal_fold_version
         self._decider = Decider(
-            config, policy, identity.id, identity.secret, event.revision, shape.version
+            config, policy, identity.id, identity.secret, folded.revision, shape.version
         )
+        self._folded = folded
 
     def _learn(self, event: FeedbackEvent) -> None:
         for lesson in event.lessons:
@@ -231,13 +282,17 @@ class PolicyEngine:
 
     def state_hash(self) -> str:
         """SHA-256, in hex, over the canonical sums: equal journals, equal hashes."""
-        digest = hashlib.sha256(f"{FOLD_VERSION} {self.position} {self.shape.version}".encode())
-        for part in (self.state.canonical(), self.calls.canonical()):
-            for name in sorted(part):
-                array = np.ascontiguousarray(part[name])
-                digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-                digest.update(array.tobytes())
-        return digest.hexdigest()
+        parts = self.state.canonical(), self.calls.canonical()
+        return state_hash(FOLD_VERSION, self.position, self.shape.version, parts)
+
+    def snapshot(self) -> Snapshot:
+        """All that was folded so far, to be read while this goes on. ValueError where an entry
+        failed half way: what is there now is no fold of anything."""
+        if not self.is_whole:
+            raise ValueError(f"entry {self.position + 1} was folded in only in part")
+        folded = msgspec.structs.replace(self._folded, position=self.position)
+        calls = {name: sums.copy() for name, sums in self.calls.canonical().items()}
+        return Snapshot(folded, self.state.snapshot(), calls)
 
 
 class Registry:

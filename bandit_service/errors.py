@@ -1,18 +1,23 @@
 """Everything this service raises on purpose.
 
 BanditError
-├── BadInput            InvalidField, WrongContext, BadTable
-├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound
+├── BadInput            InvalidField, WrongContext, BadTable, BadLog, NoOverlap
+├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound, ArmNotMetered, CallNotFound,
+│                       CheckpointNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
-├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed
-├── Stale               StaleEtag
-├── Exhausted           Overloaded
-├── Unavailable         StoreUnavailable, Draining
-└── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase, BrokenJournal
+├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, DecisionExpired,
+│                       AheadOfJournal, NoMeter, LeaseHeld
+├── Stale               StaleEtag, LeaseLost
+├── Exhausted           Overloaded, TooManyCalls
+├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, BufferFull, Draining
+└── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
+                        RefusedByDatabase, BrokenJournal, BadCheckpoint
 
 The sentence is written in the class: what, which one, and what was wanted or kept.
 The caller never builds one, and it names nothing inside (no table, no class).
 """
+
+from typing import Any
 
 
 class BanditError(Exception):
@@ -21,6 +26,16 @@ class BanditError(Exception):
     def __init__(self, message: str, **facts: object) -> None:
         super().__init__(message)
         self.facts = {name: str(fact) for name, fact in facts.items()}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and travels between processes, whatever its class takes to be made."""
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[BanditError], args: tuple[str], rest: dict[str, Any]) -> BanditError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(rest)
+    return error
 
 
 class BadInput(BanditError):
@@ -43,6 +58,14 @@ class BadTable(BadInput):
     """A table of outcomes that cannot be used; `field` is the file and row, or the column."""
 
 
+class BadLog(BadInput):
+    """A log that cannot be used; `field` is the file and the line of its first bad row."""
+
+
+class NoOverlap(BadInput):
+    """The log never shows what a candidate would do, so nothing can be said; `field` names it."""
+
+
 class NotFound(BanditError):
     """What the request names is not there."""
 
@@ -60,6 +83,28 @@ class DecisionNotFound(NotFound):
 class ArmNotFound(NotFound):
     def __init__(self, policy: str, arm: str) -> None:
         super().__init__(f"policy {policy!r} has no arm {arm!r}", policy=policy, arm=arm)
+
+
+class ArmNotMetered(NotFound):
+    def __init__(self, arm: str) -> None:
+        super().__init__(
+            f"arm {arm!r} is not in this meter's configuration; name its devices there", arm=arm
+        )
+
+
+class CallNotFound(NotFound):
+    def __init__(self, call: str) -> None:
+        super().__init__(
+            f"no call {call!r} is under way here; it was never started, or has ended", call=call
+        )
+
+
+class CheckpointNotFound(NotFound):
+    def __init__(self, checkpoint: int) -> None:
+        super().__init__(
+            f"no checkpoint {checkpoint}; `bandit-service checkpoint list` shows those there are",
+            checkpoint=checkpoint,
+        )
 
 
 class AlreadyExists(BanditError):
@@ -120,6 +165,48 @@ class ClockFixed(FailedPrecondition):
         )
 
 
+class NoMeter(FailedPrecondition):
+    """`tried` tells what each device, or kind of device, said."""
+
+    def __init__(self, tried: list[str]) -> None:
+        super().__init__(f"nothing can be metered here ({'; '.join(tried)})")
+
+
+class DecisionExpired(FailedPrecondition):
+    """`horizon` in seconds. The decision itself may be gone from the log by now."""
+
+    def __init__(self, decision: str, horizon: float) -> None:
+        super().__init__(
+            f"decision {decision!r} is older than {horizon / 86_400:g} days, and feedback on it "
+            "is not taken any more; nothing was changed",
+            decision=decision,
+            horizon_seconds=f"{horizon:g}",
+        )
+
+
+class AheadOfJournal(FailedPrecondition):
+    """To wait would be in vain: positions that were ever told are in the journal."""
+
+    def __init__(self, policy: str, wanted: int, head: int) -> None:
+        super().__init__(
+            f"the journal of policy {policy!r} ends at position {head}, before the wanted "
+            f"{wanted}; give a position that feedback on this policy was answered with",
+            policy=policy,
+            wanted=wanted,
+            head=head,
+        )
+
+
+class LeaseHeld(FailedPrecondition):
+    def __init__(self, name: str, holder: str, seconds_left: float) -> None:
+        super().__init__(
+            f"{holder} holds the lease of {name!r} for another {seconds_left:.0f} s; stop it "
+            "first, or wait until its lease has run out",
+            lease=name,
+            holder=holder,
+        )
+
+
 class Stale(BanditError):
     """Somebody else was quicker."""
 
@@ -133,6 +220,15 @@ class StaleEtag(Stale):
         )
 
 
+class LeaseLost(Stale):
+    def __init__(self, name: str, epoch: int) -> None:
+        super().__init__(
+            f"the lease of {name!r} has been taken over since epoch {epoch}; nothing was written",
+            lease=name,
+            epoch=epoch,
+        )
+
+
 class Exhausted(BanditError):
     """There is too much of something; later it may fit."""
 
@@ -142,6 +238,11 @@ class Overloaded(Exhausted):
         super().__init__(f"{waiting} writes are waiting already; try again later", waiting=waiting)
 
 
+class TooManyCalls(Exhausted):
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} calls are under way already; end some of them", most=most)
+
+
 class Unavailable(BanditError):
     """Cannot be done now; the same call with the same id may be sent again."""
 
@@ -149,6 +250,37 @@ class Unavailable(BanditError):
 class StoreUnavailable(Unavailable):
     def __init__(self) -> None:
         super().__init__("the database did not answer; the outcome is unknown, send it again")
+
+
+class HeadLocked(StoreUnavailable):
+    """Somebody else held a policy's journal for too long; nothing was written."""
+
+    def __init__(self, policy_id: int) -> None:
+        BanditError.__init__(
+            self,
+            "the policy's journal is held by somebody else; nothing was written, send it again",
+        )
+        self.policy_id = policy_id
+
+
+class NotCaughtUp(Unavailable):
+    def __init__(self, policy: str, wanted: int, applied: int) -> None:
+        super().__init__(
+            f"this replica has policy {policy!r} at position {applied}, and could not read on to "
+            f"the wanted {wanted} in time; send it again, or to another replica",
+            policy=policy,
+            wanted=wanted,
+            applied=applied,
+        )
+
+
+class BufferFull(Unavailable):
+    def __init__(self, waiting: int) -> None:
+        super().__init__(
+            f"the database does not answer, and {waiting} decisions wait for it already; "
+            "send it again later",
+            waiting=waiting,
+        )
 
 
 class Draining(Unavailable):
@@ -192,6 +324,14 @@ class DamagedDatabase(BadStore):
         super().__init__(f"{where} cannot be read as a database: {why}", where=where)
 
 
+class RefusedByDatabase(BadStore):
+    """It is there, and does not let us do what we have to: wrong credentials, no such
+    database, missing rights, read-only, full."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where} refuses: {why}", where=where)
+
+
 class BrokenJournal(BadStore):
     def __init__(self, policy_id: int, position: int) -> None:
         super().__init__(
@@ -200,3 +340,11 @@ class BrokenJournal(BadStore):
             policy=policy_id,
             position=position,
         )
+
+
+class BadCheckpoint(BadStore):
+    """Never loaded: an older checkpoint and a longer tail of the journal take its place."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the checkpoint cannot be used: {why}", why=why)
+        self.why = why

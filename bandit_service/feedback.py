@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bandit_service.batch import FeedbackJob
-from bandit_service.errors import BanditError
+from bandit_service.errors import BanditError, StoreUnavailable
 from bandit_service.gathering import Gathering
-from bandit_service.journal import Journal, refuse, settle, within
+from bandit_service.journal import Journal
 from bandit_service.model import Recorded, Submission
+from bandit_service.planning import decisions_of
+from bandit_service.waiting import refuse, settle, within
+from bandit_service.work import FeedbackJob
 
 Answer = Recorded | BanditError
 
@@ -33,8 +35,12 @@ class Recorder:
     async def record_many(self, submissions: Sequence[Submission]) -> list[Answer]:
         """A record or an error for each submission, in the same order.
 
-        Raises StoreUnavailable, Overloaded or Draining for all of them.
+        Raises StoreUnavailable, Overloaded or Draining for all of them; the first also for
+        feedback on a decision that is not durable yet.
         """
+        backlog = self._journal.backlog
+        if len(backlog) and any(i in backlog for one in submissions for i in decisions_of(one)):
+            raise StoreUnavailable
         call = _Call(submissions, asyncio.get_running_loop().create_future())
         self._waiting.add(call, len(submissions))
         return await within(call.future, self._timeout)
@@ -45,10 +51,10 @@ class Recorder:
             FeedbackJob(call.submissions, settle(call.future), refuse(call.future))
             for call in calls
         ]
-        try:
-            self._journal.submit(*jobs)
-        except BanditError as error:
-            for job in jobs:
+        for job in jobs:
+            try:
+                self._journal.submit(job)
+            except BanditError as error:
                 job.failed(error)
 
 

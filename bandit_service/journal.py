@@ -1,6 +1,6 @@
-"""The one writer: a thread that makes decisions, feedback and revisions durable.
+"""The event loop's side of the one writer: what is to be durable, and what became so.
 
-The event loop hands it jobs and never waits for the database itself. The thread takes
+The event loop hands it jobs and never waits for the database itself. The writer's thread takes
 whatever has gathered, writes it in one transaction (group commit), and tells the loop;
 only then is anybody answered. Entries reach the engines in the order of the journal, on
 the loop, before the answers to those who caused them.
@@ -8,242 +8,251 @@ the loop, before the answers to those who caused them.
 
 import asyncio
 import logging
-import threading
-from collections import OrderedDict, deque
+import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import msgspec
-
-from bandit_service.batch import PAGE, Batch, Job, Known, PolicyJob
+from bandit_service.backlog import Backlog
+from bandit_service.batch import Batch
+from bandit_service.checkpoints import BY_SECRET, Keeper, Seal, recover
 from bandit_service.configuration import ShapeOf
-from bandit_service.engine import PolicyEngine, Registry
-from bandit_service.errors import BanditError, BrokenJournal, Draining, Overloaded, StoreUnavailable
-from bandit_service.model import Decision, JournalEntry, StoredPolicy
+from bandit_service.engine import FOLD_VERSION, PolicyEngine, Registry
+from bandit_service.errors import (
+    AheadOfJournal,
+    Draining,
+    NotCaughtUp,
+    Overloaded,
+    PolicyNotFound,
+    StoreUnavailable,
+)
+from bandit_service.following import Following, Limits
+from bandit_service.hearing import Hearing
+from bandit_service.model import Checkpoint, ReplicaHealth, StoredPolicy
 from bandit_service.ports import Store
+from bandit_service.revising import declare_fold
+from bandit_service.waiting import refuse, settle, within
+from bandit_service.watching import UNWATCHED, WriterWatch
+from bandit_service.work import DecisionJob, Job, PolicyJob, PollJob, WorkQueue
+from bandit_service.writer import Writer
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 MOST_WAITING = 20_000  # rows; about a second of work
-MOST_ROWS = 2_048  # rows a transaction
+CLOSE_SECONDS = 10.0
 
 
 class Journal:
-    """Takes jobs on the event loop's thread; `start` before the first, `close` at the end."""
+    """Takes jobs on the event loop's thread; `start` before the first, `close` at the end.
+
+    `backlog` keeps decisions that are answered before they are durable; `following` knows how
+    far the journals of the policies have been applied.
+    """
 
     def __init__(
-        self, store: Store, registry: Registry, shape_of: ShapeOf, now: Callable[[], float]
+        self,
+        store: Store,
+        registry: Registry,
+        shape_of: ShapeOf,
+        now: Callable[[], float],
+        limits: Limits | None = None,
+        replica: str = "",
+        watch: WriterWatch = UNWATCHED,
+        seal: Seal = BY_SECRET,
     ) -> None:
         self._store = store
+        self._keeper = Keeper(store.checkpoints, seal, now)
+        self.started_from: dict[int, Checkpoint] = {}  # by policy; none that began at zero
         self._registry = registry
         self._shape_of = shape_of
         self._now = now
-        self._waiting: deque[Job] = deque()
-        self._rows_under_way = 0  # the event loop's own count
-        self._wake = threading.Condition()
+        self._watched = watch
+        self._limits = limits or Limits()
+        self._queue = WorkQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = False
-        self._is_unsure = False  # whether a commit may have happened without our hearing of it
-        self._known: dict[int, Known] = {}
-        self._recent: OrderedDict[str, Decision] = OrderedDict()
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._abandoned = 0
+        self.following = Following(registry, replica)
+        self._hearing = Hearing(registry, self.following, shape_of, watch)
+        self.backlog = Backlog(
+            lambda job: self._put([job]), self._limits.buffered_rows, self._limits.buffered_bytes
+        )
 
     def load(self) -> None:
-        """Folds every policy's journal into a fresh engine. Before `start`."""
+        """Makes the engine of every policy: from its newest good checkpoint and what its journal
+        says since then, or from the whole journal. Before `start`."""
+        heads = self._store.heads()
         for identity in self._store.policies():
-            self._registry.add(self._load(identity))
+            self._registry.add(self._load(identity, head=heads.get(identity.id)))
+        self._watched.contacted()
 
-    def _load(self, identity: StoredPolicy) -> PolicyEngine:
-        engine = PolicyEngine(identity, self._shape_of)
-        try:
-            while page := self._store.events(identity.id, engine.position, PAGE):
-                for entry in page:
-                    engine.apply(entry)
-        except (ValueError, ArithmeticError, msgspec.MsgspecError) as wrong:
-            # A gap, or bytes that are no event.
-            raise BrokenJournal(identity.id, engine.position + 1) from wrong
-        if not engine.position:
-            raise BrokenJournal(identity.id, 1)
+    def _load(
+        self,
+        identity: StoredPolicy,
+        on_page: Callable[[], None] = lambda: None,
+        head: int | None = None,
+    ) -> PolicyEngine:
+        recovered = recover(
+            self._store,
+            self._keeper,
+            identity,
+            self._shape_of,
+            head=head,
+            progress=lambda _position: on_page(),
+        )
+        engine = recovered.engine
         if engine.counts_requests():
             engine.requests = int(self._store.last_clock(identity.id) or 0)
-        self._known[identity.id] = Known(engine)
+        if recovered.checkpoint is not None:
+            self.started_from[identity.id] = recovered.checkpoint
         return engine
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._thread.start()
+        self._begin(unsure=False)
+        self._watch(loop)
 
     def submit(self, *jobs: Job) -> None:
         """Queues jobs. Raises Overloaded or Draining; then none of them was queued."""
         if self._closing:
             raise Draining
         rows = sum(job.rows for job in jobs)
-        if self._rows_under_way + rows > MOST_WAITING:
-            raise Overloaded(self._rows_under_way)
-        self._rows_under_way += rows
-        with self._wake:
-            self._waiting.extend(jobs)
-            self._wake.notify()
+        if self._hearing.rows_under_way + rows > MOST_WAITING:
+            raise Overloaded(self._hearing.rows_under_way)
+        self._put(jobs)
+
+    def _put(self, jobs: "tuple[Job, ...] | list[Job]") -> None:
+        self._hearing.rows_under_way += sum(job.rows for job in jobs)
+        self._queue.put(jobs)
+
+    def withdraw(self, job: DecisionJob) -> None:
+        """Nobody waits for it any more. If the writer has it already, it is written yet."""
+        if self._queue.withdraw(job):
+            self._hearing.is_news(job)
+
+    def stalled_seconds(self) -> float:
+        """How long the writer has been waiting for the database; 0 while it does not."""
+        began = self._hearing.present.busy_since if self._hearing.present else None
+        return 0.0 if began is None else time.monotonic() - began
 
     def rows_under_way(self) -> int:
         """Rows that have been queued and not been answered yet."""
-        return self._rows_under_way
+        return self._hearing.rows_under_way
 
     async def change(self, work: Callable[[Batch], T], timeout: float) -> T:
         """Runs `work` inside a transaction and returns what it returned.
 
         Raises what it raised, or StoreUnavailable after `timeout` seconds.
         """
-        future: asyncio.Future[T] = self._loop.create_future()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self.submit(PolicyJob(work, settle(future), refuse(future)))
         return await within(future, timeout)
 
-    async def close(self) -> None:
-        """Writes what waits, then ends the thread."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
-        if not self._thread.is_alive():
-            return
-        await self._loop.run_in_executor(None, self._thread.join)
+    async def declare_fold(self, timeout: float) -> None:
+        """Notes in each journal that an older program folded last, that from here on this one
+        does. Raises StoreUnavailable after `timeout` seconds."""
+        for engine in list(self._registry.by_id.values()):
+            if engine.journal_fold_version < FOLD_VERSION:
+                policy_id = engine.identity.id
+                await self.change(lambda batch, i=policy_id: declare_fold(batch, i), timeout)  # type: ignore[misc]
+            elif engine.journal_fold_version > FOLD_VERSION:
+                log.warning(
+                    "the journal of policy %r is folded by a newer version of this program; what "
+                    "this one learns from it may differ from what its replicas do",
+                    engine.identity.name,
+                )
 
-    # -- on the writer's thread -----------------------------------------------------------
+    async def reach(self, policy: str, position: int, timeout: float) -> None:
+        """Returns when the policy's state has this position: at once, or after reading on.
 
-    def _run(self) -> None:
-        while jobs := self._take():
-            self._write(jobs)
-
-    def _take(self) -> list[Job]:
-        """What has gathered while the last batch was written; nothing when all is done.
-
-        A change of a policy goes alone. So a transaction locks one journal, or several in the
-        order of their ids, and no two replicas ever wait for each other in a circle.
+        Raises NotCaughtUp if that does not succeed in time, AheadOfJournal, PolicyNotFound.
         """
-        with self._wake:
-            while not self._waiting and not self._closing:
-                self._wake.wait()
-            jobs: list[Job] = []
-            rows = 0
-            while self._waiting and (not jobs or rows + self._waiting[0].rows <= MOST_ROWS):
-                if jobs and isinstance(self._waiting[0], PolicyJob):
-                    break
-                jobs.append(self._waiting.popleft())
-                rows += jobs[-1].rows
-                if isinstance(jobs[-1], PolicyJob):
-                    break
-            return jobs
-
-    def _write(self, jobs: list[Job]) -> None:
-        if self._is_unsure:
-            self._find_out()
-        batch = Batch(self._store, self._known, self._recent, self._shape_of, self._now())
-        try:
-            results = batch.commit(jobs)
-        except StoreUnavailable as error:
-            self._is_unsure = True
-            for job in jobs:
-                self._tell(self._refuse, job, error)
-        except Exception as error:  # noqa: BLE001 - the thread has to live on
-            self._isolate(jobs, error)
-        else:
-            self._tell(self._deliver, batch, results)
-
-    def _find_out(self) -> None:
-        """After a commit whose answer was lost: which policies there are, and are not."""
-        try:
-            stored = {identity.id: identity for identity in self._store.policies()}
-            made = [self._load(stored[i]) for i in stored if i not in self._known]
-        except BanditError:
-            return  # the next batch will tell, or fail as well
-        gone = [policy_id for policy_id in self._known if policy_id not in stored]
-        for policy_id in gone:
-            del self._known[policy_id]
-        self._is_unsure = False
-        self._tell(self._replace, made, gone)
-
-    def _isolate(self, jobs: list[Job], error: Exception) -> None:
-        """One bad job may not fail the others: each gets a transaction of its own."""
-        if len(jobs) > 1:
-            for job in jobs:
-                self._write([job])
+        engine = self._registry.by_name.get(policy)
+        if engine is not None and engine.position >= position:
             return
-        if not isinstance(error, BanditError):
-            log.error("a job could not be written", exc_info=error)
-        self._tell(self._refuse, jobs[0], error)
-
-    def _tell(self, call: Callable[..., None], *args: Any) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.submit(PollJob(settle(future), refuse(future)))
         try:
-            self._loop.call_soon_threadsafe(call, *args)
-        except RuntimeError:  # the loop has gone: nobody is left to be told
-            log.warning("an answer came too late: the event loop has ended")
+            await within(future, timeout)
+        except StoreUnavailable:
+            raise NotCaughtUp(policy, position, engine.position if engine else 0) from None
+        engine = self._registry.by_name.get(policy)
+        if engine is None:
+            raise PolicyNotFound(policy)
+        if self.following.head(engine) < position:
+            raise AheadOfJournal(policy, position, self.following.head(engine))
+        if engine.position < position:  # it cannot fold what is there
+            raise NotCaughtUp(policy, position, engine.position)
 
-    # -- on the event loop ------------------------------------------------------------------
+    def health(self) -> ReplicaHealth:
+        following = self.following
+        contact = following.last_contact
+        return ReplicaHealth(
+            replica=following.replica,
+            queue_rows=self._hearing.rows_under_way,
+            last_commit_seconds=following.last_commit_seconds,
+            seconds_since_contact=None if contact is None else time.monotonic() - contact,
+            in_trouble=following.in_trouble(),
+            buffered_rows=len(self.backlog),
+            buffered_bytes=self.backlog.bytes,
+            abandoned_writers=self._abandoned,
+            policies=following.all(),
+        )
 
-    def _deliver(self, batch: Batch, results: list[tuple[Job, Any]]) -> None:
-        for identity in batch.created:
-            self._registry.add(PolicyEngine(identity, self._shape_of))
-        for policy_id, entry in batch.entries:
-            self._apply(policy_id, entry)
-        for policy_id in batch.deleted:
-            self._registry.remove(policy_id)
-        for job, result in results:
-            self._rows_under_way -= job.rows
-            try:
-                if isinstance(result, BanditError):
-                    job.failed(result)
-                else:
-                    job.done(result)
-            except Exception:
-                log.exception("an answer could not be given")  # the others are to get theirs
+    async def close(self, seconds: float = CLOSE_SECONDS) -> int:
+        """Writes what waits, then ends the thread. Takes `seconds` at most.
 
-    def _replace(self, made: list[PolicyEngine], gone: list[int]) -> None:
-        for policy_id in gone:
-            self._registry.remove(policy_id)
-        for engine in made:
-            self._registry.add(engine)
-
-    def _apply(self, policy_id: int, entry: JournalEntry) -> None:
-        engine = self._registry.by_id.get(policy_id)
-        if engine is None:  # deleted meanwhile
-            return
+        Returns how many decisions were answered and could not be made durable: they are lost.
+        """
+        if self._loop is None or self._hearing.present is None:  # it never began, or has ended
+            return len(self.backlog)
+        self._closing = True
+        until = self._loop.time() + seconds
+        await self.backlog.emptied(seconds)
+        self._queue.close()
         try:
-            engine.apply(entry)
-        except Exception:
-            # It is in the journal, so those who wait are to hear that. The engine stays
-            # behind, and routes on what it knows.
-            log.exception("policy %d cannot fold entry %d", policy_id, entry.position)
+            ended = self._hearing.ended_event.wait()
+            await asyncio.wait_for(ended, max(0.0, until - self._loop.time()))
+        except TimeoutError:
+            self._give_up_writer()
+        self._watcher.cancel()
+        return len(self.backlog)
 
-    def _refuse(self, job: Job, error: Exception) -> None:
-        self._rows_under_way -= job.rows
-        job.failed(error)
+    # -- the writer and its end ---------------------------------------------------------------
 
+    def _begin(self, unsure: bool) -> None:
+        assert self._loop is not None
+        writer = Writer(
+            self._store,
+            self._queue,
+            self._registry,
+            self._load,
+            self._shape_of,
+            self._now,
+            self._limits.poll_seconds,
+            self._hearing,
+            self._loop,
+            unsure,
+        )
+        self._hearing.present = writer
+        writer.start()
 
-def settle(future: asyncio.Future[T]) -> Callable[[T], None]:
-    """Gives a future its result, unless whoever waited has left."""
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Gives a writer up that has hung for too long."""
+        patience = self._limits.stuck_seconds
+        if self.stalled_seconds() > patience:
+            log.error("the database has kept the writer waiting for too long: another one begins")
+            self._give_up_writer()
+            self._begin(unsure=True)
+        self._watcher = loop.call_later(patience / 4, self._watch, loop)
 
-    def done(result: T) -> None:
-        if not future.done():
-            future.set_result(result)
-
-    return done
-
-
-def refuse(future: asyncio.Future[Any]) -> Callable[[Exception], None]:
-    """Gives a future its error, unless whoever waited has left."""
-
-    def failed(error: Exception) -> None:
-        if not future.done():
-            future.set_exception(error)
-
-    return failed
-
-
-async def within(future: asyncio.Future[T], seconds: float) -> T:
-    """The future's result. StoreUnavailable if it does not come in time: the writer may
-    hang on the database, and nobody hangs with it."""
-    done, _ = await asyncio.wait({future}, timeout=seconds)
-    if not done:
-        future.cancel()
-        raise StoreUnavailable
-    return future.result()
+    def _give_up_writer(self) -> None:
+        """What it has may be committed or not. Who waits for it hears that, and may ask again."""
+        writer, self._hearing.present = self._hearing.present, None
+        self._abandoned += 1
+        self.following.could_not_write()
+        in_hand = self._queue.give_up(writer)
+        self._store.abandon()
+        for job in in_hand:
+            self._hearing.fail(job, StoreUnavailable())

@@ -10,7 +10,7 @@ from hashlib import blake2b
 import msgspec
 
 from bandit_service import preferences
-from bandit_service.errors import DecisionNotFound, InvalidField
+from bandit_service.errors import BanditError, DecisionExpired, DecisionNotFound, InvalidField
 from bandit_service.model import (
     Arm,
     ArmState,
@@ -29,6 +29,7 @@ from bandit_service.model import (
     Submission,
     Usage,
     UsageLesson,
+    moment_of,
 )
 from bandit_service.preferences import Subject, sides_of
 from bandit_service.standing import Standing, Terms
@@ -60,9 +61,11 @@ def plan(
 ) -> FeedbackEvent:
     """The event at `position`; `standing` is moved on to what holds after it.
 
-    Raises DecisionNotFound, or InvalidField if an arm or a decision is named that was
-    not there. Then nothing has changed.
+    Raises DecisionNotFound, DecisionExpired if a decision is older than the policy's horizon,
+    or InvalidField if an arm or a decision is named that was not there. Then nothing has
+    changed.
     """
+    _check_ages(submission, decisions, terms.config.feedback_horizon, now)
     subjects = _subjects(submission, decisions, terms.config)
     sides = [subject for subject in subjects if subject[2] is Kind.PREFERENCE]
     told_before = preferences.spoken(sides, standing, terms) if sides else None
@@ -99,13 +102,34 @@ def plan(
     )
 
 
+def missing(decision_id: str, horizon: float, now: float) -> BanditError:
+    """Why there is no decision of this id: it never was, or it may have been and is pruned.
+
+    Only decisions beyond the horizon are ever pruned, and an id tells its own age.
+    """
+    made = moment_of(decision_id)
+    if made is None or now - made <= horizon:
+        return DecisionNotFound(decision_id)
+    return DecisionExpired(decision_id, horizon)
+
+
+def _check_ages(
+    submission: Submission, decisions: dict[str, Decision], horizon: float, now: float
+) -> None:
+    """Every decision spoken of has to be there, and to be young enough."""
+    for decision_id in decisions_of(submission):
+        decision = decisions.get(decision_id)
+        if decision is None:
+            raise missing(decision_id, horizon, now)
+        if now - decision.create_time > horizon:
+            raise DecisionExpired(decision_id, horizon)
+
+
 def _subjects(
     submission: Submission, decisions: dict[str, Decision], config: PolicyConfig
 ) -> list[Subject]:
     """Every quality value that a submission gives."""
-    decision = decisions.get(submission.decision_id)
-    if decision is None:
-        raise DecisionNotFound(submission.decision_id)
+    decision = decisions[submission.decision_id]
     subjects: list[Subject] = []
     if submission.success is not None or submission.score is not None:
         slot = _named_arm(submission, decision, config)

@@ -1,19 +1,28 @@
-"""What the core needs from outside: a store of decisions and journals.
+"""What the core needs from outside: a store of decisions, journals and checkpoints.
 
 Everything here blocks, and is called from the journal's writer thread or from a
 reader thread, never from the event loop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bandit_service.model import (
+    Checkpoint,
+    CheckpointStatus,
     Decision,
     JournalEntry,
     Learned,
+    Lease,
+    LeaseStanding,
+    Limits,
     Outcome,
+    PolicyConfig,
+    Pruned,
+    RecordedEnergy,
     RecordedFeedback,
+    RevisionEvent,
     StoredPolicy,
 )
 
@@ -39,12 +48,21 @@ class Reader(Protocol):
         """The values that stand, by position."""
         ...
 
-    def session_arm(self, policy_id: int, session_hash: bytes) -> int | None:
-        """The arm of the session's last decision, as a slot."""
+    def session_arm(self, policy_id: int, session_hash: bytes, since: float) -> int | None:
+        """The arm of the session's last decision, as a slot; None if it has none since a
+        moment."""
+        ...
+
+    def heads(self) -> dict[int, int]:
+        """The journal's last position of every policy that is not deleted, by its id."""
         ...
 
     def last_clock(self, policy_id: int) -> float | None:
         """The clock of the policy's last decision."""
+        ...
+
+    def last_revisions(self) -> Mapping[int, RevisionEvent]:
+        """The revision in force, for the ids of policies that are not deleted."""
         ...
 
 
@@ -62,7 +80,8 @@ class Transaction(Protocol):
     def lock_head(self, policy_id: int) -> int:
         """The journal's last position; nobody else can append until this ends.
 
-        Raises PolicyNotFound if the policy has been deleted.
+        Raises PolicyNotFound if the policy has been deleted, and HeadLocked if somebody else
+        goes on holding it.
         """
         ...
 
@@ -106,8 +125,77 @@ class Transaction(Protocol):
         ...
 
 
+class Leases(Protocol):
+    """Who may do what only one may do at a time. Every method raises StoreUnavailable.
+
+    All times are the database's, so no clock of a replica frees a lease or keeps one.
+    """
+
+    def take(self, name: str, holder: str, seconds: float) -> Lease | None:
+        """The lease from now on for `seconds`, if it is free, has run out, or is the holder's.
+
+        Who takes it over gets another epoch; the holder keeps its own. None: it is another's.
+        """
+        ...
+
+    def drop(self, lease: Lease) -> None:
+        """Frees it for the next one. Nothing happens if it is another's by now."""
+        ...
+
+    def standing(self, name: str) -> LeaseStanding | None:
+        """Who has it, or had it last; None: nobody ever."""
+        ...
+
+
+class CheckpointWriter(Protocol):
+    """Writes of one transaction, none of which happens once the lease is another's."""
+
+    def add(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Stores it without its parts, and gives it its id."""
+        ...
+
+    def add_part(self, checkpoint_id: int, part: int, body: bytes) -> None: ...
+
+    def mark(self, checkpoint_id: int, status: CheckpointStatus) -> None: ...
+
+    def pin(self, checkpoint_id: int, pinned: bool) -> None:
+        """Whether it stays whatever its age."""
+        ...
+
+    def delete(self, checkpoint_id: int) -> None: ...
+
+
+class Checkpoints(Protocol):
+    """Verified copies of what policies have learned. Every method raises StoreUnavailable."""
+
+    def of(self, policy_id: int) -> list[Checkpoint]:
+        """All of a policy, the newest first: by position, then by id."""
+        ...
+
+    def of_deleted_policies(self) -> list[Checkpoint]: ...
+
+    def part_sizes(self, checkpoint_id: int) -> list[int]:
+        """Bytes of each part that is stored, in order."""
+        ...
+
+    def part(self, checkpoint_id: int, part: int) -> bytes | None: ...
+
+    def fenced(self, lease: Lease) -> AbstractContextManager[CheckpointWriter]:
+        """A transaction during which nobody can take the lease over.
+
+        Raises LeaseLost if somebody did before.
+        """
+        ...
+
+
 class Store(Reader, Protocol):
     """The one database. Safe to read from several threads; one writer at a time."""
+
+    @property
+    def leases(self) -> Leases: ...
+
+    @property
+    def checkpoints(self) -> Checkpoints: ...
 
     def log_decisions(self, decisions: Sequence[Decision]) -> None:
         """Stores decisions without request ids, all or none.
@@ -118,6 +206,65 @@ class Store(Reader, Protocol):
 
     def write(self) -> AbstractContextManager[Transaction]:
         """One transaction. An error inside rolls everything back."""
+        ...
+
+    def make_partitions(self, now: float) -> list[str]:
+        """Makes room for the decisions of the weeks after `now`; the names of what was made.
+
+        Without it no decision is lost, but they take longer to find and to drop. Raises
+        StoreUnavailable, or RefusedByDatabase if making tables is not ours to do.
+        """
+        ...
+
+    def prune(self, limits: Limits, dry_run: bool) -> list[Pruned]:
+        """Lets go what the limits allow, in steps that hold nobody up; says what it was.
+
+        A dry run only looks. Raises as `make_partitions`.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Gives up every connection in use, because it hangs; what comes opens new ones.
+
+        Whoever waits on one of them gets StoreUnavailable, now or never.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class EnergyLog(Protocol):
+    """What calls took, as far as the log knows. Methods raise StoreUnavailable."""
+
+    def energy(
+        self, policy: str | None = None, since: float | None = None, until: float | None = None
+    ) -> list[RecordedEnergy]:
+        """By policy, arm and source; `since` <= the decision's time < `until`, in seconds."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LogPage(NamedTuple):
+    """Decisions in the order of their ids, and what stands for each of them."""
+
+    decisions: list[Decision]
+    outcomes: Mapping[str, list[Outcome]]
+
+
+class LogReader(Protocol):
+    """Reads whole histories, a page at a time. Every method raises StoreUnavailable."""
+
+    def names(self) -> list[str]:
+        """Of the policies that are not deleted."""
+        ...
+
+    def policy(self, name: str) -> tuple[StoredPolicy, PolicyConfig]:
+        """A policy with its latest configuration. Raises PolicyNotFound."""
+        ...
+
+    def pages(self, policy_id: int, since: float, until: float) -> Iterator[LogPage]:
+        """Decisions made at or after `since` and before `until`, seconds since the epoch."""
         ...
 
     def close(self) -> None: ...

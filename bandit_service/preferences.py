@@ -29,8 +29,8 @@ def sides_of(
     if preference.other_decision_id == decision.id:
         raise InvalidField("preference.other_decision_id", "names the same decision again")
     if preference.other_decision_id:
-        other = decisions.get(preference.other_decision_id)
-        if other is None or other.policy_id != decision.policy_id:
+        other = decisions[preference.other_decision_id]
+        if other.policy_id != decision.policy_id:
             raise DecisionNotFound(preference.other_decision_id)
         sides = [(decision.id, decision.arm), (other.id, other.arm)]
         better = preference.preferred_decision_id == decision.id

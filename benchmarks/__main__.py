@@ -3,9 +3,15 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import learners, simulation, store, wire
+from benchmarks import learners, restart, simulation, store, wire
 
-PARTS = ("learners", learners), ("simulation", simulation), ("store", store), ("wire", wire)
+PARTS = (
+    ("learners", learners),
+    ("simulation", simulation),
+    ("store", store),
+    ("wire", wire),
+    ("restart", restart),
+)
 
 
 def main() -> None:
@@ -17,7 +23,7 @@ def main() -> None:
         options.json.mkdir(parents=True, exist_ok=True)
     for name, module in PARTS:
         arguments = ["--json", str(options.json / f"{name}.json")] if options.json else []
-        if options.quick and module is wire:
+        if options.quick and module in (wire, restart):
             arguments.append("--quick")
         module.main(arguments)
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,11 +19,11 @@ def echo_server() -> Iterator[int]:
 
 
 @contextmanager
-def service(database: str, *policies: Path) -> Iterator[int]:
+def service(database: str, *policies: Path, options: Sequence[str] = ()) -> Iterator[int]:
     """The port of a running service on this database, with the policies of a YAML file."""
     command = [sys.executable, "-m", "bandit_service.cli", "serve", "--listen", "127.0.0.1:0"]
     command += [word for file in policies for word in ("--policy", str(file))]
-    with _process([*command, "--database", database]) as lines:
+    with _process([*command, *options, "--database", database]) as lines:
         for line in lines:
             if "listening on" in line:
                 yield int(line.split("listening on")[1].split()[0].rsplit(":", 1)[1])

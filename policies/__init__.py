@@ -19,7 +19,15 @@ from policies.linucb import LinUCB
 from policies.metallm import MetaLLM
 from policies.paretobandit import ParetoBandit
 from policies.pilot import Pilot
-from policies.policy import Estimates, LearnsPairs, Policy, State, WeighsPrices
+from policies.policy import (
+    CopiedSums,
+    Estimates,
+    LearnsPairs,
+    Policy,
+    Snapshot,
+    State,
+    WeighsPrices,
+)
 from policies.priors import MOST_COUNTED, ArmPrior, Priors, UnusablePrior
 from policies.settings import coerced
 from policies.squarecb import SquareCB
@@ -31,10 +39,12 @@ __all__ = [
     "CATALOGUE",
     "MOST_COUNTED",
     "ArmPrior",
+    "CopiedSums",
     "Estimates",
     "LearnsPairs",
     "Policy",
     "Priors",
+    "Snapshot",
     "State",
     "UnusablePrior",
     "WeighsPrices",

@@ -24,7 +24,7 @@ from policies.aging import faded
 from policies.cholesky import factor_of
 from policies.linear_state import LinearState, Prior
 from policies.linear_sums import LinearSums
-from policies.policy import Array
+from policies.policy import Array, CopiedSums
 
 MOST = 3.0  # standard deviations: else rare failures alone would alarm, for thumbs are skewed
 
@@ -60,7 +60,7 @@ class AlarmedState(LinearState):
     def __init__(
         self,
         prior: AlarmPrior,
-        sums: Array,
+        sums: list[Array],
         clocks: Array,
         observations: Array,
         cusum: Array | None = None,
@@ -95,6 +95,9 @@ class AlarmedState(LinearState):
 
     def copy(self) -> Self:
         return type(self).restored(self.prior, self.canonical())
+
+    def snapshot(self) -> CopiedSums:  # type: ignore[override]  # it has more to hold
+        return CopiedSums.of(self)
 
     def canonical(self) -> Mapping[str, NDArray[Any]]:
         views = dict(super().canonical())
@@ -167,6 +170,7 @@ class AlarmedState(LinearState):
         if moved.max() <= self.prior.limit:
             return
         self.alarms = np.concatenate((self.alarms, [[float(arm), float(self.clocks[arm])]]))
-        self.sums[arm] *= self.prior.kept
+        sums = self._own(arm)
+        sums *= self.prior.kept
         self.cusum[arm] = self.since[arm] = 0.0
         self._forget_caches_of(arm)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.aging import faded
-from policies.policy import Array
+from policies.policy import Array, CopiedSums
 
 
 class BetaState:
@@ -60,6 +60,9 @@ class BetaState:
             views[name] = getattr(self, name).view()
             views[name].flags.writeable = False
         return views
+
+    def snapshot(self) -> CopiedSums:
+        return CopiedSums.of(self)
 
     def add(
         self, arm: int, cluster: int, quality: float, weight: float, clock: float,

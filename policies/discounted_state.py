@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from policies.aging import faded
 from policies.linear_state import LinearState, Prior
 from policies.linear_sums import LinearSums
-from policies.policy import Array
+from policies.policy import Array, CopiedSums
 
 
 class DiscountedState(LinearState):
@@ -30,12 +30,12 @@ class DiscountedState(LinearState):
     def __init__(
         self,
         prior: Prior,
-        sums: Array,
+        sums: list[Array],
         clocks: Array,
         observations: Array,
-        squares: Array | None = None,
+        squares: list[Array] | None = None,
     ) -> None:
-        squares = np.zeros_like(sums) if squares is None else squares
+        squares = [np.zeros_like(one) for one in sums] if squares is None else squares
         self.squared = LinearSums(_squared(prior), squares, clocks.copy(), observations.copy())
         super().__init__(prior, sums, clocks, observations)
 
@@ -43,9 +43,10 @@ class DiscountedState(LinearState):
     def restored(cls, prior: Any, canonical: Mapping[str, NDArray[Any]]) -> Self:
         made = super().restored(prior, canonical)
         squares = np.array(canonical["squares"], dtype=np.float64)
-        if squares.shape != made.sums.shape:
-            raise ValueError(f"squares must have shape {made.sums.shape}, got {squares.shape}")
-        return cls(prior, made.sums, made.clocks, made.observations, squares)
+        wanted = (made.arms, prior.dim + 2, prior.dim + 2)
+        if squares.shape != wanted:
+            raise ValueError(f"squares must have shape {wanted}, got {squares.shape}")
+        return cls(prior, made.sums, made.clocks, made.observations, list(squares))
 
     def _lay_out(self) -> None:
         super()._lay_out()
@@ -63,8 +64,10 @@ class DiscountedState(LinearState):
         super().drop_arm(arm)
 
     def copy(self) -> Self:
-        arrays = (self.sums, self.clocks, self.observations, self.squared.sums)
-        return type(self)(self.prior, *(array.copy() for array in arrays))
+        return type(self).restored(self.prior, self.canonical())
+
+    def snapshot(self) -> CopiedSums:  # type: ignore[override]  # it has more to hold
+        return CopiedSums.of(self)
 
     def canonical(self) -> Mapping[str, NDArray[Any]]:
         return {**super().canonical(), "squares": self.squared.canonical()["sums"]}
@@ -105,7 +108,10 @@ class DiscountedState(LinearState):
         """u' V2 u for u = V^-1 x, (k, n, d), of k arms: (k, n)."""
         dim = self.prior.dim
         fades = self.squared_fades()[arms]
-        data = np.einsum("knd,knd->kn", u @ self.squared.sums[arms, :dim, :dim], u)
+        turned = [
+            one @ sums[:dim, :dim] for one, sums in zip(u, self.squared.sums[arms], strict=True)
+        ]
+        data = np.einsum("knd,knd->kn", np.array(turned).reshape(u.shape), u)
         prior = np.einsum("knd,kd->kn", u * u, self._precisions[arms])
         total: Array = fades[:, None] * data + prior
         return total
@@ -117,7 +123,8 @@ class DiscountedState(LinearState):
 
     def squared_evidence(self) -> Array:
         """Sum of the squared weights of age, (K,), at the time of reading."""
-        evidence: Array = self.squared_fades() * self.squared.sums[:, -1, -1]
+        seen = np.array([sums[-1, -1] for sums in self.squared.sums])
+        evidence: Array = self.squared_fades() * seen
         return evidence
 
 

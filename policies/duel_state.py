@@ -28,7 +28,7 @@ from scipy.special import expit
 
 from policies.arm_features import ArmFeatures
 from policies.pair_rows import NOBODY, PairRows
-from policies.policy import Array, Side
+from policies.policy import Array, CopiedSums, Side
 
 GRID = 2.0**-14  # of the draws; their spread is that of a posterior
 FINE_GRID = 2.0**-24  # of the factors that build the summary
@@ -101,6 +101,9 @@ class DuelState:
         for view in views.values():
             view.flags.writeable = False
         return views
+
+    def snapshot(self) -> CopiedSums:
+        return CopiedSums.of(self)
 
     def copy(self) -> Self:
         return type(self).restored(self.prior, self.canonical())

@@ -21,6 +21,7 @@ weights and a heavier Lam_a as well. With Lam = Lam_a, V = (Lam + S_xx)^-1 and t
 As in `linear_state`, the sums are the truth and the rest are caches, kept by rank-one steps.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log, sqrt
 
@@ -123,8 +124,8 @@ class Member:
         self.common = np.zeros((dim + 1, dim))
         self.log_growth = self.error = 0.0
 
-    def rebuild(self, aged: Array, leads: Array) -> None:
-        """From the aged sums (K, d + 2, d + 2) and the arms' leads (K, d) alone."""
+    def rebuild(self, aged: Sequence[Array], leads: Array) -> None:
+        """From the aged sums, K of (d + 2, d + 2), and the arms' leads (K, d) alone."""
         dim = len(self.shared_precision)
         every = np.arange(dim)
         shared = np.diag(self.shared_precision)
@@ -263,10 +264,10 @@ class HierarchicalState(LinearSums):
         if not self.stale:
             return
         fades = [faded(self.ticked - at, half_life) for at in self.clocks.tolist()]
-        aged = self.sums * np.array(fades)[:, None, None]
+        aged = [sums * fade for sums, fade in zip(self.sums, fades, strict=True)]
         for member in self.members:
             member.rebuild(aged, self.leads)
-        self.evidence = max(float(aged[:, -1, -1].sum()), 0.0)
+        self.evidence = max(float(sum(sums[-1, -1] for sums in aged)), 0.0)
         self.steps, self.stale, self._asked = 0, False, b""
 
     def best(self) -> Member:

@@ -189,8 +189,8 @@ class LinearState(LinearSums):
         prior, d = self.prior, self.prior.dim
         fade = faded(self.ticked - float(self.clocks[arm]), prior.half_life)
         precision, mean, theta = prior.precision(arm), prior.mean(arm), self.blocks[arm, d]
-        response = precision * mean + fade * self.sums[arm, d, :d]
-        error = fade * self.sums[arm, d, d] + precision @ (mean * mean) - theta @ response
+        response = precision * mean + fade * self.sums[arm][d, :d]
+        error = fade * self.sums[arm][d, d] + precision @ (mean * mean) - theta @ response
         self.residuals[arm] = max(float(error), 0.0)
 
     def read(self, contexts: Array, clock: float) -> tuple[Array, Array]:

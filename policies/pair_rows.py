@@ -50,7 +50,8 @@ class PairRows:
         return len(self.values)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        return {name: getattr(self, name) for name in FIELDS}
+        """Copies of no field but the arms, which become float64: all that is stored is."""
+        return {name: np.asarray(getattr(self, name), dtype=np.float64) for name in FIELDS}
 
     def add(
         self, first: Side, second: Side | None, value: float, weight: float, clock: float

@@ -11,7 +11,7 @@ from policies.aging import faded
 from policies.cholesky import factor_of, inverse_of
 from policies.linear_state import LinearState, Prior
 from policies.linear_sums import LinearSums
-from policies.policy import Array
+from policies.policy import Array, CopiedSums
 
 LEAST_RIDGE = 0.1  # share of lam0 that never fades: below it the authors' code puts lam0 back
 
@@ -45,7 +45,7 @@ class ParetoState(LinearState):
     def __init__(
         self,
         prior: ParetoPrior,
-        sums: Array,
+        sums: list[Array],
         clocks: Array,
         observations: Array,
         starts: Array | None = None,
@@ -71,6 +71,9 @@ class ParetoState(LinearState):
 
     def copy(self) -> Self:
         return type(self).restored(self.prior, self.canonical())
+
+    def snapshot(self) -> CopiedSums:  # type: ignore[override]  # it has more to hold
+        return CopiedSums.of(self)
 
     def canonical(self) -> Mapping[str, NDArray[Any]]:
         starts = self.starts.view()
@@ -100,12 +103,12 @@ class ParetoState(LinearState):
         left = faded(float(self.clocks[arm] - self.starts[arm]), prior.half_life)
         plain, own = prior.precision(), prior.precision(arm)
         precision = plain * max(left, LEAST_RIDGE) + (own - plain) * left
-        matrix = self.sums[arm, :d, :d].copy()
+        matrix = self.sums[arm][:d, :d].copy()
         matrix[np.arange(d), np.arange(d)] += precision
         inverse = inverse_of(factor_of(matrix, precision))
         self.blocks[arm, :d] = inverse.T
-        self.blocks[arm, d] = inverse @ (precision * prior.mean(arm) + self.sums[arm, d, :d])
-        self.evidence[arm] = max(float(self.sums[arm, -1, -1]), 0.0)
+        self.blocks[arm, d] = inverse @ (precision * prior.mean(arm) + self.sums[arm][d, :d])
+        self.evidence[arm] = max(float(self.sums[arm][-1, -1]), 0.0)
         self._asked = b""
 
     def read(self, contexts: Array, clock: float) -> tuple[Array, Array]:

@@ -3,7 +3,8 @@
 A policy turns (state, contexts) into the chance of each arm, never into an arm: whoever
 draws the arm logs the chance it was drawn with, so that the log can be judged later.
 Policies are frozen and hold settings only; everything learned is in the state, which has one
-owner and changes in place. A state is never safe to share between threads: take a `copy()`.
+owner and changes in place. A state is never safe to share between threads: take a `snapshot()`
+to read, a `copy()` to go on from.
 
 Shapes: n contexts, K arms (slots), d features.
 """
@@ -29,6 +30,14 @@ class Estimates:
 
     mean: Array
     deviation: Array
+
+
+class Snapshot(Protocol):
+    """What a state had learned at one moment. It never changes, so any thread may read it."""
+
+    def canonical(self) -> Mapping[str, NDArray[Any]]:
+        """What `State.canonical` gave at that moment, bit for bit."""
+        ...
 
 
 class State(Protocol):
@@ -57,11 +66,35 @@ class State(Protocol):
         ...
 
     def canonical(self) -> Mapping[str, NDArray[Any]]:
-        """The sums over the data, as read-only views: never the prior, never a cache.
+        """The sums over the data, as read-only arrays: never the prior, never a cache.
 
         Equal updates in equal order give equal bits.
         """
         ...
+
+    def snapshot(self) -> Snapshot:
+        """What is learned now, kept while this state learns on.
+
+        Where the sums are large, nothing is copied but what is written afterwards.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CopiedSums:
+    """The snapshot of a state that is small enough to be copied."""
+
+    sums: Mapping[str, NDArray[Any]]
+
+    @classmethod
+    def of(cls, state: State) -> Self:
+        copies = {name: array.copy() for name, array in state.canonical().items()}
+        for array in copies.values():
+            array.flags.writeable = False
+        return cls(copies)
+
+    def canonical(self) -> Mapping[str, NDArray[Any]]:
+        return self.sums
 
 
 S = TypeVar("S", bound=State)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.policy import Array
+from policies.policy import Array, CopiedSums
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,9 @@ class RisingState:
             views[name] = getattr(self, name).view()
             views[name].flags.writeable = False
         return views
+
+    def snapshot(self) -> CopiedSums:
+        return CopiedSums.of(self)
 
     def copy(self) -> Self:
         return type(self).restored(self.terms, self.canonical())

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.best import judged
-from policies.policy import Array, Estimates, Mask
+from policies.policy import Array, CopiedSums, Estimates, Mask
 from policies.settings import check_dim_and_half_life
 
 
@@ -42,6 +42,9 @@ class Counts:
         view = self.observations.view()
         view.flags.writeable = False
         return {"observations": view}
+
+    def snapshot(self) -> CopiedSums:
+        return CopiedSums.of(self)
 
 
 @dataclass(frozen=True, kw_only=True)

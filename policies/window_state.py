@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.linear_state import LinearState, Prior
-from policies.policy import Array
+from policies.policy import Array, CopiedSums
 
 CLOCK, ARM, WEIGHT, QUALITY, HEAD = 0, 1, 2, 3, 4  # columns of a row; the context follows
 
@@ -88,6 +88,9 @@ class WindowState:
     def copy(self) -> Self:
         """An independent copy."""
         return type(self).restored(self.prior, self.canonical())
+
+    def snapshot(self) -> CopiedSums:
+        return CopiedSums.of(self)
 
     def canonical(self) -> Mapping[str, NDArray[Any]]:
         whole = np.frombuffer(b"".join(row for _, row in self._rows))

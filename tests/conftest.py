@@ -21,6 +21,7 @@ def _patience_with_locks() -> Iterator[None]:
     """On a busy machine the others may hold them for long, and SQLite's have no queue."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bandit_service.store.engine.WAIT_SECONDS", PATIENCE)
+        patch.setattr("bandit_service.store.connections.HEAD_WAIT_SECONDS", PATIENCE)
         yield
 
 
@@ -88,12 +89,14 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/test.db"
     url: str = request.getfixturevalue("postgres_server").get_uri(database="shared")
     with psycopg.connect(url, autocommit=True) as connection:  # a tenth of a new one's time
-        tables = connection.execute(
-            "SELECT string_agg(tablename, ', ') FROM pg_tables "
-            "WHERE schemaname = 'public' AND tablename <> 'bandit_schema'"
+        emptied = connection.execute(
+            "SELECT string_agg('DELETE FROM ' || relname, '; ') FROM pg_class "
+            "WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') "
+            "AND NOT relispartition AND relname NOT IN ('bandit_schema', 'compatible_revision')"
         ).fetchone()
-        assert tables
-        connection.execute(f"TRUNCATE {tables[0]} RESTART IDENTITY".encode())
+        assert emptied
+        connection.execute("SET session_replication_role = replica")  # in whatever order
+        connection.execute(f"{emptied[0]}; ALTER SEQUENCE policy_id_seq RESTART".encode())
     return url
 
 

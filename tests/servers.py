@@ -23,6 +23,7 @@ class Server:
         if "listening on " not in line:
             raise RuntimeError(f"the server did not start: {self.end()[1]}")
         self.address = line.split("listening on ")[1].split()[0]
+        self.metrics = line.partition("metrics on ")[2].strip()  # empty if there is no such page
 
     def kill(self) -> None:
         """SIGKILL: no goodbye."""

@@ -15,10 +15,13 @@ from typing import Any
 import pytest
 import yaml
 
+from bandit_service import app
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 OURS = [name for name, service in COMPOSE["services"].items() if "build" in service]
+REPLICAS = [name for name in OURS if COMPOSE["services"][name]["command"][0] == "serve"]
 PROSE = ["README.md", "CONTRIBUTING.md"]
 
 
@@ -82,10 +85,34 @@ def test_compose_sets_variables_that_the_command_reads(name: str) -> None:
 def test_compose_migrates_before_it_serves() -> None:
     services = COMPOSE["services"]
 
-    assert services["bandit"]["depends_on"] == {
-        "migrate": {"condition": "service_completed_successfully"}
-    }
+    for name in REPLICAS:
+        assert services[name]["depends_on"] == {
+            "migrate": {"condition": "service_completed_successfully"}
+        }
     assert services["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+
+
+def test_compose_runs_replicas_that_differ_in_their_port_alone() -> None:
+    services = [COMPOSE["services"][name] for name in REPLICAS]
+    ports = [port for service in services for port in service["ports"]]
+    alike = [{k: v for k, v in service.items() if k != "ports"} for service in services]
+
+    assert ports == ["127.0.0.1:7070:7070", "127.0.0.1:7071:7070"]
+    assert alike[0] == alike[1]
+    # One name for both, so that a client finds them all and spreads its calls by itself.
+    assert alike[0]["networks"] == {"private": {"aliases": ["bandit"]}}
+
+
+def test_compose_leaves_time_to_drain() -> None:
+    for name in REPLICAS:
+        patience = COMPOSE["services"][name]["stop_grace_period"]
+        assert int(patience.removesuffix("s")) >= 2 * app.DRAIN_SECONDS
+
+
+def test_compose_watches_only_when_asked_to() -> None:
+    watching = {n for n, s in COMPOSE["services"].items() if s.get("profiles") == ["monitoring"]}
+
+    assert watching == {"prometheus", "grafana"}
 
 
 def test_compose_publishes_nothing_beyond_loopback() -> None:
@@ -149,7 +176,7 @@ def test_the_prose_names_targets_that_exist(file: str) -> None:
     assert named <= targets()
 
 
-@pytest.mark.parametrize("file", PROSE)
+@pytest.mark.parametrize("file", [*PROSE, "docs/operations.md"])
 def test_the_prose_names_commands_that_exist(file: str) -> None:
     for named in set(re.findall(r"\bbandit-service ([a-z]+)", code_of(file))):
         help_of(named)

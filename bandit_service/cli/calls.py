@@ -26,6 +26,9 @@ def route(
     session: Annotated[str | None, typer.Option(help="Its last arm is kept.")] = None,
     subject: Annotated[str | None, typer.Option(help="Who or what it is about.")] = None,
     duel: Annotated[bool, typer.Option("--duel", help="Choose two arms.")] = False,
+    min_position: Annotated[
+        int, typer.Option(min=0, help="Wait for this position of the journal.")
+    ] = 0,
 ) -> None:
     """Choose an arm for a query."""
     from bandit_service.client.messages import RouteOptions, route_request
@@ -40,6 +43,7 @@ def route(
         "session": session,
         "subject": subject,
         "duel": duel,
+        "min_position": min_position,
     }
     if text == "-":
         text = typer.get_text_stream("stdin").read()

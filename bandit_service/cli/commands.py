@@ -5,9 +5,13 @@ from typing import Annotated
 import typer
 
 from bandit_service import __version__
-from bandit_service.cli import calls, data, policy, serving
+from bandit_service.cli import calls, checkpoint, data, energy, policy, serving
 from bandit_service.cli.doctor import doctor
 from bandit_service.cli.exits import EXITS, Commands
+from bandit_service.cli.export import export
+from bandit_service.cli.meter import meter
+from bandit_service.cli.prune import prune
+from bandit_service.cli.replay import replay
 from bandit_service.cli.simulate import simulate
 
 app = typer.Typer(
@@ -50,10 +54,16 @@ def _everywhere(
 app.command()(serving.serve)
 app.command()(serving.demo)
 app.command()(serving.migrate)
+app.command()(prune)
 app.add_typer(policy.app, name="policy")
+app.add_typer(checkpoint.app, name="checkpoint")
 app.command()(calls.route)
 app.command()(calls.feedback)
 app.command()(calls.decision)
 app.command()(simulate)
+app.command()(replay)
+app.command()(export)
 app.add_typer(data.app, name="data")
+app.command()(meter)
+app.add_typer(energy.app, name="energy")
 app.command()(doctor)

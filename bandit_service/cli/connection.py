@@ -89,14 +89,22 @@ def connect(
     server: str, ca: Path | None, cert: Path | None, key: Path | None, *, insecure: bool
 ) -> "grpc.Channel":
     """TLS, save on this machine without a CA. Raises InvalidField for files of no use."""
+    from bandit_service.client.channel import open_channel
+
+    return open_channel(server, credentials(server, ca, cert, key, insecure=insecure))
+
+
+def credentials(
+    server: str, ca: Path | None, cert: Path | None, key: Path | None, *, insecure: bool
+) -> "grpc.ChannelCredentials | None":
+    """None where no TLS is needed. Raises InvalidField for files of no use."""
     import grpc
 
-    from bandit_service.client.channel import is_local, open_channel
+    from bandit_service.client.channel import is_local
 
     if insecure or (is_local(server) and not (ca or cert or key)):
-        return open_channel(server)
-    root, chain, private = _content(ca), _content(cert), _content(key)
-    return open_channel(server, grpc.ssl_channel_credentials(root, private, chain))
+        return None
+    return grpc.ssl_channel_credentials(_content(ca), _content(key), _content(cert))
 
 
 def _content(path: Path | None) -> bytes | None:

@@ -36,6 +36,7 @@ def doctor(
     tls_key: Annotated[str | None, typer.Option(help="As for serve.")] = None,
     tls_client_ca: Annotated[str | None, typer.Option(help="As for serve.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="As for serve.")] = False,
+    metrics_listen: Annotated[str | None, typer.Option(help="As for serve.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check that a server can run here. Changes nothing; exits with 1 if something fails."""
@@ -49,6 +50,7 @@ def doctor(
             tls_key=tls_key,
             tls_client_ca=tls_client_ca,
             insecure=insecure or None,
+            metrics_listen=metrics_listen,
         )
     )
     if as_json:
@@ -65,7 +67,7 @@ def _examine(**flags: Any) -> Iterator[Finding]:
 
     yield _versions()
     yield _guarded("embedding", _embedding)
-    yield Finding("energy", "ok", "no meter in this version; send joules with feedback if known")
+    yield _guarded("energy", _energy)
     try:
         settings = Settings.read(os.environ, **flags)
     except BanditError as error:
@@ -74,6 +76,9 @@ def _examine(**flags: Any) -> Iterator[Finding]:
     yield Finding("settings", "ok", f"listen on {settings.listen}")
     yield _guarded("database", lambda: _database(settings.database))
     yield _guarded("address", lambda: _address(settings.listen))
+    if shown := settings.metrics_listen:
+        holder = "a server that runs, or another program, may hold it"
+        yield _guarded("metrics", lambda: _port("metrics", shown, holder))
     if settings.tls_cert:
         yield _guarded("tls", lambda: _tls(settings))
 
@@ -100,6 +105,17 @@ def _embedding() -> Finding:
 
     dimensions = embed(["Is anybody there?"], 64).shape[1]
     return Finding("embedding", "ok", f"loads offline, {dimensions} dimensions")
+
+
+def _energy() -> Finding:
+    """Never more than a warning: a router needs no meter."""
+    from bandit_service.energy.sensors import find
+
+    found = find()
+    told = "; ".join(f"{each.device}: {each.method or each.trouble}" for each in found)
+    if any(each.method for each in found):
+        return Finding("energy", "ok", told)
+    return Finding("energy", "ok", f"no meter here, which a router does not need ({told})")
 
 
 def _database(url: str) -> Finding:
@@ -146,6 +162,10 @@ def _address(listen: str) -> Finding:
         return Finding("address", "ok" if status == "SERVING" else "warn", f"a server is {status}")
     if listen.startswith("unix:"):
         return Finding("address", "ok", "no server answers there yet")
+    return _port("address", listen, "a server with TLS, or another program, may hold it")
+
+
+def _port(check: str, listen: str, holder: str) -> Finding:
     host, _, port = listen.rpartition(":")
     family, kind, protocol, _, address = socket.getaddrinfo(
         host.strip("[]"), int(port), type=socket.SOCK_STREAM
@@ -155,9 +175,8 @@ def _address(listen: str) -> Finding:
         try:
             probe.bind(address)
         except OSError as error:
-            detail = f"{error.strerror}; a server with TLS, or another program, may hold it"
-            return Finding("address", "warn", detail)
-    return Finding("address", "ok", "free")
+            return Finding(check, "warn", f"{error.strerror}; {holder}")
+    return Finding(check, "ok", "free")
 
 
 def _health(listen: str) -> str:

@@ -10,7 +10,7 @@ UNEXPECTED, BAD_INPUT, NOT_FOUND, CONFLICT, UNAVAILABLE, PRECONDITION = 1, 3, 4,
 EXITS = (
     "Exit codes: 0 done; 1 unexpected; 2 wrong usage; 3 bad input or configuration; 4 not found; "
     "5 exists already, or somebody else was quicker; 6 unavailable; 7 not in this state, or too "
-    "much of something."
+    "much of something; 8 a gate is closed."
 )
 
 _OF_A_STATUS = {

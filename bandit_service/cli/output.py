@@ -16,8 +16,11 @@ def as_json(message: Any) -> None:
     typer.echo(text)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Names, in the first column, are never broken. None is printed as a dash."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], width: int | None = None) -> None:
+    """Names, in the first column, are never broken. None is printed as a dash.
+
+    `width` is of the terminal, unless it is known.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -31,7 +34,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         )
     for row in listed:
         made.add_row(*(cell(value) for value in row))
-    Console(highlight=False, markup=False).print(made)
+    Console(highlight=False, markup=False, width=width).print(made)
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> None:

@@ -118,18 +118,26 @@ def delete(service: Service, name: Name, etag: Etag = None, yes: Yes = False) ->
 
 @app.command()
 @calling
-def state(service: Service, name: Name) -> None:
+def state(
+    service: Service,
+    name: Name,
+    min_position: Annotated[
+        int, typer.Option(min=0, help="Wait for this position of the journal.")
+    ] = 0,
+) -> None:
     """Print what a policy has learned so far."""
     from bandit_service.rpc.pb import policy_pb2 as pb
 
-    request = pb.GetPolicyStateRequest(name=name)
+    request = pb.GetPolicyStateRequest(name=name, min_position=min_position)
     found = service.policies.GetPolicyState(request, timeout=TIMEOUT_SECONDS)
     if service.as_json:
         output.as_json(found)
         return
     output.facts(
         [
-            ("position", found.position),
+            ("position", f"{found.position} of {found.head_position}"),
+            ("staleness", _seconds(output.optional(found, "staleness"))),
+            ("replica", found.replica),
             ("state", found.state_hash),
             ("features", found.feature_version),
         ]
@@ -208,6 +216,10 @@ def remove_arm(
     _confirm(f"Remove arm {arm} of policy {name} for ever?", yes)
     request = pb.RemoveArmRequest(policy=name, arm=arm, etag=etag)
     _show(service, service.policies.RemoveArm(request, timeout=TIMEOUT_SECONDS))
+
+
+def _seconds(duration: Any) -> str | None:
+    return None if duration is None else f"{duration.ToMilliseconds() / 1000:g} s"
 
 
 def _confirm(question: str, yes: bool) -> None:

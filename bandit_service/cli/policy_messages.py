@@ -89,6 +89,7 @@ def described(policy: pb.Policy) -> tuple[list[tuple[str, Any]], tuple[str, ...]
         ("objective", ", ".join(f"{k} {v:g}" for k, v in weights.items() if v) or "quality alone"),
         ("mode", f"{config.mode}{f', default {d}' if (d := config.default_arm) else ''}"),
         ("floor", config.floor),
+        ("feedback horizon", f"{config.feedback_horizon / 86_400:g} days"),
     ]
     if config.forgetting:
         unit = "s" if config.forgetting.clock == "time" else "requests"

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-_DATABASE = "sqlite:///path or postgresql://user@host/database. [default: ./bandit.db]"
+DATABASE = "sqlite:///path or postgresql://user@host/database. [default: ./bandit.db]"
 
 
 def serve(
     listen: Annotated[
         str | None, typer.Option(help="host:port or unix:path. [default: 127.0.0.1:7070]")
     ] = None,
-    database: Annotated[str | None, typer.Option(help=_DATABASE)] = None,
+    database: Annotated[str | None, typer.Option(help=DATABASE)] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate, a PEM file.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key, a PEM file.")] = None,
     tls_client_ca: Annotated[
@@ -26,8 +26,45 @@ def serve(
         list[Path] | None,
         typer.Option(help="YAML of a policy to create if its name is not there. Repeatable."),
     ] = None,
+    metrics_listen: Annotated[
+        str | None, typer.Option(help="host:port of a page for Prometheus. [default: none]")
+    ] = None,
+    checkpoint_seconds: Annotated[
+        float | None,
+        typer.Option(help="Checkpoint what has changed after so long. [default: 60]"),
+    ] = None,
+    checkpoint_events: Annotated[
+        int | None,
+        typer.Option(help="And at once after so many events. [default: 10000]"),
+    ] = None,
+    checkpoint_key: Annotated[
+        Path | None,
+        typer.Option(help="File of keys, one a line, that checkpoints are sealed with."),
+    ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error. [default: info]")
+    ] = None,
+    log_format: Annotated[
+        str | None, typer.Option(help="json or text. [default: text on a terminal, else json]")
+    ] = None,
+    replica: Annotated[
+        str | None, typer.Option(help="Its name among replicas. [default: host and process id]")
+    ] = None,
+    degraded: Annotated[
+        bool | None,
+        typer.Option(
+            "--degraded/--no-degraded",
+            help="Route from memory while the database is away. [default: degraded]",
+        ),
+    ] = None,
+    degraded_after_seconds: Annotated[
+        float | None, typer.Option(help="How long to wait for it first. [default: 0.5]")
+    ] = None,
+    buffered_decisions: Annotated[
+        int | None, typer.Option(help="Most that are kept for it. [default: 10000]")
+    ] = None,
+    buffered_megabytes: Annotated[
+        int | None, typer.Option(help="Most memory that they take. [default: 64]")
     ] = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
@@ -38,16 +75,28 @@ def serve(
     # Before numpy is loaded. Its products here are small, and a thread of BLAS that waits for
     # another one costs milliseconds where the product takes microseconds.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from bandit_service import failpoints
     from bandit_service.cli.policy_yaml import read_policy
 
-    settings = _settings(
+    failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
+    settings = settings_of(
         listen=listen,
         database=database,
         tls_cert=_text(tls_cert),
         tls_key=_text(tls_key),
         tls_client_ca=_text(tls_client_ca),
         insecure=insecure or None,
+        metrics_listen=metrics_listen,
+        checkpoint_seconds=checkpoint_seconds,
+        checkpoint_events=checkpoint_events,
+        checkpoint_key=_text(checkpoint_key),
         log_level=log_level,
+        log_format=log_format,
+        replica=replica,
+        degraded=degraded,
+        degraded_after_seconds=degraded_after_seconds,
+        buffered_decisions=buffered_decisions,
+        buffered_megabytes=buffered_megabytes,
         policies=tuple(read_policy(path) for path in policy or ()),
     )
     raise typer.Exit(_run(settings))
@@ -69,7 +118,7 @@ def demo(
     )
 
 
-def migrate(database: Annotated[str | None, typer.Option(help=_DATABASE)] = None) -> None:
+def migrate(database: Annotated[str | None, typer.Option(help=DATABASE)] = None) -> None:
     """Bring the tables of a database to this version. An SQLite file is made if there is none.
 
     The database can be set as BANDIT_DATABASE too.
@@ -77,12 +126,13 @@ def migrate(database: Annotated[str | None, typer.Option(help=_DATABASE)] = None
     from bandit_service.store import migrate as bring_up_to_date
 
     # Nothing listens here, so how a server would is not to be refused.
-    settings = _settings(database=database, insecure=True)
+    settings = settings_of(database=database, insecure=True)
 
     typer.echo(f"the database is at revision {bring_up_to_date(settings.database)}")
 
 
-def _settings(**flags: Any) -> Any:
+def settings_of(**flags: Any) -> Any:
+    """From BANDIT_* and flags. Raises InvalidField."""
     from bandit_service.settings import Settings
 
     return Settings.read(os.environ, **flags)

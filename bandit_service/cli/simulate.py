@@ -67,11 +67,11 @@ def simulate(
     """
     # Before numpy is loaded; see `serve`.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    _check_outputs(json, html, pictures)
+    check_outputs(json, html, pictures)
     from bandit_service.cli import simulation_output as output
     from bandit_service.evaluation.study import dials_for, study
 
-    contestants = [_contestant(each) for each in policy or ["default"]]
+    contestants = [contestant(each) for each in policy or ["default"]]
     table = _table(data)
     swept = dials_for(table, dials)
     with _interruptible(), _progress() as progress:
@@ -104,7 +104,8 @@ def simulate(
         write_pictures(result, pictures)
 
 
-def _contestant(policy: str) -> "Contestant":
+def contestant(policy: str) -> "Contestant":
+    """A policy by name and settings, or as its YAML file has it. Raises InvalidField."""
     from bandit_service.cli.policy_yaml import checked, read_mapping
     from bandit_service.evaluation.contestants import configured, named
     from bandit_service.model import PolicyConfig
@@ -123,7 +124,7 @@ def _table(data: Path | None) -> "OutcomeTable":
     return bundled_table() if data is None else load(data)
 
 
-def _check_outputs(json: str | None, html: Path | None, pictures: Path | None) -> None:
+def check_outputs(json: str | None, html: Path | None, pictures: Path | None) -> None:
     """An hour of work should not be lost to a folder that is not there."""
     from importlib.util import find_spec
 

@@ -6,6 +6,7 @@ Needs grpcio and protobuf only, so that it fits beside anything; a test holds it
 from bandit_service.client.asynchronous import AsyncClient
 from bandit_service.client.blocking import Client
 from bandit_service.client.errors import BanditRpcError
+from bandit_service.client.meter import Meter, MeteredCall
 from bandit_service.client.records import Choice, FeedbackResult, Usage
 from bandit_service.client.timing import AsyncTimedCall, TimedCall
 
@@ -16,6 +17,8 @@ __all__ = [
     "Choice",
     "Client",
     "FeedbackResult",
+    "Meter",
+    "MeteredCall",
     "TimedCall",
     "Usage",
 ]

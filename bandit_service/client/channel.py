@@ -12,6 +12,9 @@ OPTIONS: Sequence[tuple[str, Any]] = (
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Where there are several replicas, each gets its share, and those that are away none. By
+    # default all calls go to the first one that answers.
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
 )
 
 _LOOPBACK = ("localhost", "[::1]", "::1")
@@ -46,6 +49,9 @@ def is_local(server: str) -> bool:
     """True for loopback addresses and Unix sockets, which no other machine can listen to."""
     if server.startswith(("unix:", "unix-abstract:")):
         return True
+    scheme, _, addresses = server.partition(":")
+    if scheme in ("ipv4", "ipv6"):  # a list, as in ipv4:host:port,host:port
+        return all(is_local(address) for address in addresses.split(","))
     address = server.rpartition("/")[2]  # as in dns:///host:port
     host = address.rpartition(":")[0] or address
     octets = host.split(".")

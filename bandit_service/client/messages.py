@@ -36,6 +36,8 @@ class RouteOptions(TypedDict, total=False):
     session              conversation of the query: its last arm is kept
     subject              who or what the query is about; stored as a keyed hash only
     duel                 True for two arms, to be compared by `prefer` or `tie`
+    min_position         wait for this position of the policy's journal, which `FeedbackResult`
+                         names: so that what was told to one replica counts on every other
     timeout              seconds for the call with its retries; default: the client's
     """
 
@@ -49,6 +51,7 @@ class RouteOptions(TypedDict, total=False):
     session: str | None
     subject: str | None
     duel: bool
+    min_position: int
     timeout: float | None
 
 
@@ -114,6 +117,7 @@ def route_request(
         session=options.get("session"),
         subject=options.get("subject"),
         duel=options.get("duel", False),
+        min_position=options.get("min_position", 0),
     )
 
 

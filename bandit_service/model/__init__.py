@@ -5,6 +5,13 @@ they are. Times are seconds since the epoch (UTC); `bytes` fields that hold numb
 are little-endian float64.
 """
 
+from bandit_service.model.checkpoints import (
+    Checkpoint,
+    CheckpointStatus,
+    Folded,
+    Lease,
+    LeaseStanding,
+)
 from bandit_service.model.configuration import (
     Algorithm,
     Arm,
@@ -19,6 +26,13 @@ from bandit_service.model.configuration import (
     WarmStart,
 )
 from bandit_service.model.decisions import Decision, Query, Routed
+from bandit_service.model.energy import (
+    ArmAccount,
+    CallEnergy,
+    DeviceAccount,
+    EnergyAccounts,
+    RecordedEnergy,
+)
 from bandit_service.model.events import (
     Comparison,
     Event,
@@ -37,11 +51,15 @@ from bandit_service.model.feedback import (
     Submission,
     Usage,
 )
+from bandit_service.model.ids import moment_of, smallest_id
+from bandit_service.model.retention import Limits, Pruned
 from bandit_service.model.views import (
     ArmExplanation,
     ArmStatistics,
     Explanation,
+    Freshness,
     PolicyView,
+    ReplicaHealth,
     StateView,
     StoredPolicy,
 )
@@ -56,31 +74,43 @@ from bandit_service.model.words import (
     Mode,
     PreferenceLearning,
     Source,
+    WhenUnlogged,
 )
 
 __all__ = [
     "Algorithm",
     "Arm",
+    "ArmAccount",
     "ArmExplanation",
     "ArmState",
     "ArmStatistics",
     "ArmWarmStart",
+    "CallEnergy",
+    "Checkpoint",
+    "CheckpointStatus",
     "Clock",
     "Comparison",
     "Config",
     "Decision",
+    "DeviceAccount",
     "Effect",
+    "EnergyAccounts",
     "EnergySource",
     "Event",
     "Explanation",
     "Failure",
     "Features",
     "FeedbackEvent",
+    "Folded",
     "Forgetting",
+    "Freshness",
     "JournalEntry",
     "Kind",
     "Learned",
+    "Lease",
+    "LeaseStanding",
     "Lesson",
+    "Limits",
     "Modality",
     "Mode",
     "Objective",
@@ -89,9 +119,12 @@ __all__ = [
     "PolicyView",
     "Preference",
     "PreferenceLearning",
+    "Pruned",
     "Query",
     "Recorded",
+    "RecordedEnergy",
     "RecordedFeedback",
+    "ReplicaHealth",
     "RevisionEvent",
     "Routed",
     "Source",
@@ -103,4 +136,7 @@ __all__ = [
     "UsageLesson",
     "VectorFeatures",
     "WarmStart",
+    "WhenUnlogged",
+    "moment_of",
+    "smallest_id",
 ]

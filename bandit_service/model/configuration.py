@@ -4,7 +4,15 @@ from typing import Any
 
 import msgspec
 
-from bandit_service.model.words import ArmState, Clock, Modality, Mode, PreferenceLearning, Source
+from bandit_service.model.words import (
+    ArmState,
+    Clock,
+    Modality,
+    Mode,
+    PreferenceLearning,
+    Source,
+    WhenUnlogged,
+)
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -98,7 +106,10 @@ class WarmStart(Config, frozen=True):
 
 
 class PolicyConfig(Config, frozen=True):
-    """Everything that can be set about a policy. An arm's index is its slot, for ever."""
+    """Everything that can be set about a policy. An arm's index is its slot, for ever.
+
+    `feedback_horizon`, in seconds, is how old a decision may be when feedback on it comes.
+    """
 
     name: str
     arms: tuple[Arm, ...]
@@ -113,3 +124,5 @@ class PolicyConfig(Config, frozen=True):
     quality_sources: tuple[Source, ...] = tuple(Source)
     preference_learning: PreferenceLearning = PreferenceLearning.IGNORE
     warm_start: WarmStart | None = None
+    feedback_horizon: float = 30 * 86_400.0
+    when_unlogged: WhenUnlogged = WhenUnlogged.REJECT

@@ -6,7 +6,10 @@ from bandit_service.model.words import Modality
 
 
 class Query(msgspec.Struct, frozen=True, gc=False):
-    """One request for a choice, well-formed, not yet checked against a policy."""
+    """One request for a choice, well-formed, not yet checked against a policy.
+
+    `min_position` is how the query is to be served, and no part of what is asked.
+    """
 
     policy: str
     text: str | None = None
@@ -20,6 +23,7 @@ class Query(msgspec.Struct, frozen=True, gc=False):
     session: str = ""
     subject: str = ""
     duel: bool = False
+    min_position: int = 0
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

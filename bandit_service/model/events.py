@@ -63,7 +63,8 @@ class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
     """A policy's configuration from here on.
 
     `epoch` rises when learning restarts, and when it forgets at another pace from here on;
-    `started_epoch` is the one in which learning last began.
+    `started_epoch` is the one in which learning last began. `fold_version` is that of the program
+    that wrote it; the first one did not say so yet.
     """
 
     revision: int
@@ -71,6 +72,7 @@ class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
     started_epoch: int
     config: PolicyConfig
     time: float
+    fold_version: int = 1
 
 
 Event = FeedbackEvent | RevisionEvent

@@ -47,6 +47,42 @@ class StateView(msgspec.Struct, frozen=True):
     arms: tuple[ArmStatistics, ...]
 
 
+class Freshness(msgspec.Struct, frozen=True):
+    """How far a replica has followed the journal of a policy.
+
+    `head` is the last position known of. `staleness_seconds` is the time since the replica
+    last knew that it had applied all there was; None if it never did.
+    """
+
+    replica: str
+    applied: int
+    head: int
+    staleness_seconds: float | None
+
+
+class ReplicaHealth(msgspec.Struct, frozen=True):
+    """What a replica has in hand, in plain numbers. None is unknown.
+
+    queue_rows               queued for the writer, not answered yet
+    last_commit_seconds      how long the last commit took
+    seconds_since_contact    since the database last answered the writer
+    in_trouble               whether decisions are answered without waiting for it
+    buffered_rows, buffered_bytes  decisions answered and not durable yet
+    abandoned_writers        given up because they hung
+    policies                 by name
+    """
+
+    replica: str
+    queue_rows: int
+    last_commit_seconds: float | None
+    seconds_since_contact: float | None
+    in_trouble: bool
+    buffered_rows: int
+    buffered_bytes: int
+    abandoned_writers: int
+    policies: dict[str, Freshness]
+
+
 class ArmExplanation(msgspec.Struct, frozen=True):
     """What one arm looked like to a decision."""
 

@@ -63,6 +63,13 @@ class PreferenceLearning(StrEnum):
     AS_PAIRS = "as_pairs"
 
 
+class WhenUnlogged(StrEnum):
+    """What is answered once no more decisions can be kept for the log."""
+
+    REJECT = "reject"
+    FALLBACK = "fallback"
+
+
 class ArmState(StrEnum):
     """Where an arm is in its life."""
 

@@ -30,6 +30,7 @@ MOST_NUMBERS = 511
 MOST_TOKENS = 1_000_000_000_000
 MOST_USD = 1e9
 MOST_JOULES = 1e15
+MOST_POSITION = 2**53
 LONGEST_ID = 128
 LONGEST_PERSON = 256
 LONGEST_TEXT = 65_536
@@ -91,7 +92,13 @@ def query(request: pb.RouteRequest) -> Query:
         session=form.text("session", session, LONGEST_PERSON) if session else "",
         subject=form.text("subject", subject, LONGEST_PERSON) if subject else "",
         duel=request.duel,
+        min_position=position("min_position", request.min_position) if request.min_position else 0,
     )
+
+
+def position(field: str, given: int) -> int:
+    """A position of a journal; 0 where none is asked for."""
+    return form.whole(field, given, MOST_POSITION)
 
 
 def decision_id(request: pb.GetDecisionRequest) -> str:

@@ -24,6 +24,7 @@ from bandit_service.model import (
     PreferenceLearning,
     TextFeatures,
     VectorFeatures,
+    WhenUnlogged,
 )
 from bandit_service.rpc import form, warm_start
 from bandit_service.rpc.convert import MODALITIES, SOURCES
@@ -32,6 +33,7 @@ from bandit_service.rpc.pb import policy_pb2 as pb
 MODES = form.Vocabulary(pb.Mode, Mode)
 CLOCKS = form.Vocabulary(pb.ForgettingClock, Clock)
 PREFERENCE_LEARNING = form.Vocabulary(pb.PreferenceLearning, PreferenceLearning)
+WHEN_UNLOGGED = form.Vocabulary(pb.WhenUnlogged, WhenUnlogged)
 
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
@@ -201,6 +203,16 @@ _POLICY_FIELDS: Mapping[str, Callable[[pb.Policy], Any]] = {
         else _DEFAULT.preference_learning
     ),
     "warm_start": warm_start.read,
+    "feedback_horizon": lambda said: (
+        form.seconds("feedback_horizon", said.feedback_horizon)
+        if said.HasField("feedback_horizon")
+        else _DEFAULT.feedback_horizon
+    ),
+    "when_unlogged": lambda said: (
+        WHEN_UNLOGGED.read("when_unlogged", said.when_unlogged)
+        if said.when_unlogged
+        else _DEFAULT.when_unlogged
+    ),
 }
 
 

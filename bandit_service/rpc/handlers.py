@@ -4,12 +4,14 @@ Errors are not their business (guard.py), nor is what a request may say (convert
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from bandit_service.errors import BanditError
 from bandit_service.model import (
     Arm,
     Explanation,
+    Freshness,
     PolicyConfig,
     PolicyView,
     Query,
@@ -19,7 +21,9 @@ from bandit_service.model import (
     Submission,
 )
 from bandit_service.rpc import answers, convert, convert_policy, policy_answers
+from bandit_service.rpc.deadline import time_left
 from bandit_service.rpc.pb import policy_pb2, routing_pb2
+from bandit_service.watching import CallWatch
 
 Item = TypeVar("Item")
 Done = TypeVar("Done")
@@ -28,9 +32,11 @@ Done = TypeVar("Done")
 class Routing(Protocol):
     """Chooses arms."""
 
-    async def route(self, query: Query) -> Routed: ...
+    async def route(self, query: Query, left: float | None = None) -> Routed: ...
 
-    async def route_many(self, queries: Sequence[Query]) -> list[Routed | BanditError]: ...
+    async def route_many(
+        self, queries: Sequence[Query], left: float | None = None
+    ) -> list[Routed | BanditError]: ...
 
     async def explain(self, decision_id: str) -> Explanation: ...
 
@@ -70,25 +76,34 @@ class Administration(Protocol):
 
     async def remove_arm(self, policy: str, arm: str, etag: str) -> PolicyView: ...
 
-    def state(self, name: str) -> StateView: ...
+    async def state_from(
+        self, name: str, min_position: int, left: float | None = None
+    ) -> tuple[StateView, Freshness]: ...
 
 
 class RoutingHandlers:
     """RoutingService."""
 
-    def __init__(self, routing: Routing, feedback: FeedbackDesk) -> None:
+    def __init__(self, routing: Routing, feedback: FeedbackDesk, watch: CallWatch) -> None:
         self._routing = routing
         self._feedback = feedback
+        self._watch = watch
 
     async def Route(self, request: routing_pb2.RouteRequest) -> routing_pb2.RouteResponse:
-        routed = await self._routing.route(convert.query(request))
+        query = convert.query(request)
+        routed = await self._routing.route(query, time_left())
+        self._watch.routed(((query, routed),))
         return answers.route_response(routed)
 
     async def BatchRoute(
         self, request: routing_pb2.BatchRouteRequest
     ) -> routing_pb2.BatchRouteResponse:
         queries = convert.each(request.requests, convert.query)
-        return answers.route_results(await _in_place(queries, self._routing.route_many))
+        route_many = partial(self._routing.route_many, left=time_left())
+        results = await _in_place(queries, route_many)
+        self._watch.batch("BatchRoute", results)
+        self._watch.routed(zip(queries, results, strict=True))
+        return answers.route_results(results)
 
     async def Feedback(self, request: routing_pb2.FeedbackRequest) -> routing_pb2.FeedbackResponse:
         recorded = await self._feedback.record(convert.submission(request))
@@ -98,7 +113,9 @@ class RoutingHandlers:
         self, request: routing_pb2.BatchFeedbackRequest
     ) -> routing_pb2.BatchFeedbackResponse:
         submissions = convert.each(request.requests, convert.submission)
-        return answers.feedback_results(await _in_place(submissions, self._feedback.record_many))
+        results = await _in_place(submissions, self._feedback.record_many)
+        self._watch.batch("BatchFeedback", results)
+        return answers.feedback_results(results)
 
     async def GetDecision(
         self, request: routing_pb2.GetDecisionRequest
@@ -172,5 +189,8 @@ class PolicyHandlers:
     async def GetPolicyState(
         self, request: policy_pb2.GetPolicyStateRequest
     ) -> policy_pb2.GetPolicyStateResponse:
-        view = self._administration.state(convert_policy.policy_name("name", request.name))
-        return policy_answers.state(view)
+        name = convert_policy.policy_name("name", request.name)
+        position = convert.position("min_position", request.min_position)
+        return policy_answers.state(
+            *await self._administration.state_from(name, position, time_left())
+        )

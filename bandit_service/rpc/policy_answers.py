@@ -8,13 +8,14 @@ from bandit_service.model import (
     Clock,
     Features,
     Forgetting,
+    Freshness,
     PolicyConfig,
     PolicyView,
     StateView,
 )
 from bandit_service.rpc import form, warm_start
 from bandit_service.rpc.convert import MODALITIES, SOURCES
-from bandit_service.rpc.convert_policy import CLOCKS, MODES, PREFERENCE_LEARNING
+from bandit_service.rpc.convert_policy import CLOCKS, MODES, PREFERENCE_LEARNING, WHEN_UNLOGGED
 from bandit_service.rpc.pb import policy_pb2 as pb
 
 ARM_STATES = form.Vocabulary(pb.ArmState, ArmState)
@@ -35,6 +36,8 @@ def policy(view: PolicyView) -> pb.Policy:
         quality_sources=[SOURCES.write(source) for source in config.quality_sources],
         preference_learning=PREFERENCE_LEARNING.write(config.preference_learning),
         warm_start=warm_start.written(config.warm_start) if config.warm_start else None,
+        feedback_horizon=form.duration(config.feedback_horizon),
+        when_unlogged=WHEN_UNLOGGED.write(config.when_unlogged),
         arms=[_arm(arm) for arm in config.arms],
         revision=view.revision,
         etag=view.etag,
@@ -49,8 +52,12 @@ def policies(views: Sequence[PolicyView], next_page_token: str) -> pb.ListPolici
     )
 
 
-def state(view: StateView) -> pb.GetPolicyStateResponse:
+def state(view: StateView, freshness: Freshness) -> pb.GetPolicyStateResponse:
+    staleness = freshness.staleness_seconds
     return pb.GetPolicyStateResponse(
+        head_position=freshness.head,
+        staleness=None if staleness is None else form.duration(staleness),
+        replica=freshness.replica,
         position=view.position,
         state_hash=view.state_hash,
         feature_version=view.feature_version,

@@ -21,6 +21,7 @@ from bandit_service.rpc.handlers import (
 )
 from bandit_service.rpc.pb import policy_pb2, routing_pb2
 from bandit_service.rpc.tls import BadCertificates, TlsFiles, credentials
+from bandit_service.watching import UNWATCHED, CallWatch
 
 SERVICES: Sequence[ServiceDescriptor] = (
     routing_pb2.DESCRIPTOR.services_by_name["RoutingService"],
@@ -52,9 +53,9 @@ class ListenRefused(ValueError):
 class Health:
     """What grpc.health.v1 answers, for the whole server ("") and for each service."""
 
-    def __init__(self) -> None:
+    def __init__(self, services: Sequence[ServiceDescriptor] = SERVICES) -> None:
         self.servicer = health_aio.HealthServicer()
-        self._names = ("", *(service.full_name for service in SERVICES))
+        self._names = ("", *(service.full_name for service in services))
 
     async def not_serving(self) -> None:
         await self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -77,6 +78,7 @@ def build_server(
     tls: TlsFiles | None = None,
     insecure: bool = False,
     with_reflection: bool = False,
+    watch: CallWatch = UNWATCHED,
 ) -> tuple[grpc.aio.Server, int]:
     """A server that holds its port, but has not started.
 
@@ -84,13 +86,13 @@ def build_server(
     """
     server = grpc.aio.server(options=OPTIONS)
     routing_service, policy_service = SERVICES
-    register(server, routing_service, RoutingHandlers(routing, feedback))
-    register(server, policy_service, PolicyHandlers(administration))
+    register(server, routing_service, RoutingHandlers(routing, feedback, watch), watch)
+    register(server, policy_service, PolicyHandlers(administration), watch)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if with_reflection:
         names = [service.full_name for service in SERVICES]
         reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
-    return server, _bind(server, listen, tls, insecure)
+    return server, bind(server, listen, tls, insecure)
 
 
 def check_listen(listen: str) -> None:
@@ -133,7 +135,8 @@ async def stop(server: grpc.aio.Server, health: Health, grace: float) -> None:
     await server.stop(grace)
 
 
-def _bind(server: grpc.aio.Server, listen: str, tls: TlsFiles | None, insecure: bool) -> int:
+def bind(server: grpc.aio.Server, listen: str, tls: TlsFiles | None, insecure: bool) -> int:
+    """The port. Raises ListenRefused, as for what others could read in passing."""
     is_local = _is_local(listen)
     if tls is None and not (is_local or insecure):
         raise ListenRefused(

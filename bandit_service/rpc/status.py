@@ -42,6 +42,8 @@ CODES: Mapping[type[BanditError], grpc.StatusCode] = {
 # Every error that a call may end with on purpose.
 EXPECTED = tuple(CODES)
 
+_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+
 RETRY_AFTER = Duration(nanos=100_000_000)
 
 # A status travels in headers, of which clients take 8 KiB; names that are repeated to their
@@ -87,6 +89,11 @@ def to_grpc(status: Status) -> grpc.Status:
     """For `context.abort_with_status`."""
     converted: grpc.Status = rpc_status.to_status(status)
     return converted
+
+
+def name_of(status: Status) -> str:
+    """The name of a status's code."""
+    return _NAMES[status.code]
 
 
 def _code(error: BanditError) -> grpc.StatusCode:

@@ -1,5 +1,6 @@
 """Opens a database, makes both kinds equally strict, and translates their errors."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,22 +11,32 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
+    DBAPIError,
     InterfaceError,
     InternalError,
     OperationalError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bandit_service.errors import DamagedDatabase, InvalidField, StoreUnavailable
+from bandit_service.errors import (
+    DamagedDatabase,
+    InvalidField,
+    RefusedByDatabase,
+    StoreUnavailable,
+)
 
 WAIT_SECONDS = 5  # for a lock of somebody else, for a connection of the pool
+HEAD_WAIT_SECONDS = 0.3  # for the journal of a policy, which others write as well
 CONNECT_SECONDS = 2
+LOCK_NOT_AVAILABLE = "55P03"
 
 # What a connection of Postgres waits for at most. A replica that is stopped while it holds
 # a head's lock loses the lock with its session, so the others go on.
 _POSTGRES_LIMITS = (
     f"SET lock_timeout = '{WAIT_SECONDS}s'; SET statement_timeout = '30s'; "
-    "SET idle_in_transaction_session_timeout = '10s'"
+    "SET idle_in_transaction_session_timeout = '10s'; "
+    # A plan made for any decision would have to lock every partition.
+    "SET plan_cache_mode = force_custom_plan"
 )
 # A peer that vanished without a word is noticed by the kernel, not by a hanging thread.
 _POSTGRES_SOCKET = {
@@ -36,6 +47,21 @@ _POSTGRES_SOCKET = {
     "keepalives_count": 3,
 }
 _SILENT = (OperationalError, InterfaceError, InternalError, PoolTimeout)
+_NO_RIGHTS, _CHECK = "42501", "23514"
+
+# What an operator has to set right, as Postgres and SQLite call it. Who is not let in gets no
+# code from Postgres, only words.
+_REFUSALS = {_NO_RIGHTS, "25006", "28000", "28P01", "3D000", "53100"}
+_REFUSED_ENTRANCE = re.compile(
+    r"authentication failed|no password supplied|(role|database) \".*\" does not exist"
+    r"|permission denied|not permitted to log in|no pg_hba\.conf entry"
+)
+_SQLITE_REFUSALS = {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+}
 
 
 def open_engine(url: str) -> Engine:
@@ -61,6 +87,13 @@ def where(engine: Engine) -> str:
 
 
 @contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that is going to write."""
+    with engine.connect().execution_options(write=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
 def answering() -> Iterator[None]:
     """Makes StoreUnavailable of whatever says that the database did not do its work.
 
@@ -73,7 +106,42 @@ def answering() -> Iterator[None]:
     except DatabaseError as error:
         if type(error) is DatabaseError:  # a damaged file, found while serving
             raise StoreUnavailable from error
+        if _state(error) == _NO_RIGHTS or _has_lost_its_partition(error):
+            raise StoreUnavailable from error
         raise
+
+
+@contextmanager
+def telling(engine: Engine) -> Iterator[None]:
+    """As `answering`, for those who can set it right: RefusedByDatabase tells what is wrong."""
+    try:
+        with answering():
+            yield
+    except StoreUnavailable as error:
+        cause = error.__cause__
+        if isinstance(cause, DBAPIError) and _is_refusal(cause):
+            why = " ".join(str(cause.orig).split())
+            raise RefusedByDatabase(where(engine), why) from error
+        raise
+
+
+def _state(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _has_lost_its_partition(error: DBAPIError) -> bool:
+    """A row on its way to the default partition when its own one was made: it finds that the
+    next time. Unlike a constraint of ours, that rule has no name."""
+    diagnosis = getattr(error.orig, "diag", None)
+    return _state(error) == _CHECK and diagnosis is not None and diagnosis.constraint_name is None
+
+
+def _is_refusal(error: DBAPIError) -> bool:
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorcode & 0xFF in _SQLITE_REFUSALS
+    return _state(error) in _REFUSALS or (
+        not _state(error) and _REFUSED_ENTRANCE.search(str(error.orig)) is not None
+    )
 
 
 def _parsed(url: str) -> URL:
@@ -133,6 +201,10 @@ def _postgres(url: URL) -> Engine:
 
 
 def _limit(connection: Any, _record: object) -> None:
-    connection.autocommit = True
-    connection.execute(_POSTGRES_LIMITS)
-    connection.autocommit = False
+    try:
+        connection.autocommit = True
+        connection.execute(_POSTGRES_LIMITS)
+        connection.autocommit = False
+    except BaseException:
+        connection.close()  # it never gets into the pool, so nobody else would
+        raise

@@ -12,6 +12,7 @@ from bandit_service.model import (
     Learned,
     Outcome,
     RecordedFeedback,
+    RevisionEvent,
     StoredPolicy,
 )
 from bandit_service.store import rows, tables
@@ -45,12 +46,19 @@ class Queries:
             f"SELECT {_all(tables.learned)} FROM learned WHERE decision_id {among} "
             "ORDER BY decision_id, arm"
         )
+        # Bounded in time, so that Postgres opens the newest partitions only.
         self._session_arm = (
             f"SELECT arm FROM decision WHERE policy_id = {mark} AND session_hash = {mark} "
+            f"AND id >= {mark} ORDER BY id DESC LIMIT 1"
+        )
+        self._heads = "SELECT policy_id, head FROM policy_head"
+        self._last_clock = (
+            f"SELECT clock FROM decision WHERE policy_id = {mark} AND id >= {mark} "
             "ORDER BY id DESC LIMIT 1"
         )
-        self._last_clock = (
-            f"SELECT clock FROM decision WHERE policy_id = {mark} ORDER BY id DESC LIMIT 1"
+        self._last_revision = (
+            f"SELECT position, body FROM journal WHERE policy_id = {mark} AND kind = 'revision' "
+            "ORDER BY position DESC LIMIT 1"
         )
         self._recorded = (
             "SELECT feedback_id, digest, position, effect FROM recorded_feedback "
@@ -86,15 +94,24 @@ class Queries:
         return [rows.learned_of(row) for row in _read(connection, self._learned, self._list(ids))]
 
     def session_arm(
-        self, connection: Connection, policy_id: int, session_hash: bytes
+        self, connection: Connection, policy_id: int, session_hash: bytes, first_id: str
     ) -> int | None:
-        for (arm,) in _read(connection, self._session_arm, policy_id, session_hash):
+        for (arm,) in _read(connection, self._session_arm, policy_id, session_hash, first_id):
             return int(arm)
         return None
 
-    def last_clock(self, connection: Connection, policy_id: int) -> float | None:
-        for (clock,) in _read(connection, self._last_clock, policy_id):
+    def heads(self, connection: Connection) -> dict[int, int]:
+        return dict(_read(connection, self._heads))
+
+    def last_clock(self, connection: Connection, policy_id: int, first_id: str) -> float | None:
+        for (clock,) in _read(connection, self._last_clock, policy_id, first_id):
             return float(clock)
+        return None
+
+    def last_revision(self, connection: Connection, policy_id: int) -> RevisionEvent | None:
+        for row in _read(connection, self._last_revision, policy_id):
+            event = rows.entry_of(row).event
+            return event if isinstance(event, RevisionEvent) else None
         return None
 
     def recorded(

@@ -1,6 +1,6 @@
 """Which tables a database has, and how it gets the ones this version needs."""
 
-import time
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,25 +10,34 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect, select
+from sqlalchemy.exc import DBAPIError
 
-from bandit_service.errors import DamagedDatabase, ForeignDatabase, NewerSchema, OlderSchema
-from bandit_service.store.engine import answering, is_sqlite, where
-from bandit_service.store.tables import metadata
+from bandit_service.errors import (
+    DamagedDatabase,
+    ForeignDatabase,
+    NewerSchema,
+    OlderSchema,
+    RefusedByDatabase,
+)
+from bandit_service.store.engine import is_sqlite, telling, where
+from bandit_service.store.locks import try_again
+from bandit_service.store.tables import compatible_revision, metadata
 
 # Not alembic's own name for it: another program's alembic is not ours.
 VERSION_TABLE = "bandit_schema"
-MIGRATION_LOCK = 0x62616E646974  # "bandit", for Postgres: one migrator at a time
-LOCK_NOT_AVAILABLE = "55P03"
-ATTEMPTS = 5
+ATTEMPTS = 30  # some five minutes, if somebody holds a table all the time
 SQLITE_BEGINS = b"SQLite format 3\0"
+
+log = logging.getLogger(__name__)
 
 _one_migration = Lock()  # alembic works through globals
 
 
 def check_schema(engine: Engine) -> None:
-    """Looks whether the database is the one this version needs; writes nothing.
+    """Looks whether the database is one this version can work with; writes nothing.
+
+    That is of its own revision, or of a later one that says it fits.
 
     Raises OlderSchema (also if it is empty), NewerSchema, ForeignDatabase,
     DamagedDatabase, StoreUnavailable.
@@ -39,8 +48,11 @@ def check_schema(engine: Engine) -> None:
         if connection is None:
             raise OlderSchema("none", wanted)
         found, names = _found(connection, where(engine))
-    if found not in ("none", *(script.revision for script in scripts.walk_revisions())):
-        raise NewerSchema(found)
+        if found not in ("none", *(script.revision for script in scripts.walk_revisions())):
+            if not _is_marked(connection, wanted, names):
+                raise NewerSchema(found)
+            log.warning("the schema is %s, newer than %s, and says that it fits", found, wanted)
+            found = wanted
     if found != wanted:
         raise OlderSchema(found, wanted)
     if missing := metadata.tables.keys() - names:
@@ -56,7 +68,7 @@ def migrate(engine: Engine) -> str:
     try:
         check_schema(engine)
     except OlderSchema as older:
-        with _one_migration, answering():
+        with _one_migration, telling(engine):
             if is_sqlite(engine):
                 _prepare_file(engine, older.facts["found"])
             _upgrade(engine)
@@ -81,16 +93,17 @@ def _config() -> Config:
 def _looking(engine: Engine) -> Iterator[Connection | None]:
     """A connection that cannot write; None where there is no file yet."""
     if not is_sqlite(engine):
-        with answering(), engine.connect() as connection:
+        with telling(engine), engine.connect() as connection:
             yield connection
         return
     path = Path(str(engine.url.database))
     if not path.exists():
         yield None
         return
-    _refuse_what_is_no_database(path)
     # At rest, a file can be read without the two files that SQLite puts beside it.
     busy = any(Path(f"{path}{suffix}").exists() for suffix in ("-wal", "-journal"))
+    if not busy:
+        _refuse_what_is_no_database(path)
     how = "mode=ro" if busy else "mode=ro&immutable=1"
     address = f"sqlite:///{path.resolve().as_uri()}?{how}&uri=true"
     reader = create_engine(address, poolclass=NullPool)
@@ -104,11 +117,19 @@ def _looking(engine: Engine) -> Iterator[Connection | None]:
 
 
 def _refuse_what_is_no_database(path: Path) -> None:
-    """SQLite itself takes a short file for an empty one, and would write over it."""
+    """SQLite itself takes a short file for an empty one, and would write over it.
+
+    Only of a file at rest: to close one takes all the locks of this process off it, those of its
+    open connections too. The next process that closed the database would then believe to be
+    the last one, and delete the log that this one goes on writing to.
+    """
     if not path.is_file():
         raise DamagedDatabase(str(path), "it is not a file")
-    with path.open("rb") as file:
-        beginning = file.read(len(SQLITE_BEGINS))
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(SQLITE_BEGINS))
+    except OSError as error:
+        raise RefusedByDatabase(str(path), error.strerror or "it cannot be read") from error
     if beginning not in (b"", SQLITE_BEGINS):
         raise DamagedDatabase(str(path), "it is not an SQLite file")
 
@@ -124,30 +145,33 @@ def _found(connection: Connection, place: str) -> tuple[str, set[str]]:
     return ", ".join(context.get_current_heads()) or "none", names
 
 
+def _is_marked(connection: Connection, revision: str, names: set[str]) -> bool:
+    """Whether a schema says that programs of an older revision can work with it."""
+    if compatible_revision.name not in names:
+        return False
+    marked = select(compatible_revision.c.revision)
+    return revision in connection.scalars(marked).all()
+
+
 def _prepare_file(engine: Engine, found: str) -> None:
-    raw = engine.raw_connection()
-    try:
-        cursor = raw.cursor()
+    with engine.connect() as connection:  # which begins no transaction
         if found != "none":
             copy = Path(f"{engine.url.database}.{found}.backup")
             copy.unlink(missing_ok=True)  # of an attempt that failed
-            cursor.execute("VACUUM INTO ?", (str(copy),))
-        cursor.execute("PRAGMA journal_mode = WAL")  # stays with the file
-        cursor.close()
-    finally:
-        raw.close()
+            connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")  # stays with the file
 
 
 def _upgrade(engine: Engine) -> None:
     """Runs the migrations; tries again if a table is in use just then."""
+    try_again(lambda: _upgrade_now(engine), ATTEMPTS)
+
+
+def _upgrade_now(engine: Engine) -> None:
     config = _config()
-    for attempt in range(1, ATTEMPTS + 1):
+    with engine.connect().execution_options(write=True) as connection:
+        config.attributes["connection"] = connection
         try:
-            with engine.connect().execution_options(write=True) as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-            return
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", "") != LOCK_NOT_AVAILABLE or attempt == ATTEMPTS:
-                raise
-            time.sleep(attempt)
+            command.upgrade(config, "head")
+        finally:
+            connection.invalidate()  # closed for good, and with it what was set and locked

@@ -1,26 +1,40 @@
 """The store in SQL: the same code for SQLite and Postgres."""
 
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from operator import attrgetter
-from threading import Lock
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 
-from bandit_service.errors import BanditError, PolicyExists, PolicyNotFound
+from bandit_service import failpoints
+from bandit_service.errors import BanditError, HeadLocked, PolicyExists, PolicyNotFound
 from bandit_service.model import (
     Decision,
     JournalEntry,
     Learned,
+    Limits,
     Outcome,
+    Pruned,
     RecordedFeedback,
+    RevisionEvent,
     StoredPolicy,
+    smallest_id,
 )
 from bandit_service.ports import Transaction
-from bandit_service.store import rows
+from bandit_service.store import partitions, pruning, rows
 from bandit_service.store.bulk import AT_ONCE, Bulk
-from bandit_service.store.engine import answering, is_sqlite
+from bandit_service.store.checkpoints import SqlCheckpoints, SqlLeases
+from bandit_service.store.connections import Lines, Writers
+from bandit_service.store.engine import (
+    LOCK_NOT_AVAILABLE,
+    WAIT_SECONDS,
+    answering,
+    is_sqlite,
+    telling,
+)
 from bandit_service.store.queries import Queries
 from bandit_service.store.tables import (
     decision,
@@ -39,6 +53,7 @@ def _replacing(table_columns: Sequence[str], key: Sequence[str]) -> str:
     return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {rest}"
 
 
+RECENTLY = 14 * 86_400.0  # seconds
 _OUTCOME_KEY = ("decision_id", "arm", "kind", "source")
 _LEARNED_KEY = ("decision_id", "arm")
 _request_key = attrgetter("policy_id", "request_id")
@@ -46,8 +61,12 @@ _outcome_key = attrgetter(*_OUTCOME_KEY)
 _learned_key = attrgetter(*_LEARNED_KEY)
 
 # A decision has one id for ever, so one that is stored already is the same one, sent again
-# after a commit whose answer was lost.
-_add_decisions = Bulk(decision, "ON CONFLICT (id) DO NOTHING")
+# after a commit whose answer was lost. Whether it was answered by then is all that may be news.
+_add_decisions = Bulk(
+    decision,
+    "ON CONFLICT (id) DO UPDATE SET degraded = excluded.degraded "
+    "WHERE excluded.degraded AND NOT decision.degraded",
+)
 _claim_requests = Bulk(route_request, "ON CONFLICT (policy_id, request_id) DO NOTHING")
 _append_journal = Bulk(journal)
 _record_feedback = Bulk(recorded_feedback)
@@ -97,7 +116,12 @@ class SqlTransaction:
     def lock_head(self, policy_id: int) -> int:
         # A statement of its own: what is read after it sees all that was committed while
         # this one waited.
-        head = self._queries.lock_head(self._connection, policy_id)
+        try:
+            head = self._queries.lock_head(self._connection, policy_id)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", "") == LOCK_NOT_AVAILABLE:
+                raise HeadLocked(policy_id) from error
+            raise
         if head is None:
             raise PolicyNotFound(self._name_of(policy_id))
         self._heads[policy_id] = head
@@ -133,11 +157,14 @@ class SqlTransaction:
         connection = self._connection
         if entries:
             self._move_head(policy_id, entries)
+            failpoints.hit("after_head")
             added = [rows.journal_row(policy_id, one) for one in entries]
             _append_journal.insert(connection, rows.columns(added))
+            failpoints.hit("after_journal")
         if recorded:
             answers = [rows.recorded_row(policy_id, one) for one in recorded]
             _record_feedback.insert(connection, rows.columns(answers))
+            failpoints.hit("after_recorded")
         if outcomes:  # the last of equal keys: one statement may not write a row twice
             last = {_outcome_key(one): one for one in outcomes}
             _replace_outcomes.insert(connection, rows.columns(map(rows.outcome_row, last.values())))
@@ -180,17 +207,25 @@ class SqlTransaction:
 class SqlStore:
     """See ports.Store. Keeps two connections for writing, and a pool for readers."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, partition_days: int) -> None:
         self._engine = engine
+        self._partition_days = partition_days
         self._queries = Queries(engine.dialect.name)
-        self._write_options = {"write": True}
         # A single read needs no BEGIN and COMMIT, each a journey to the server and back.
         self._reading = (
             engine if is_sqlite(engine) else engine.execution_options(isolation_level="AUTOCOMMIT")
         )
-        self._writing = Lock()
-        self._writer: Connection | None = None
-        self._logger: Connection | None = None  # every statement commits itself
+        self._writers = Writers(engine)
+        self._lines = Lines(engine)
+        # SQLite has one writer, and whoever finds it busy sleeps: ours wait for each other.
+        alone = self._alone if is_sqlite(engine) else nullcontext
+        self.leases = SqlLeases(engine, alone)
+        self.checkpoints = SqlCheckpoints(engine, alone)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._writers.lock:
+            yield
 
     def policies(self) -> list[StoredPolicy]:
         with self._read() as connection:
@@ -214,62 +249,84 @@ class SqlStore:
         with self._read() as connection:
             return self._queries.outcomes(connection, [decision_id])
 
-    def session_arm(self, policy_id: int, session_hash: bytes) -> int | None:
+    def session_arm(self, policy_id: int, session_hash: bytes, since: float) -> int | None:
         with self._read() as connection:
-            return self._queries.session_arm(connection, policy_id, session_hash)
+            first_id = smallest_id(since)
+            return self._queries.session_arm(connection, policy_id, session_hash, first_id)
+
+    def heads(self) -> dict[int, int]:
+        with self._read() as connection:
+            return self._queries.heads(connection)
 
     def last_clock(self, policy_id: int) -> float | None:
+        # Of the last weeks, if there is any: whatever the time is, a later one is the last.
+        recently = smallest_id(time.time() - RECENTLY)
         with self._read() as connection:
-            return self._queries.last_clock(connection, policy_id)
+            clock = self._queries.last_clock(connection, policy_id, recently)
+            return self._queries.last_clock(connection, policy_id, "") if clock is None else clock
+
+    def last_revisions(self) -> dict[int, RevisionEvent]:
+        with self._read() as connection:
+            ids = [policy.id for policy in self._queries.policies(connection)]
+            found = [(one, self._queries.last_revision(connection, one)) for one in ids]
+        return {policy_id: revision for policy_id, revision in found if revision is not None}
 
     def log_decisions(self, decisions: Sequence[Decision]) -> None:
         if len(decisions) > AT_ONCE:
             with self.write() as transaction:
                 transaction.add_decisions(decisions)
             return
-        with self._writing, answering():
-            try:
-                if self._logger is None:
-                    self._logger = self._engine.connect().execution_options(
-                        isolation_level="AUTOCOMMIT"
-                    )
-                _add_decisions.insert_at_once(self._logger, rows.decision_columns(decisions))
-            except BaseException:
-                self._drop_writers()
-                raise
+        with self._writing() as writers:
+            columns = rows.decision_columns(decisions)
+            _add_decisions.insert_at_once(writers.for_statements(), columns)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        with self._writing, answering():
+        with self._writing() as writers:
+            connection = writers.for_transactions()
+            with connection.begin():
+                yield SqlTransaction(connection, self._queries)
+
+    def abandon(self) -> None:
+        abandoned, self._writers = self._writers, Writers(self._engine)
+        self._lines.break_off()
+        if abandoned.lock.acquire(blocking=False):  # else whoever has it drops them, now or never
+            abandoned.drop()
+        self._engine.dispose()
+
+    def close(self) -> None:
+        if not self._writers.lock.acquire(timeout=WAIT_SECONDS):
+            self.abandon()
+            return
+        self._writers.drop()
+        self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Writers]:
+        writers = self._writers
+        with writers.lock, answering():
             try:
-                connection = self._open_writer()
-                with connection.begin():
-                    yield SqlTransaction(connection, self._queries)
+                yield writers
             except BanditError:
                 raise  # refused in good order: the connection is as good as before
             except BaseException:
-                self._drop_writers()
+                writers.drop()
                 raise
+            finally:
+                if writers is not self._writers:  # abandoned meanwhile
+                    writers.drop()
 
-    def close(self) -> None:
-        with self._writing:
-            self._drop_writers()
-            self._engine.dispose()
+    def make_partitions(self, now: float) -> list[str]:
+        if is_sqlite(self._engine):
+            return []
+        with telling(self._engine):
+            return partitions.make_ahead(self._engine, now, self._partition_days)
+
+    def prune(self, limits: Limits, dry_run: bool) -> list[Pruned]:
+        with telling(self._engine):
+            return pruning.prune(self._engine, self._queries, limits, dry_run)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
         with answering(), self._reading.connect() as connection:
             yield connection
-
-    def _open_writer(self) -> Connection:
-        if self._writer is None:
-            self._writer = self._engine.connect().execution_options(**self._write_options)
-        return self._writer
-
-    def _drop_writers(self) -> None:
-        """Closes connections for good: after an error nobody knows what state they are in."""
-        dropped = [one for one in (self._writer, self._logger) if one is not None]
-        self._writer = self._logger = None
-        for connection in dropped:
-            connection.invalidate()
-            connection.close()

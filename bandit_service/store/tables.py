@@ -9,7 +9,10 @@ Postgres sorts NaN above every number, and SQLite stores it as NULL. SQLite's ta
 STRICT, so that both databases refuse a wrong type; those with a key of several columns are
 one b-tree instead of two. Foreign keys are only on cold tables:
 decisions and feedback are written in bulk under the head's lock, which a deleted policy
-does not have, and old decisions will be dropped by partition.
+does not have, and old decisions are dropped by partition.
+
+In Postgres `decision`, `outcome` and `learned` are partitioned by the time in the decision's
+id; `partitions` knows how. SQLite has one table each.
 """
 
 from enum import StrEnum
@@ -34,7 +37,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
-from bandit_service.model import Effect, EnergySource, Failure, Kind, Source
+from bandit_service.model import (
+    CheckpointStatus,
+    Effect,
+    EnergySource,
+    Failure,
+    Kind,
+    Source,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -177,6 +187,7 @@ decision = Table(
     *map(_flag, ("forced", "sticky", "observed", "degraded")),
     *map(_amount, ("input_tokens", "output_tokens")),
     sqlite_strict=True,
+    postgresql_partition_by="RANGE (id)",
 )
 Index("decision_policy", decision.c.policy_id, decision.c.id)
 _IN_SESSION = text("session_hash IS NOT NULL")
@@ -237,6 +248,7 @@ outcome = Table(
     CheckConstraint(f"kind = 'usage' OR ({_NO_USAGE})", name="usage"),
     sqlite_with_rowid=False,
     sqlite_strict=True,
+    postgresql_partition_by="RANGE (decision_id)",
 )
 
 learned = Table(
@@ -250,5 +262,70 @@ learned = Table(
     CheckConstraint("value >= 0 AND value <= 1", name="value"),
     CheckConstraint("epoch >= 0", name="epoch"),
     sqlite_with_rowid=False,
+    sqlite_strict=True,
+    postgresql_partition_by="RANGE (decision_id)",
+)
+
+# Revisions of the schema whose programs can work with these tables as they are: a program that
+# does not know the revision it finds looks whether its own is here.
+compatible_revision = Table(
+    "compatible_revision",
+    metadata,
+    Column("revision", Word, primary_key=True),
+    sqlite_with_rowid=False,
+    sqlite_strict=True,
+)
+
+# Who may do what only one may do at a time, by the database's own clock.
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", Word, primary_key=True),
+    Column("holder", Word, nullable=False),
+    Column("epoch", Whole, nullable=False),
+    Column("until", Real, nullable=False),
+    CheckConstraint("epoch >= 1", name="epoch"),
+    _moment("until"),
+    sqlite_with_rowid=False,
+    sqlite_strict=True,
+)
+
+# Columns in the order of model.Checkpoint's fields.
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("policy_id", ForeignKey("policy.id"), nullable=False),
+    Column("position", Whole, nullable=False),
+    Column("fold_version", Integer, nullable=False),
+    Column("size", Whole, nullable=False),
+    Column("parts", Integer, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    Column("epoch", Whole, nullable=False),
+    Column("create_time", Real, nullable=False),
+    Column("status", Word, nullable=False),
+    Column("pinned", Flag, nullable=False, server_default=false()),
+    CheckConstraint("position >= 1", name="position"),
+    CheckConstraint("size >= 1 AND parts >= 1", name="size"),
+    CheckConstraint("length(sha256) = 32", name="sha256"),
+    CheckConstraint("length(mac) = 32", name="mac"),
+    CheckConstraint("epoch >= 1", name="epoch"),
+    _moment("create_time"),
+    _one_of("status", CheckpointStatus),
+    _flag("pinned"),
+    sqlite_strict=True,
+)
+Index("checkpoint_policy", checkpoint.c.policy_id, checkpoint.c.position)
+
+# In pieces, so that no statement is long and the writer of decisions gets its turn between them.
+# With a rowid in SQLite: rows of a quarter megabyte would overflow a keyed b-tree's pages.
+checkpoint_part = Table(
+    "checkpoint_part",
+    metadata,
+    Column("checkpoint_id", ForeignKey("checkpoint.id"), primary_key=True, autoincrement=False),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
+    CheckConstraint("part >= 0", name="part"),
     sqlite_strict=True,
 )

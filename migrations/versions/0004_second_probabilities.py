@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
-down_revision = "0001"
+down_revision = "0003"
 
 CHECK = "length(second_probabilities) = 8 * length(exclusions)"
 
@@ -16,6 +16,7 @@ def upgrade() -> None:
             "ALTER TABLE decision ADD COLUMN second_probabilities BLOB "
             f"CONSTRAINT decision_second_probabilities CHECK ({CHECK})"
         )
+        serve()
         return
     op.add_column("decision", column)
     # Not valid: only what is written from now on is checked, so no row has to be read.
@@ -24,9 +25,17 @@ def upgrade() -> None:
         "NOT VALID"
     )
     op.execute("ALTER TABLE decision VALIDATE CONSTRAINT decision_second_probabilities")
+    serve()
+
+
+def serve() -> None:
+    """Programs of this revision read and write these tables as they are."""
+    compatible = sa.table("compatible_revision", sa.column("revision", sa.Text))
+    op.bulk_insert(compatible, [{"revision": revision}])
 
 
 def downgrade() -> None:
+    op.execute(f"DELETE FROM compatible_revision WHERE revision = '{revision}'")
     if op.get_bind().dialect.name == "sqlite":
         with op.batch_alter_table("decision") as table:
             table.drop_constraint("decision_second_probabilities")

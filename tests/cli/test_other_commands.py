@@ -137,12 +137,14 @@ def test_serve_hands_its_settings_to_the_server(run, app, tmp_path, monkeypatch)
     monkeypatch.setenv("BANDIT_DATABASE", "sqlite:///other.db")
     monkeypatch.setenv("BANDIT_SERVER", "127.0.0.1:1")
 
-    done = run("serve", "--listen", "127.0.0.1:0", "--policy", path, "--log-level", "debug")
+    done = run("serve", "--listen", "127.0.0.1:0", "--policy", path, "--log-level", "debug",
+               "--log-format", "json", "--metrics-listen", "127.0.0.1:1")  # fmt: skip
 
     assert done.exit_code == 0, done.output
     (seen,) = app.seen
     assert (seen.listen, seen.database) == ("127.0.0.1:0", "sqlite:///other.db")
     assert (seen.log_level, seen.insecure) == ("debug", False)
+    assert (seen.log_format, seen.metrics_listen) == ("json", "127.0.0.1:1")
     assert [policy.name for policy in seen.policies] == ["chat"]
 
 
@@ -248,6 +250,17 @@ def test_doctor_tells_a_healthy_server_from_another_program(run, tmp_path, monke
         assert address(at) == {"check": "address", "state": "ok", "detail": "a server is SERVING"}
     with served(lambda to: None) as at:
         assert address(at)["state"] == "warn"
+
+
+def test_doctor_looks_whether_the_port_of_the_metrics_is_free(run, tmp_path):
+    def metrics(at):
+        words = ("doctor", "--listen", "127.0.0.1:0", "--metrics-listen", at, "--json")
+        found = json.loads(run(*words, "--database", f"sqlite:///{tmp_path}/a.db").stdout)
+        return next(each["state"] for each in found if each["check"] == "metrics")
+
+    assert metrics("127.0.0.1:0") == "ok"
+    with served(lambda to: None) as at:
+        assert metrics(at) == "warn"
 
 
 def test_the_version_is_printed(run):

@@ -18,6 +18,7 @@ floor: 0.05
 sticky_sessions: false
 quality_sources: [user, judge]
 preference_learning: as_quality
+feedback_horizon: 604800
 arms:
   - name: gpt-4o
     parameters: {temperature: 0.2, stop: [a, b]}
@@ -52,6 +53,7 @@ def test_a_file_is_created_with_every_field_it_names(run, server, policies, tmp_
     assert made.forgetting.half_life_requests == 1000
     assert (made.floor, made.sticky_sessions) == (0.05, False)
     assert made.preference_learning == pb.PREFERENCE_LEARNING_AS_QUALITY
+    assert made.feedback_horizon.seconds == 7 * 86_400
     assert made.arms[0].parameters["temperature"] == 0.2
     assert made.arms[0].input_usd_per_million_tokens == 2.5
     assert not made.arms[0].HasField("context_limit_tokens")

@@ -146,6 +146,21 @@ VALUES: dict[str, tuple[str, str, pp.Policy]] = {
         "quality_sources",
         pp.Policy(quality_sources=[1, 1]),  # type: ignore[list-item]
     ),
+    "a horizon below 0": (
+        "feedback_horizon",
+        "feedback_horizon",
+        pp.Policy(feedback_horizon=Duration(seconds=-1)),
+    ),
+    "a horizon of nothing": (
+        "feedback_horizon",
+        "feedback_horizon",
+        pp.Policy(feedback_horizon=Duration(nanos=999_999_999)),
+    ),
+    "a horizon that is no duration": (
+        "feedback_horizon",
+        "feedback_horizon",
+        pp.Policy(feedback_horizon=Duration(seconds=2**63 - 1)),
+    ),
     "an unknown way to learn preferences": (
         "preference_learning",
         "preference_learning",

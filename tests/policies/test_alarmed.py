@@ -94,7 +94,7 @@ def test_a_change_is_found_and_what_was_learned_shrinks_to_a_share() -> None:
 
     assert len(before.alarms) == 0
     assert 400 < after.alarms[0, 1] < 500
-    assert after.sums[0, -1, -1] < 0.1 * 520 + 120
+    assert after.sums[0][-1, -1] < 0.1 * 520 + 120
     belief = policy.estimates(after, np.array([[0.0, 0.0, 1.0]])).mean.item()
     assert belief < 0.65  # all of it together had a mean of .78
 
@@ -118,7 +118,7 @@ def test_late_feedback_and_revisions_count_as_if_they_had_been_there_at_the_alar
     state, late = policy.start(1), context(rng)
     feed(policy, state, [0.9] * 300 + [0.2] * 100)
     count = len(state.alarms)
-    before = state.sums.copy()
+    before = [one.copy() for one in state.sums]
     assert count
 
     policy.update(state, 0, late, 0.8, clock=7.0)

@@ -8,15 +8,10 @@ import pytest
 
 from policies import CATALOGUE, Policy, build
 from policies.policy import Array
-from tests.policies.worlds import ARMS, DIM, Seen, some_observations
+from tests.policies.worlds import ARMS, DIM, DRAWN, MOVING, Seen, some_observations
 
 HALF_LIVES = {"remembers": None, "forgets": 20.0}
 NOW = 60.0
-# Canonical arrays that say how the data came, besides what it is: chains of draws go on from where
-# they stood, so another order of the same data is another draw from the same posterior.
-# A detector remembers the order of what it saw; what is believed does not depend on it.
-MOVING = {"fgts_cdb": ("draws", "turn"), "alarmed_linucb": ("cusum",)}
-DRAWN = ("fgts_cdb",)
 
 
 @pytest.fixture(params=CATALOGUE)

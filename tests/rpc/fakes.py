@@ -8,6 +8,7 @@ from bandit_service.model import (
     Arm,
     Effect,
     Explanation,
+    Freshness,
     PolicyConfig,
     PolicyView,
     Query,
@@ -38,11 +39,13 @@ class FakeUseCases:
         if self.fault is not None:
             raise self.fault
 
-    async def route(self, query: Query) -> Routed:
+    async def route(self, query: Query, left: float | None = None) -> Routed:
         self._asked("route", query)
         return Routed(a_decision(), arm="small")
 
-    async def route_many(self, queries: Sequence[Query]) -> list[Routed | BanditError]:
+    async def route_many(
+        self, queries: Sequence[Query], left: float | None = None
+    ) -> list[Routed | BanditError]:
         self._asked("route_many", list(queries))
         return [
             self.item_fault or Routed(a_decision(id=query.request_id), arm="small")
@@ -109,6 +112,9 @@ class FakeUseCases:
         self._asked("remove_arm", policy, arm, etag)
         return a_view()
 
-    def state(self, name: str) -> StateView:
-        self._asked("state", name)
-        return StateView(position=9, state_hash="ab" * 32, feature_version="v", arms=())
+    async def state_from(
+        self, name: str, min_position: int, left: float | None = None
+    ) -> tuple[StateView, Freshness]:
+        self._asked("state", name, min_position)
+        view = StateView(position=9, state_hash="ab" * 32, feature_version="v", arms=())
+        return view, Freshness(replica="here", applied=9, head=11, staleness_seconds=0.25)

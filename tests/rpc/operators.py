@@ -64,6 +64,7 @@ A_RICH_CONFIG = PolicyConfig(
         spread=(0.5,) * 8,
         projection=((1.0, 2.0), (3.0, 4.0)),
     ),
+    feedback_horizon=3600.5,
 )
 
 

@@ -16,6 +16,7 @@ from bandit_service.model import (
     Clock,
     Features,
     Forgetting,
+    Freshness,
     PolicyConfig,
     PolicyView,
     StateView,
@@ -93,8 +94,10 @@ def test_every_field_of_a_policy_is_written():
 def test_what_was_learned_is_told_and_what_is_unknown_is_not():
     view = StateView(9, "ab", "v", (ArmStatistics("small", 2.0, mean_quality=0.0),))
 
-    told = policy_answers.state(view)
+    told = policy_answers.state(view, Freshness("here", 9, 11, 0.25))
 
+    assert (told.head_position, told.staleness.ToMilliseconds(), told.replica) == (11, 250, "here")
+    assert not policy_answers.state(view, Freshness("here", 9, 9, None)).HasField("staleness")
     assert (told.position, told.state_hash, told.feature_version) == (9, "ab", "v")
     assert told.arms[0].HasField("mean_quality")
     assert not told.arms[0].HasField("mean_cost_usd")

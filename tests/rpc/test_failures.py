@@ -106,7 +106,7 @@ async def test_an_unmapped_error_of_an_item_is_an_incident(service):
 async def test_a_call_that_the_caller_gives_up_is_cancelled(service):
     entered, left = asyncio.Event(), asyncio.Event()
 
-    async def stalled(_query):
+    async def stalled(_query, _left=None):
         entered.set()
         try:
             await asyncio.Event().wait()
@@ -125,7 +125,7 @@ async def test_a_call_that_the_caller_gives_up_is_cancelled(service):
 async def test_a_deadline_frees_the_call(service):
     entered, left = asyncio.Event(), asyncio.Event()
 
-    async def stalled(_query):
+    async def stalled(_query, _left=None):
         entered.set()
         try:
             await asyncio.Event().wait()

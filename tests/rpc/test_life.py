@@ -36,7 +36,7 @@ async def test_stopping_lets_calls_finish_and_turns_new_ones_away(service):
     entered, go_on = asyncio.Event(), asyncio.Event()
     route = service.use_cases.route
 
-    async def slow(query):
+    async def slow(query, _left=None):
         entered.set()
         await go_on.wait()
         return await route(query)

@@ -63,6 +63,7 @@ def test_every_family_has_a_code_of_its_own():
         (errors.PolicyNotFound("chat"), "NOT_FOUND", "POLICY_NOT_FOUND"),
         (errors.IdReused("request_id", "r"), "ALREADY_EXISTS", "ID_REUSED"),
         (errors.ClockFixed("chat", "time"), "FAILED_PRECONDITION", "CLOCK_FIXED"),
+        (errors.DecisionExpired("d1", 60.0), "FAILED_PRECONDITION", "DECISION_EXPIRED"),
         (errors.StaleEtag("chat", "1", "2"), "ABORTED", "STALE_ETAG"),
         (errors.Overloaded(9), "RESOURCE_EXHAUSTED", "OVERLOADED"),
         (errors.StoreUnavailable(), "UNAVAILABLE", "STORE_UNAVAILABLE"),

@@ -22,6 +22,7 @@ from bandit_service.model import (
     TextFeatures,
     VectorFeatures,
     WarmStart,
+    WhenUnlogged,
 )
 from tests.builders import a_config, arms, shape_of
 
@@ -96,6 +97,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"forgetting": Forgetting(half_life=0.0)}, "forgetting.half_life"),
     ({"forgetting": Forgetting(half_life=NAN)}, "forgetting.half_life"),
     ({"forgetting": Forgetting(half_life=INFINITE)}, "forgetting.half_life"),
+    ({"feedback_horizon": 0.999}, "feedback_horizon"),
+    ({"feedback_horizon": 4e11}, "feedback_horizon"),
+    ({"feedback_horizon": NAN}, "feedback_horizon"),
+    ({"feedback_horizon": INFINITE}, "feedback_horizon"),
     ({"quality_sources": ()}, "quality_sources"),
     ({"quality_sources": (Source.USER, Source.USER)}, "quality_sources"),
     ({"mode": Mode.OBSERVE}, "default_arm"),
@@ -128,6 +133,8 @@ def test_a_bad_field_is_refused_by_its_name(changes, field):
         {"floor": 0.0},
         {"floor": 1.0},
         {"quality_sources": (Source.JUDGE,)},
+        {"feedback_horizon": 1.0},
+        {"feedback_horizon": 315_576_000_000.0},
         {"mode": Mode.OBSERVE, "default_arm": "large"},
         {"algorithm": Algorithm(name="linucb", settings={"width": 0.2})},
     ],
@@ -248,3 +255,10 @@ def test_a_new_price_moves_what_is_expected_and_nothing_that_was_learned():
     means = [p.estimates(s, x).mean[0] for p, s in ((before, state), (after, taken_over))]
     assert means[0][1] > means[1][1] + 0.1
     np.testing.assert_array_equal(state.canonical()["sums"], taken_over.canonical()["sums"])
+
+
+def test_a_fallback_needs_an_arm_to_fall_back_to():
+    with pytest.raises(InvalidField, match="required by the fallback of when_unlogged"):
+        check(a_config(when_unlogged=WhenUnlogged.FALLBACK), shape_of)
+
+    check(a_config(when_unlogged=WhenUnlogged.FALLBACK, default_arm="small"), shape_of)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bandit_service.draw import draw_first, draw_second
+from bandit_service.draw import draw_first, draw_independent_second, draw_second
 from bandit_service.eligibility import Exclusion
 from bandit_service.engine import etag
 from bandit_service.errors import InvalidField, NoEligibleArm
@@ -53,7 +53,8 @@ def some_contexts(count: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("duel", [False, True])
 @pytest.mark.parametrize("algorithm", CATALOGUE)
 def test_every_decision_can_be_derived_again_from_what_is_logged_with_it(algorithm, duel):
-    engine = an_engine(a_config(algorithm=Algorithm(name=algorithm), floor=0.2), *TAUGHT)
+    config = a_config(algorithm=Algorithm(name=algorithm), floor=0.2)
+    engine = an_engine(config, *TAUGHT)
 
     decisions = decide(engine, [a_query(duel=duel)] * 200, some_contexts(200))
 
@@ -62,7 +63,12 @@ def test_every_decision_can_be_derived_again_from_what_is_logged_with_it(algorit
         assert logged.sum() == pytest.approx(1.0, abs=1e-12)
         assert made.arm == draw_first(SECRET, [made.id], logged[None, :])[0]
         expected = logged[made.arm]
-        if duel:
+        if made.second_probabilities is not None:  # drawn on its own, maybe the same arm
+            seconds = np.frombuffer(made.second_probabilities)
+            second = draw_independent_second(SECRET, made.id, seconds)
+            assert (made.arm if made.second_arm is None else made.second_arm) == second
+            expected = expected * seconds[second]
+        elif duel:
             everyone = np.ones(len(logged), dtype=bool)
             drawn = draw_second(SECRET, made.id, logged, made.arm, everyone)
             assert drawn is not None

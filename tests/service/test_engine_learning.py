@@ -36,6 +36,7 @@ from tests.builders import (
     shape_of,
     tell,
 )
+from tests.policies.worlds import MOVING
 from tests.service.journals import RandomJournal
 
 LINEAR = Algorithm(name="linear_thompson")
@@ -134,7 +135,8 @@ def test_a_revised_value_is_as_if_the_first_had_never_been(algorithm):
     once = an_engine(config, other, a_feedback_event(a_lesson(0, 0.9)))
 
     for name, sums in once.state.canonical().items():
-        np.testing.assert_allclose(revised.state.canonical()[name], sums, atol=1e-10)
+        if name not in MOVING.get(algorithm, ()):
+            np.testing.assert_allclose(revised.state.canonical()[name], sums, atol=1e-10)
     assert revised.calls.qualities[0] == pytest.approx([1.3, 2.0])
 
 

@@ -1,11 +1,14 @@
 """Queries in, durable decisions out: repeats, sessions, neighbours."""
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 
+from bandit_service.deciding import request_digest
 from bandit_service.errors import (
     DecisionNotFound,
     IdReused,
@@ -236,3 +239,25 @@ async def test_only_a_decision_of_a_living_policy_can_be_explained(service):
     for unknown in (decision_id, "d0"):
         with pytest.raises(DecisionNotFound):
             await service.router.explain(unknown)
+
+
+def test_a_request_is_the_same_one_in_the_next_version():
+    # What the first version stored: msgpack of these fields, in this order, by blake2b.
+    fields = {
+        "policy": "chat",
+        "text": None,
+        "vector": packed(0.6, 0.8),
+        "request_id": "r1",
+        "input_tokens": None,
+        "output_tokens": 7,
+        "required_tags": ("eu",),
+        "required_modalities": (),
+        "allowed_arms": (),
+        "session": "s",
+        "subject": "",
+        "duel": False,
+    }
+    written = hashlib.blake2b(msgspec.msgpack.encode(fields), digest_size=16).digest()
+
+    assert request_digest(a_query(**fields)) == written
+    assert request_digest(a_query(**fields, min_position=9)) == written

@@ -209,9 +209,9 @@ def test_a_session_keeps_the_arm_of_its_last_decision(store: Store) -> None:
         a_decision(id="0005", arm=0, policy_id=2, session_hash=session),
     )
 
-    assert store.session_arm(1, session) == 2
-    assert store.session_arm(1, b"nobody") is None
-    assert store.session_arm(3, session) is None
+    assert store.session_arm(1, session, 0.0) == 2
+    assert store.session_arm(1, b"nobody", 0.0) is None
+    assert store.session_arm(3, session, 0.0) is None
 
 
 def test_the_last_clock_is_that_of_the_policys_newest_decision(store: Store) -> None:

@@ -41,7 +41,7 @@ def every_call(store: Store) -> list[Callable[[], object]]:
         lambda: store.events(1, 0, 1),
         lambda: store.decision("d1"),
         lambda: store.outcomes("d1"),
-        lambda: store.session_arm(1, b"session"),
+        lambda: store.session_arm(1, b"session", 0.0),
         lambda: store.last_clock(1),
         write,
     ]

@@ -68,6 +68,7 @@ def of_a_later_version(path: Path) -> None:
     our_file(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE bandit_schema SET version_num = '9999'")
+        connection.execute("DELETE FROM compatible_revision")
 
 
 def someone_elses(path: Path) -> None:
@@ -166,6 +167,7 @@ def test_a_newer_postgres_is_refused(
     url = postgres_databases("migrated")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE bandit_schema SET version_num = '9999'")
+        connection.execute("DELETE FROM compatible_revision")
 
     with pytest.raises(NewerSchema, match="'9999'"):
         enter(url)

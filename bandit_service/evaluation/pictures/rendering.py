@@ -38,13 +38,19 @@ class Rendered:
 
 
 def render(result: Result, kind: Literal["png", "svg"]) -> list[Rendered]:
+    with house_style():
+        return drawn(_drawings(result), kind)
+
+
+def drawn(drawings: Iterator[Drawing], kind: Literal["png", "svg"]) -> list[Rendered]:
+    """Within `house_style`, as the drawings are only made here."""
     encode = _png if kind == "png" else _svg
-    with house_style(), warnings.catch_warnings():
+    with warnings.catch_warnings():
         # A name in a script that the font lacks is drawn as boxes; there is nothing to be done.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         return [
             Rendered(drawing.name, drawing.caption, drawing.description, encode(drawing))
-            for drawing in _drawings(result)
+            for drawing in drawings
         ]
 
 

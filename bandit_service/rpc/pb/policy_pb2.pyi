@@ -33,6 +33,12 @@ class PreferenceLearning(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PREFERENCE_LEARNING_AS_QUALITY: _ClassVar[PreferenceLearning]
     PREFERENCE_LEARNING_AS_PAIRS: _ClassVar[PreferenceLearning]
 
+class WhenUnlogged(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WHEN_UNLOGGED_UNSPECIFIED: _ClassVar[WhenUnlogged]
+    WHEN_UNLOGGED_REJECT: _ClassVar[WhenUnlogged]
+    WHEN_UNLOGGED_FALLBACK: _ClassVar[WhenUnlogged]
+
 class ArmState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ARM_STATE_UNSPECIFIED: _ClassVar[ArmState]
@@ -49,13 +55,16 @@ PREFERENCE_LEARNING_UNSPECIFIED: PreferenceLearning
 PREFERENCE_LEARNING_IGNORE: PreferenceLearning
 PREFERENCE_LEARNING_AS_QUALITY: PreferenceLearning
 PREFERENCE_LEARNING_AS_PAIRS: PreferenceLearning
+WHEN_UNLOGGED_UNSPECIFIED: WhenUnlogged
+WHEN_UNLOGGED_REJECT: WhenUnlogged
+WHEN_UNLOGGED_FALLBACK: WhenUnlogged
 ARM_STATE_UNSPECIFIED: ArmState
 ARM_STATE_ACTIVE: ArmState
 ARM_STATE_RETIRED: ArmState
 ARM_STATE_REMOVED: ArmState
 
 class Policy(_message.Message):
-    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time", "warm_start")
+    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time", "when_unlogged", "feedback_horizon", "warm_start")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ALGORITHM_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +81,8 @@ class Policy(_message.Message):
     ETAG_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    WHEN_UNLOGGED_FIELD_NUMBER: _ClassVar[int]
+    FEEDBACK_HORIZON_FIELD_NUMBER: _ClassVar[int]
     WARM_START_FIELD_NUMBER: _ClassVar[int]
     name: str
     algorithm: Algorithm
@@ -89,8 +100,10 @@ class Policy(_message.Message):
     etag: str
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
+    when_unlogged: WhenUnlogged
+    feedback_horizon: _duration_pb2.Duration
     warm_start: WarmStart
-    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., when_unlogged: _Optional[_Union[WhenUnlogged, str]] = ..., feedback_horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ...) -> None: ...
 
 class WarmStart(_message.Message):
     __slots__ = ("n_eff", "arms", "spread", "projection")
@@ -345,22 +358,30 @@ class RemoveArmResponse(_message.Message):
     def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
 class GetPolicyStateRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "min_position")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    min_position: int
+    def __init__(self, name: _Optional[str] = ..., min_position: _Optional[int] = ...) -> None: ...
 
 class GetPolicyStateResponse(_message.Message):
-    __slots__ = ("position", "state_hash", "arms", "feature_version")
+    __slots__ = ("position", "state_hash", "arms", "feature_version", "head_position", "staleness", "replica")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     STATE_HASH_FIELD_NUMBER: _ClassVar[int]
     ARMS_FIELD_NUMBER: _ClassVar[int]
     FEATURE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    HEAD_POSITION_FIELD_NUMBER: _ClassVar[int]
+    STALENESS_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
     position: int
     state_hash: str
     arms: _containers.RepeatedCompositeFieldContainer[ArmStatistics]
     feature_version: str
-    def __init__(self, position: _Optional[int] = ..., state_hash: _Optional[str] = ..., arms: _Optional[_Iterable[_Union[ArmStatistics, _Mapping]]] = ..., feature_version: _Optional[str] = ...) -> None: ...
+    head_position: int
+    staleness: _duration_pb2.Duration
+    replica: str
+    def __init__(self, position: _Optional[int] = ..., state_hash: _Optional[str] = ..., arms: _Optional[_Iterable[_Union[ArmStatistics, _Mapping]]] = ..., feature_version: _Optional[str] = ..., head_position: _Optional[int] = ..., staleness: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., replica: _Optional[str] = ...) -> None: ...
 
 class ArmStatistics(_message.Message):
     __slots__ = ("arm", "observations", "mean_quality", "mean_cost_usd", "mean_latency_seconds", "mean_energy_joules", "failure_share")

@@ -73,7 +73,7 @@ class RoutingServiceServicer(object):
         the same id with another payload fails with ALREADY_EXISTS.
         Fails with NOT_FOUND for an unknown policy, INVALID_ARGUMENT for a bad
         context, FAILED_PRECONDITION if no arm is eligible, and UNAVAILABLE if the
-        decision could not be made durable.
+        decision can neither be made durable nor be kept until it can (`degraded`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,8 +91,11 @@ class RoutingServiceServicer(object):
         """Records what came of a decision, durably before answering, and learns it.
 
         One value per (decision, arm, kind, source): a later one replaces the
-        earlier. Accepted at any age of the decision, in any order.
-        Fails with NOT_FOUND for an unknown decision, INVALID_ARGUMENT for a value
+        earlier. Accepted up to the policy's `feedback_horizon` after the decision,
+        in any order. What was recorded in time is answered as a duplicate later
+        too, as long as the decision is kept.
+        Fails with NOT_FOUND for an unknown decision, FAILED_PRECONDITION
+        (DECISION_EXPIRED) for one beyond the horizon, INVALID_ARGUMENT for a value
         out of range or if nothing is set, and ALREADY_EXISTS if `feedback_id` was
         used before with another payload.
         """

@@ -1,0 +1,98 @@
+"""The command that writes a policy's log to a file."""
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bandit_service.cli import output
+from bandit_service.cli.replay import watched
+
+if TYPE_CHECKING:
+    from bandit_service.evaluation.logs.rows import Row
+
+_MOMENT = "Seconds since the epoch, or ISO 8601 (UTC unless it says otherwise)."
+
+
+def export(
+    policy: Annotated[str, typer.Argument(metavar="POLICY", help="Whose decisions.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Name ending in .parquet, .jsonl or .jsonl.gz.")
+    ],
+    database: Annotated[
+        str | None,
+        typer.Option(help="sqlite:///path or postgresql://user@host/database. [./bandit.db]"),
+    ] = None,
+    since: Annotated[str, typer.Option(metavar="TIME", help=_MOMENT)] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help=f"Excluded. {_MOMENT}")] = "",
+    columns: Annotated[
+        str, typer.Option(metavar="NAMES", help="Only these, between commas; without it, all.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> None:
+    """Write decisions, their probabilities and what came of them to a file that `replay` reads.
+
+    Reads the database itself, a page at a time; a server may be running on it. docs/evaluation.md
+    has the schema.
+    """
+    from bandit_service.errors import InvalidField
+    from bandit_service.evaluation.logs import stored
+    from bandit_service.evaluation.logs.exporting import check_columns, write
+    from bandit_service.store import open_log_reader
+
+    wanted = check_columns([name.strip() for name in columns.split(",") if name.strip()])
+    first, last = moment("--since", since, stored.ALWAYS[0]), moment(
+        "--until", until, stored.ALWAYS[1]
+    )  # fmt: skip
+    if first >= last:
+        raise InvalidField("--since", "is not before --until")
+    reader = open_log_reader(database_url(database))
+    try:
+        with watched("decisions written") as progress:
+            pages = _counted(stored.rows(reader, policy, first, last), progress)
+            count = write((row for page in pages for row in page), file, wanted)
+    finally:
+        reader.close()
+    if as_json:
+        import msgspec
+
+        said = {"policy": policy, "file": str(file), "decisions": count}
+        typer.echo(msgspec.json.encode(said).decode())
+    else:
+        output.facts([("policy", policy), ("file", str(file)), ("decisions", f"{count:,}")])
+
+
+def database_url(given: str | None) -> str:
+    """The one that is given, else the one that `serve` would take."""
+    from bandit_service.settings import Settings
+
+    return given or os.environ.get("BANDIT_DATABASE") or Settings().database
+
+
+def moment(option: str, text: str, otherwise: float) -> float:
+    """Seconds since the epoch. Raises InvalidField."""
+    from bandit_service.errors import InvalidField
+
+    if not text:
+        return otherwise
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidField(option, f"{text!r} is neither seconds nor ISO 8601") from None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
+def _counted(
+    pages: "Iterator[list[Row]]", progress: Callable[[int], None] | None
+) -> "Iterator[list[Row]]":
+    for page in pages:
+        yield page
+        if progress is not None:
+            progress(len(page))

@@ -1,0 +1,229 @@
+"""The checks of logged rows. Nothing is repaired and nothing is guessed: a row is good or it is
+refused, with its line and the reason."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bandit_service.evaluation.logs.log import MEASURES, Array, Log, Mask
+from bandit_service.evaluation.logs.refusing import Refused
+from bandit_service.evaluation.logs.rows import Batch
+
+SUM_TOLERANCE = 1e-6  # chances written with seven digits still sum to 1
+LARGEST_NUMBER = 1e300
+
+
+@dataclass(slots=True)
+class Checker:
+    """Turns batches into blocks of a log, in order. Remembers what the whole log has to agree on.
+
+    policy        the only policy whose rows are taken; "" takes the first row's
+    excluded      decisions left out because nothing was drawn, by flag
+    """
+
+    source: str
+    policy: str = ""
+    feature_version: str | None = None
+    dim: int | None = None
+    arms: tuple[str, ...] = ()
+    full: bool | None = None  # whether rows tell the chance of every arm
+    known: bool | None = None  # whether rows tell any chance at all
+    other_policies: int = 0
+    excluded: dict[str, int] = field(default_factory=dict)
+    refused: Refused = field(init=False)
+    _named: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.refused = Refused(self.source)
+        self._named = bool(self.policy)
+
+    def block(self, batch: Batch) -> Log:
+        """The good rows of a batch, which may be none."""
+        for line, said in batch.broken:
+            self.refused.add(line, "that could not be read", said)
+        good = self._of_the_policy(batch)
+        self._settle(batch, good)
+        chances, eligible, chosen = self._chances(batch)
+        rows = range(len(batch))
+        propensities = batch.propensities.copy()
+        if chances is not None:
+            drawn = chances[rows, chosen]
+            propensities = np.where(np.isnan(propensities), drawn, propensities)
+        left_out = self._left_out(batch, propensities)
+        for reason, bad, detail in self._complaints(batch, chances, eligible, chosen, propensities):
+            hit = np.flatnonzero(bad & good & ~left_out)
+            for row in hit.tolist():
+                self.refused.add(batch.lines[row], reason, detail(row))
+            good &= ~bad
+        self._count(batch, good & left_out)
+        return Log(
+            self.arms,
+            batch.contexts[:, : self.dim or 0],
+            chosen,
+            propensities,
+            chances,
+            eligible,
+            batch.outcomes,
+            batch.times,
+            batch.clusters,
+            batch.segments,
+            batch.tokens,
+        ).rows(good & ~left_out)
+
+    def _of_the_policy(self, batch: Batch) -> Mask:
+        if not self.policy:
+            self.policy = next(iter(batch.policies), "")
+        mine = np.array([name == self.policy for name in batch.policies], dtype=np.bool_)
+        if self._named:
+            self.other_policies += int((~mine).sum())
+        else:
+            for row in np.flatnonzero(~mine).tolist():
+                detail = (
+                    f"is of policy {batch.policies[row]!r}, the log began with {self.policy!r}; "
+                    "name one with --log-policy"
+                )
+                self.refused.add(batch.lines[row], "of another policy", detail)
+        return mine
+
+    def _settle(self, batch: Batch, good: Mask) -> None:
+        """What the first rows have, all of them must have."""
+        first = np.flatnonzero(good)
+        if not len(first):
+            return
+        row = int(first[0])
+        if self.dim is None:
+            self.dim = int(batch.lengths[row])
+            self.feature_version = batch.feature_versions[row]
+            self.full = batch.probabilities is not None and not bool(
+                np.isnan(batch.probabilities[row]).all()
+            )
+            self.known = self.full or not bool(np.isnan(batch.propensities[row]))
+        fresh = dict.fromkeys((*self.arms, *(batch.names if self.full else ())))
+        fresh |= dict.fromkeys(name for name, ok in zip(batch.arms, good, strict=True) if ok)
+        self.arms = tuple(fresh)
+
+    def _chances(self, batch: Batch) -> tuple[Array | None, Mask, np.ndarray]:
+        """Chances (n, K) and eligibility (n, K) by the log's arms, and the chosen slots (n,)."""
+        count, places = len(batch), {name: at for at, name in enumerate(self.arms)}
+        chosen = np.array([places.get(name, 0) for name in batch.arms], dtype=np.intp)
+        if not self.full:
+            return None, np.ones((count, len(self.arms)), dtype=np.bool_), chosen
+        chances = np.full((count, len(self.arms)), np.nan)
+        if batch.probabilities is not None:
+            for at, name in enumerate(batch.names):
+                if name in places:
+                    chances[:, places[name]] = batch.probabilities[:, at]
+        return np.nan_to_num(chances, nan=0.0, posinf=2.0, neginf=-1.0), ~np.isnan(chances), chosen
+
+    def _left_out(self, batch: Batch, propensities: Array) -> Mask:
+        """Decisions that nothing was drawn for: they have probability 1 and no alternative."""
+        flags = batch.flags
+        certain = propensities >= 1.0
+        left: Mask = (
+            flags["forced"] | flags["sticky"] | flags["observed"] | (flags["degraded"] & certain)
+        )
+        return left
+
+    def _count(self, batch: Batch, left_out: Mask) -> None:
+        for flag in ("sticky", "observed", "forced", "degraded"):
+            hit = left_out & batch.flags[flag]
+            if hit.any():
+                self.excluded[flag] = self.excluded.get(flag, 0) + int(hit.sum())
+            left_out = left_out & ~hit
+
+    def _complaints(
+        self,
+        batch: Batch,
+        chances: Array | None,
+        eligible: Mask,
+        chosen: np.ndarray,
+        propensities: Array,
+    ) -> Iterator[tuple[str, Mask, Callable[[int], str]]]:
+        rows = np.arange(len(batch))
+        versions = batch.feature_versions
+        other = np.array([version != self.feature_version for version in versions], dtype=np.bool_)
+        yield (
+            "of another feature schema",
+            other,
+            lambda row: (
+                f"features are of {versions[row]!r}, the log began with {self.feature_version!r}"
+            ),
+        )
+        yield (
+            "of another feature schema",
+            batch.lengths != self.dim,
+            lambda row: f"context has {batch.lengths[row]} numbers, the log began with {self.dim}",
+        )
+        odd = _any(~np.isfinite(batch.contexts[:, : self.dim or 0]))
+        yield "with a bad context", odd, lambda row: "context holds a number that is not finite"
+        if chances is not None:
+            lacking = ~_any(eligible)
+            yield (
+                "without probabilities",
+                lacking,
+                lambda row: "has no probabilities, the log began with some",
+            )
+            absent = ~eligible[rows, chosen] & ~lacking
+            yield (
+                "with an unknown arm",
+                absent,
+                lambda row: f"arm {batch.arms[row]!r} is not among its own probabilities",
+            )
+            wild = _any((chances < 0.0) | (chances > 1.0))
+            yield (
+                "with a bad probability",
+                wild,
+                lambda row: "a probability is outside [0, 1], or not a number",
+            )
+            sums = chances.sum(axis=1)
+            yield (
+                "with a bad probability",
+                np.abs(sums - 1.0) > SUM_TOLERANCE,
+                lambda row: f"probabilities sum to {sums[row]:.9g}, expected 1",
+            )
+            drawn = chances[rows, chosen]
+            differs = np.abs(drawn - propensities) > SUM_TOLERANCE
+            yield (
+                "with a bad propensity",
+                differs & ~absent,
+                lambda row: (
+                    f"propensity is {propensities[row]:.9g}, its probabilities say {drawn[row]:.9g}"
+                ),
+            )
+        if self.known:
+            yield (
+                "without a propensity",
+                np.isnan(propensities),
+                lambda row: "has no propensity, the log began with some",
+            )
+            bad = ~np.isnan(propensities) & ~((propensities > 0.0) & (propensities <= 1.0))
+            yield (
+                "with a bad propensity",
+                bad,
+                lambda row: (
+                    f"propensity is {propensities[row]:.9g}, expected above 0 and at most 1"
+                ),
+            )
+        else:
+            yield (
+                "with a propensity",
+                ~np.isnan(propensities),
+                lambda row: "has a propensity, the log began without",
+            )
+        for name in MEASURES:
+            values = batch.outcomes[name]
+            most = 1.0 if name == "quality" else LARGEST_NUMBER
+            wanted = "in [0, 1]" if name == "quality" else "a finite number of at least 0"
+            outside = ~np.isnan(values) & ~((values >= 0.0) & (values <= most))
+            yield f"with a bad {name}", outside, _telling(name, values, wanted)
+
+
+def _telling(name: str, values: Array, wanted: str) -> Callable[[int], str]:
+    return lambda row: f"{name} is {values[row]:.9g}, expected {wanted}"
+
+
+def _any(matrix: Mask) -> Mask:
+    """(n,) of (n, m)."""
+    found: Mask = np.logical_or.reduce(matrix, axis=1)
+    return found

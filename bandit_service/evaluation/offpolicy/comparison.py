@@ -1,0 +1,68 @@
+"""Candidates against the policy that logged: from a log to a `Comparison`."""
+
+from collections.abc import Iterator, Sequence
+
+from bandit_service.errors import InvalidField
+from bandit_service.evaluation.logs.traffic import Traffic
+from bandit_service.evaluation.offpolicy import describing, gates
+from bandit_service.evaluation.offpolicy.gathering import gather
+from bandit_service.evaluation.offpolicy.judging import Judge
+from bandit_service.evaluation.offpolicy.replaying import lived
+from bandit_service.evaluation.offpolicy.results import Comparison, Live
+from bandit_service.evaluation.offpolicy.settings import Settings
+from bandit_service.evaluation.offpolicy.targets import Target
+
+MOST_ROWS, LEAST_ROWS, BLOCKS = 50_000, 20, 20
+
+
+def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> Comparison:
+    """What each of them would have earned on the judged part of the log.
+
+    Raises NoOverlap for a candidate of which the log says nothing, InvalidField for one that could
+    not have served it, BadGate.
+    """
+    if settings.live and not traffic.knows_propensities:
+        raise InvalidField("live", "needs propensities, and the log has none")
+    conditions = gates.parsed(settings.gate) if settings.gate else ()
+    if conditions and not traffic.knows_propensities:
+        raise gates.BadGate("gate", "the log has no propensities, so nothing can be promised")
+    training = int(settings.training * len(traffic)) if any(t.learns for t in targets) else 0
+    judged = len(traffic) - training
+    if judged < LEAST_ROWS:
+        raise InvalidField(
+            "log", f"{judged} decisions are left to judge, at least {LEAST_ROWS} are needed"
+        )
+    rows = min(MOST_ROWS, max(LEAST_ROWS, judged // BLOCKS))
+    gathering = gather(traffic, targets, training=training, rows=rows, robust=settings.robust)
+    judge = Judge(gathering.shared, traffic, settings, conditions)
+    return Comparison(
+        source=traffic.source,
+        digest=traffic.digest,
+        policy=traffic.policy,
+        decisions=len(traffic),
+        training=training,
+        judged=judged,
+        arms=traffic.arms,
+        first_time=describing.known(traffic.first),
+        last_time=describing.known(traffic.last),
+        propensity="logged" if traffic.knows_propensities else "unknown",
+        level=settings.level,
+        seed=settings.seed,
+        resamples=settings.resamples,
+        excluded=traffic.excluded,
+        refused=traffic.refused,
+        known=traffic.known_outcomes,
+        incumbent=judge.incumbent(),
+        incumbent_quantiles=judge.incumbent_quantiles(),
+        candidates=tuple(map(judge.candidate, gathering.each)),
+        live=tuple(_live(traffic, targets, settings)) if settings.live else (),
+        calibration=describing.calibration(gathering.shared),
+        notes=describing.notes(traffic, gathering.shared, training),
+    )
+
+
+def _live(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> Iterator[Live]:
+    log = traffic.whole()
+    for target in targets:
+        if target.learns:
+            yield lived(target.fresh(), log, settings)

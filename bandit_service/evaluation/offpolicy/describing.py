@@ -1,0 +1,172 @@
+"""What stands around the estimates: how well the log covers a candidate, and what to beware of."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit_service.evaluation.logs.traffic import Traffic
+from bandit_service.evaluation.offpolicy import anytime
+from bandit_service.evaluation.offpolicy.estimators import dr
+from bandit_service.evaluation.offpolicy.evidence import Evidence
+from bandit_service.evaluation.offpolicy.gathering import Gathered, Shared
+from bandit_service.evaluation.offpolicy.results import ArmShare, Bin, Histogram, Path
+
+Array = NDArray[np.float64]
+
+BINS = 10
+FEW = 500.0  # an effective size below which intervals are only rough
+FULL = 0.999
+MOST_STANDARD_ERRORS = 4.0
+ODD_STANDARD_ERRORS = 2.5
+HEAVY = 0.1  # of all weight in one row
+
+
+def known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)
+
+
+def histogram(weights: Array) -> Histogram:
+    """By factors of two, from the smallest weight above 0."""
+    positive = weights[weights > 0.0]
+    low, high = (np.log2(positive.min()), np.log2(positive.max())) if len(positive) else (0.0, 1.0)
+    edges = 2.0 ** np.arange(np.floor(low), np.floor(high) + 2.0)
+    counts, _ = np.histogram(positive, edges)
+    zeros = int(len(weights) - len(positive))
+    return Histogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()), zeros=zeros)
+
+
+def arm_shares(shared: Shared, one: Gathered, full: bool, logged: bool) -> tuple[ArmShare, ...]:
+    made = []
+    for slot, arm in enumerate(shared.arms):
+        drawn, possible = float(shared.drawn[slot]), float(shared.possible[slot])
+        honesty = error = None
+        if logged and possible > 1 and full:
+            honesty = float(shared.inverse[slot]) / possible
+            error = float(
+                np.sqrt(max(shared.squares[slot] / possible - honesty**2, 0.0) / possible)
+            )
+        made.append(
+            ArmShare(
+                arm=arm,
+                logged=drawn / shared.rows,
+                candidate=float(one.chosen[slot]) / shared.rows,
+                least_propensity=float(shared.least[slot]) if drawn and logged else None,
+                honesty=honesty,
+                honesty_error=error,
+            )
+        )
+    return tuple(made)
+
+
+def path(quality: Evidence, level: float) -> Path:
+    """The lead estimate so far, with bounds that hold at all looks at once."""
+    at = anytime.looks(len(quality))
+    lead, count = dr(quality), np.arange(1, len(quality) + 1)
+    value = np.cumsum(lead.base + lead.part) / count
+    incumbent = np.cumsum(quality.outcomes) / count
+    bounds = anytime.value_bounds(quality.weights, quality.outcomes, at, level)
+    return Path(
+        rows=tuple(at.tolist()),
+        value=tuple(value[at - 1].tolist()),
+        incumbent=tuple(incumbent[at - 1].tolist()),
+        low=tuple(bounds.low.tolist()),
+        high=tuple(bounds.high.tolist()),
+    )
+
+
+def calibration(shared: Shared) -> tuple[Bin, ...]:
+    """Tenths of the rows by what the model expected of the logged arm, and what came."""
+    if not shared.outcomes["quality"].parts:
+        return ()
+    outcomes = shared.outcomes["quality"].whole()
+    rows = ~np.isnan(outcomes) & shared.taught["quality"].whole()
+    if rows.sum() < 2 * BINS:
+        return ()
+    expected, observed = shared.modelled["quality"].whole()[rows], outcomes[rows]
+    order = np.argsort(expected, kind="stable")
+    return tuple(
+        Bin(
+            rows=len(part),
+            expected=float(expected[part].mean()),
+            observed=float(observed[part].mean()),
+            error=float(observed[part].std(ddof=1) / np.sqrt(len(part))),
+        )
+        for part in np.array_split(order, BINS)
+    )
+
+
+def cautions(one: Gathered, shared: Shared, full: bool, logged: bool) -> Iterator[str]:
+    """Of one candidate."""
+    if not logged:
+        yield "no propensities: the direct method alone, and its interval ignores its bias"
+        return
+    weights = one.weights.whole()
+    size = Evidence.plain(weights, weights).effective_size
+    if size < FEW:
+        yield f"an effective size of {size:,.0f}, below {FEW:,.0f}: intervals are rough"
+    overlap = one.overlap / shared.rows
+    if overlap < FULL:
+        where = "could not have been drawn" if full else "goes to arms that were never drawn"
+        yield (
+            f"{1.0 - overlap:.1%} of what it would choose {where}: ips counts that as quality 0, "
+            "dr trusts its model there"
+        )
+    error = float(weights.std()) / np.sqrt(len(weights))
+    mean = float(weights.mean())
+    if overlap >= FULL and abs(mean - 1.0) > ODD_STANDARD_ERRORS * error:
+        yield (
+            f"the mean weight is {mean:.3f} +- {error:.3f}, expected 1: an unlucky log, or wrong "
+            "propensities. ips and its bounds suffer most, dr and snips least"
+        )
+    if weights.max() > HEAVY * weights.sum():
+        yield f"one decision carries {weights.max() / weights.sum():.0%} of all weight"
+
+
+def notes(traffic: Traffic, shared: Shared, training: int) -> tuple[str, ...]:
+    """Of the log as a whole."""
+    return (*traffic.refusals, *_of_log(traffic, training), *_of_silence(shared), *_of_arms(shared))
+
+
+def _of_log(traffic: Traffic, training: int) -> Iterator[str]:
+    for flag, count in traffic.excluded.items():
+        yield f"{count:,} {flag} decisions stay out: nothing was drawn for them"
+    if traffic.other_policies:
+        yield f"{traffic.other_policies:,} decisions of other policies stay out"
+    if not traffic.knows_propensities:
+        yield "the log has no propensities: only the direct method can be used"
+    elif not traffic.knows_all:
+        yield (
+            "the log has the chosen arm's chance only: overlap is by arms ever drawn, and no bound "
+            "can use the range of the weights"
+        )
+    if training:
+        yield f"candidates that learn were taught by the first {training:,} decisions and frozen"
+
+
+def _of_silence(shared: Shared) -> Iterator[str]:
+    """Estimates take it that whether feedback comes does not depend on what it would say."""
+    for measure, column in shared.outcomes.items():
+        if not column.parts:
+            continue
+        silent = np.isnan(column.whole())
+        if silent.any() and not silent.all():
+            yield (
+                f"{measure} is unknown for {int(silent.sum()):,} of {len(silent):,} decisions, "
+                "which are left out: that is fair only if silence says nothing about it"
+            )
+
+
+def _of_arms(shared: Shared) -> Iterator[str]:
+    """Propensities that do not fit the draws."""
+    for slot, arm in enumerate(shared.arms):
+        possible = float(shared.possible[slot])
+        if possible < 2 or np.isnan(shared.inverse[slot]):
+            continue
+        mean = float(shared.inverse[slot]) / possible
+        error = float(np.sqrt(max(shared.squares[slot] / possible - mean**2, 0.0) / possible))
+        if error and abs(mean - 1.0) > MOST_STANDARD_ERRORS * error and shared.is_full:
+            yield (
+                f"propensities of {arm} do not fit how often it was drawn: the mean of 1/p is "
+                f"{mean:.3f} +- {error:.3f}, expected 1"
+            )

@@ -1,0 +1,222 @@
+"""One pass over a log: what every estimator needs of each row, for every candidate at once.
+
+Contexts are read, used and let go: what stays is a few numbers a row, so a log of any width
+takes the memory of its length only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit_service.evaluation.logs.log import MEASURES, Log
+from bandit_service.evaluation.logs.traffic import Traffic
+from bandit_service.evaluation.offpolicy.adaptive import spread_of
+from bandit_service.evaluation.offpolicy.direct import RidgeByArm, mrdr_weights
+from bandit_service.evaluation.offpolicy.evidence import Evidence
+from bandit_service.evaluation.offpolicy.targets import Target, with_constant
+
+Array = NDArray[np.float64]
+Slots = NDArray[np.intp]
+
+
+@dataclass(slots=True)
+class Column:
+    """An array in the making."""
+
+    parts: list[NDArray[Any]] = field(default_factory=list)
+
+    def add(self, part: NDArray[Any]) -> None:
+        self.parts.append(part)
+
+    def whole(self) -> NDArray[Any]:
+        if len(self.parts) != 1:
+            self.parts = [np.concatenate(self.parts)]
+        return self.parts[0]
+
+
+def _columns() -> dict[str, Column]:
+    return {name: Column() for name in MEASURES}
+
+
+@dataclass(slots=True)
+class Shared:
+    """What does not depend on the candidate. n judged rows, K arms, B blocks."""
+
+    arms: tuple[str, ...]
+    outcomes: dict[str, Column]  # (n,), NaN where unknown
+    modelled: dict[str, Column]  # (n,)
+    taught: dict[str, Column]  # (n,) bool
+    clusters: Column = field(default_factory=Column)
+    segments: Column = field(default_factory=Column)
+    blocks: Column = field(default_factory=Column)  # (n,) which block
+    drawn: Array = field(default_factory=lambda: np.zeros(0))  # (K,) times drawn
+    least: Array = field(default_factory=lambda: np.zeros(0))  # (K,) least propensity
+    inverse: Array = field(default_factory=lambda: np.zeros(0))  # (K,) sum of 1/p where drawn
+    squares: Array = field(default_factory=lambda: np.zeros(0))  # (K,) sum of 1/p^2 where drawn
+    possible: Array = field(default_factory=lambda: np.zeros(0))  # (K,) rows where it had a chance
+    rows: int = 0
+    is_full: bool = False  # whether every arm's chance was logged
+
+    def knows(self, measure: str) -> bool:
+        """Whether it is known of any row."""
+        parts = self.outcomes[measure].parts
+        return bool(parts) and not all(np.isnan(part).all() for part in parts)
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What depends on the candidate."""
+
+    target: Target
+    weights: Column = field(default_factory=Column)  # (n,)
+    expected: dict[str, Column] = field(default_factory=dict)  # (n,) each
+    robust: tuple[Column, Column] | None = None  # q(x, a) and its mean, by the MRDR model
+    chosen: Array = field(default_factory=lambda: np.zeros(0))  # (K,) sum of its chances
+    overlap: float = 0.0  # sum over rows of the share that could have been drawn
+    most: float = 0.0  # the largest weight that any draw could have had
+    spreads: list[float] = field(default_factory=list)  # (B,)
+
+
+class Gathering:
+    """Fills the above, block after block. See `gather`."""
+
+    def __init__(self, traffic: Traffic, targets: Sequence[Target], robust: bool) -> None:
+        arms, dim = len(traffic.arms), traffic.dim
+        self._models = {name: RidgeByArm(arms, dim) for name in MEASURES}
+        self.shared = Shared(traffic.arms, _columns(), _columns(), _columns())
+        self.shared.drawn, self.shared.inverse = np.zeros((2, arms))
+        self.shared.squares, self.shared.possible = np.zeros((2, arms))
+        self.shared.is_full = traffic.knows_all
+        self.shared.least = np.full(arms, np.inf)
+        self.each = [Gathered(target, chosen=np.zeros(arms)) for target in targets]
+        for one in self.each:
+            one.expected = _columns()
+            one.robust = (Column(), Column()) if robust else None
+        self._robust = [RidgeByArm(arms, dim) for _ in targets] if robust else []
+        self._known = [name for name in MEASURES if traffic.known_outcomes.get(name)]
+
+    def teach(self, block: Log) -> None:
+        """Decisions that are not judged: everybody learns from them."""
+        for one in self.each:
+            if one.target.learns:
+                one.target.teach(block)
+        self._learn(block)
+
+    def _learn(self, block: Log) -> None:
+        for name in self._known:
+            self._models[name].learn(block.contexts, block.chosen, block.outcomes[name])
+
+    def judge(self, block: Log) -> None:
+        """Everybody says what they would do; the models learn only afterwards."""
+        shared, rows = self.shared, np.arange(len(block))
+        expectations = {}
+        for name in self._known:
+            model = self._models[name]
+            expectations[name] = (
+                model.predict(block.contexts)
+                if model.is_taught
+                else means_so_far(block.chosen, block.outcomes[name], len(block.arms))
+            )
+            shared.outcomes[name].add(block.outcomes[name])
+            shared.modelled[name].add(expectations[name][rows, block.chosen])
+            shared.taught[name].add(np.full(len(block), model.is_taught))
+        shared.clusters.add(block.clusters)
+        shared.segments.add(block.segments)
+        shared.blocks.add(np.full(len(block), len(shared.blocks.parts), dtype=np.int32))
+        self._count(block)
+        for at, one in enumerate(self.each):
+            chances = one.target.probabilities(block)
+            self._weigh(one, block, chances)
+            for name, expectation in expectations.items():
+                one.expected[name].add(np.einsum("nk,nk->n", chances, expectation))
+            if one.robust is not None:
+                model, target = self._robust[at], chances[rows, block.chosen]
+                expectation = model.predict(block.contexts)
+                one.robust[0].add(expectation[rows, block.chosen])
+                one.robust[1].add(np.einsum("nk,nk->n", chances, expectation))
+                weights = mrdr_weights(target, block.propensities)
+                model.learn(block.contexts, block.chosen, block.quality, weights)
+        self._learn(block)
+
+    def _count(self, block: Log) -> None:
+        shared, chosen, arms = self.shared, block.chosen, len(block.arms)
+        inverse = 1.0 / block.propensities
+        shared.drawn += np.bincount(chosen, minlength=arms)
+        shared.inverse += np.bincount(chosen, weights=inverse, minlength=arms)
+        shared.squares += np.bincount(chosen, weights=inverse**2, minlength=arms)
+        shared.possible += (
+            float(len(block)) if block.probabilities is None else (block.probabilities > 0).sum(0)
+        )
+        np.fmin.at(shared.least, chosen, block.propensities)
+        shared.rows += len(block)
+
+    def _weigh(self, one: Gathered, block: Log, chances: Array) -> None:
+        rows = np.arange(len(block))
+        one.weights.add(chances[rows, block.chosen] / block.propensities)
+        one.chosen += chances.sum(axis=0)
+        if block.probabilities is not None:
+            possible = block.probabilities > 0.0
+            one.overlap += float(chances[possible].sum())
+            ratio = chances / np.where(possible, block.probabilities, np.inf)
+            one.most = max(one.most, float(ratio.max()))
+            one.spreads.append(spread_of(chances, block.probabilities))
+
+
+def means_so_far(chosen: Slots, outcomes: Array, arms: int) -> Array:
+    """What to expect before there is a model: each arm's mean over the rows before, (n, K).
+
+    An arm without any is expected to be like all together, and the first row like 0. It takes the
+    outcomes' level out of the weights' luck, and costs differ a hundredfold between arms.
+    """
+    known = ~np.isnan(outcomes)
+    shown = np.where(known, outcomes, 0.0)
+    drawn = (chosen[:, None] == np.arange(arms)) & known[:, None]
+    sums = np.cumsum(drawn * shown[:, None], axis=0) - drawn * shown[:, None]
+    counts = np.cumsum(drawn, axis=0) - drawn
+    overall = sums.sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
+    means: Array = np.where(counts > 0, sums / np.maximum(counts, 1), overall[:, None])
+    return means
+
+
+def gather(
+    traffic: Traffic, targets: Sequence[Target], *, training: int, rows: int, robust: bool = False
+) -> Gathering:
+    """The first `training` decisions teach, the others are judged, `rows` at a time."""
+    made = Gathering(traffic, targets, robust)
+    seen = 0
+    for block in traffic.blocks(rows):
+        cut = min(max(training - seen, 0), len(block))
+        if cut:
+            made.teach(block.rows(slice(0, cut)))
+        if cut < len(block):
+            made.judge(block.rows(slice(cut, None)))
+        seen += len(block)
+    if not traffic.knows_all:
+        for one in made.each:
+            ever = made.shared.drawn > 0
+            one.overlap = float(one.chosen[ever].sum())
+    return made
+
+
+def evidence(shared: Shared, one: Gathered, measure: str) -> tuple[Evidence, NDArray[np.bool_]]:
+    """Of one measure, over the rows where it is known, and which these are (n,)."""
+    outcomes = shared.outcomes[measure].whole()
+    known = ~np.isnan(outcomes)
+    found = Evidence(
+        one.weights.whole(),
+        outcomes,
+        shared.modelled[measure].whole(),
+        one.expected[measure].whole(),
+        shared.taught[measure].whole(),
+    )
+    return (found if known.all() else found.rows(known)), known
+
+
+def dim_of(traffic: Traffic) -> int:
+    """Numbers that a policy is given beside the constant, at least 1."""
+    block = next(traffic.blocks(1000))
+    given = traffic.dim - 1 if with_constant(block.contexts) else traffic.dim
+    return max(1, given)

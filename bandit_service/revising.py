@@ -1,0 +1,71 @@
+"""Policies created, changed and deleted, within a batch's transaction.
+
+A refusal comes before any write.
+"""
+
+import secrets
+
+from bandit_service.batch import Batch, Known
+from bandit_service.configuration import Change, check, restarts
+from bandit_service.engine import FOLD_VERSION, etag
+from bandit_service.errors import StaleEtag
+from bandit_service.model import JournalEntry, PolicyConfig, RevisionEvent
+
+
+def create(batch: Batch, config: PolicyConfig) -> int:
+    """The id of the new policy. Raises PolicyExists."""
+    checked = check(config, batch.shape_of)
+    identity = batch.tx.create_policy(config.name, secrets.token_bytes(32), batch.now)
+    batch.created.append(identity)
+    first = RevisionEvent(1, 0, 0, checked, batch.now, FOLD_VERSION)
+    batch.append(identity.id, [JournalEntry(1, first)])
+    return identity.id
+
+
+def revise(batch: Batch, policy_id: int, given_etag: str, change: Change) -> bool:
+    """Changes a policy's configuration; True if learning starts afresh.
+
+    Raises StaleEtag, or what the change raises.
+    """
+    known = batch.head(policy_id)
+    assert known.terms is not None
+    _check_etag(policy_id, known, given_etag)
+    old, epoch = known.terms.config, known.terms.epoch
+    started = known.terms.started_epoch
+    new = check(change(old), batch.shape_of)
+    afresh = restarts(old, new, batch.shape_of)
+    if new != old:
+        epoch += afresh or new.forgetting != old.forgetting
+        started = epoch if afresh else started
+        _append_revision(batch, policy_id, known, epoch, started, new)
+    return afresh
+
+
+def declare_fold(batch: Batch, policy_id: int) -> None:
+    """A revision that changes nothing but what the journal says of who folds it."""
+    known = batch.head(policy_id)
+    assert known.terms is not None
+    if known.fold_version < FOLD_VERSION:  # no other replica was quicker
+        terms = known.terms
+        _append_revision(batch, policy_id, known, terms.epoch, terms.started_epoch, terms.config)
+
+
+def _append_revision(
+    batch: Batch, policy_id: int, known: Known, epoch: int, started: int, config: PolicyConfig
+) -> None:
+    revision = known.revision + 1
+    event = RevisionEvent(revision, epoch, started, config, batch.now, FOLD_VERSION)
+    batch.append(policy_id, [JournalEntry(known.position + 1, event)])
+
+
+def delete(batch: Batch, policy_id: int, given_etag: str) -> None:
+    _check_etag(policy_id, batch.head(policy_id), given_etag)
+    batch.tx.delete_policy(policy_id, batch.now)
+    batch.deleted.append(policy_id)
+
+
+def _check_etag(policy_id: int, known: Known, given: str) -> None:
+    current = etag(policy_id, known.revision)
+    if given and given != current:
+        assert known.terms is not None
+        raise StaleEtag(known.terms.config.name, given, current)

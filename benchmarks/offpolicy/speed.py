@@ -1,0 +1,178 @@
+"""Rows a second, seconds of a bootstrap, and memory: in processes of their own."""
+
+import resource
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit_service.evaluation.logs.log import MEASURES
+from bandit_service.evaluation.logs.rows import FLAGS, Batch
+from bandit_service.evaluation.logs.traffic import Traffic
+from bandit_service.evaluation.offpolicy import intervals
+from bandit_service.evaluation.offpolicy.estimators import Terms
+from bandit_service.evaluation.offpolicy.gathering import gather
+
+Array = NDArray[np.float64]
+
+DIM, ARMS = 64, 16
+BATCH = 50_000
+
+
+class Softmax:
+    """A fixed target of the same shape as a linear policy: one product of matrices a block."""
+
+    label, description, learns = "softmax", "fixed weights", False
+
+    def __init__(self, weights: Array) -> None:
+        self._weights = weights
+
+    def fresh(self) -> "Softmax":
+        return self
+
+    def teach(self, block: object) -> None:
+        """There is nothing to learn."""
+
+    def probabilities(self, block: object) -> Array:
+        return softmax(block.contexts @ self._weights)  # type: ignore[attr-defined]
+
+
+def softmax(scores: Array) -> Array:
+    made: Array = np.exp(scores - scores.max(axis=1, keepdims=True))
+    made /= made.sum(axis=1, keepdims=True)
+    return made
+
+
+def batches(rows: int, dim: int = DIM) -> Iterator[Batch]:
+    """Made as they are asked for, so that nothing but the reader remembers them."""
+    names = tuple(f"arm-{slot}" for slot in range(ARMS))
+    for start in range(0, rows, BATCH):
+        rng, count = np.random.default_rng(start), min(BATCH, rows - start)
+        contexts = rng.normal(size=(count, dim)) / np.sqrt(dim)
+        chances = 0.5 / ARMS + 0.5 * softmax(contexts[:, :ARMS] * 3.0)
+        reached = np.cumsum(chances, axis=1)
+        drawn = np.minimum((rng.random(count)[:, None] > reached).sum(axis=1), ARMS - 1)
+        unknown = np.full(count, np.nan)
+        outcomes = dict.fromkeys(MEASURES, unknown)
+        outcomes["quality"] = (rng.random(count) < 0.5).astype(np.float64)
+        plain = np.zeros(count, dtype=np.bool_)
+        yield Batch(
+            lines=range(start + 1, start + count + 1),
+            arms=[names[slot] for slot in drawn.tolist()],
+            propensities=chances[np.arange(count), drawn],
+            names=names,
+            probabilities=chances,
+            contexts=contexts,
+            lengths=np.full(count, dim, dtype=np.intp),
+            outcomes=outcomes,
+            times=np.arange(start, start + count, dtype=np.float64),
+            clusters=np.full(count, -1, dtype=np.int64),
+            segments=np.full(count, "", dtype=np.object_),
+            tokens=np.full((count, 2), np.nan),
+            flags=dict.fromkeys(FLAGS, plain),
+            policies=[""] * count,
+            feature_versions=[""] * count,
+        )
+
+
+def estimates(rows: int) -> dict[str, float]:
+    """Weights, cross-fitted model and doubly robust terms of a log in memory, against the same work
+    in plain numpy: two products of matrices, a softmax, and the sums of a ridge an arm."""
+    traffic = Traffic("made up", lambda: batches(rows), keep=2**34)
+    weights = np.random.default_rng(1).normal(size=(DIM, ARMS))
+    start = perf_counter()
+    gather(traffic, [Softmax(weights)], training=0, rows=BATCH)
+    ours = perf_counter() - start
+    start = perf_counter()
+    for block in traffic.blocks(BATCH):
+        _plainly(block.contexts, block.chosen, block.propensities, block.quality, weights)
+    plain = perf_counter() - start
+    return {
+        "rows": rows,
+        "rows_per_second": rows / ours,
+        "numpy_rows_per_second": rows / plain,
+        "times_numpy": ours / plain,
+    }
+
+
+def _plainly(
+    contexts: Array, chosen: NDArray[np.intp], propensities: Array, quality: Array, weights: Array
+) -> float:
+    rows = np.arange(len(chosen))
+    chances = softmax(contexts @ weights)
+    expected = contexts @ weights
+    for arm in range(ARMS):
+        mine = contexts[chosen == arm]
+        mine.T @ mine
+    w = chances[rows, chosen] / propensities
+    terms = (chances * expected).sum(axis=1) + w * (quality - expected[rows, chosen])
+    return float(terms.mean())
+
+
+def bootstrap(rows: int, resamples: int) -> dict[str, float]:
+    values = np.random.default_rng(0).exponential(size=rows)
+    start = perf_counter()
+    intervals.resampled([Terms(np.zeros(rows), values)], 0, resamples=resamples)
+    return {"rows": rows, "resamples": resamples, "seconds": perf_counter() - start}
+
+
+def streamed(rows: int) -> dict[str, float]:
+    """The most memory that this process ever had, after a whole comparison of a log of that length,
+    which was never in memory."""
+    from bandit_service.evaluation.offpolicy.comparison import compare
+    from bandit_service.evaluation.offpolicy.settings import Settings
+
+    start = perf_counter()
+    traffic = Traffic("made up", lambda: batches(rows))
+    weights = np.random.default_rng(1).normal(size=(DIM, ARMS))
+    compare(traffic, [Softmax(weights)], Settings(resamples=100))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"rows": rows, "seconds": perf_counter() - start, "peak_bytes": peak}
+
+
+def exported(rows: int) -> dict[str, float]:
+    """Decisions of 64 features a second, from SQLite into Parquet."""
+    from bandit_service.evaluation.logs import stored
+    from bandit_service.evaluation.logs.exporting import write
+    from bandit_service.model import JournalEntry
+    from bandit_service.store import open_log_reader, open_store
+    from tests.builders import NOW, SECRET, a_config, a_decision, a_revision, arms, packed
+
+    names = [f"arm-{slot}" for slot in range(ARMS)]
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/bandit.db"
+        store = open_store(url)
+        with store.write() as transaction:
+            policy = transaction.create_policy("chat", SECRET, NOW)
+            transaction.lock_head(policy.id)
+            config = a_config(name="chat", arms=arms(*names))
+            transaction.append(policy.id, [JournalEntry(1, a_revision(config))], [], [], [])
+            even = packed(*[1.0 / ARMS] * ARMS)
+            transaction.add_decisions(
+                [
+                    a_decision(
+                        id=f"d{at:09d}",
+                        policy_id=policy.id,
+                        create_time=NOW + at,
+                        context=packed(*[0.5] * DIM),
+                        arm=at % ARMS,
+                        propensity=1.0 / ARMS,
+                        probabilities=even,
+                        means=even,
+                        deviations=even,
+                        exclusions=bytes(ARMS),
+                    )
+                    for at in range(rows)
+                ]
+            )
+        store.close()
+        reader = open_log_reader(url)
+        start = perf_counter()
+        pages = stored.rows(reader, "chat")
+        count = write((row for page in pages for row in page), Path(folder, "log.parquet"))
+        took = perf_counter() - start
+        reader.close()
+    return {"rows": count, "rows_per_second": count / took}

@@ -1,0 +1,160 @@
+"""Estimates against known truth, over many logs: bias, error, and how often intervals hold it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit_service.evaluation.bundled import bundled_table
+from bandit_service.evaluation.contexts import contexts_of
+from bandit_service.evaluation.offpolicy import anytime, estimators, intervals
+from bandit_service.evaluation.offpolicy.direct import RidgeByArm
+from bandit_service.evaluation.offpolicy.evidence import Evidence
+from bandit_service.evaluation.offpolicy.gathering import means_so_far
+from bandit_service.evaluation.offpolicy.resampling import over_all
+from bandit_service.evaluation.offpolicy.tuning import FAMILIES, tuned
+from bandit_service.evaluation.table import OutcomeTable
+
+Array = NDArray[np.float64]
+
+FLOOR = 0.1
+RESAMPLES = 500
+LOOKS = 20
+BLOCKS = 10
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One estimator over all logs and candidates. Coverage is of nominal 95 % intervals.
+
+    bias_errors  the largest bias of any candidate, in its standard errors
+    """
+
+    estimator: str
+    bias: float
+    bias_errors: float
+    squared_error: float
+    coverage: dict[str, float]
+
+
+@dataclass(frozen=True)
+class World:
+    """A table to draw logs from: n queries, K arms, C candidates.
+
+    logger      (n, K)     a frozen Thompson policy with a floor
+    candidates  (C, n, K)
+    """
+
+    contexts: Array
+    quality: Array
+    logger: Array
+    candidates: Array
+
+    @property
+    def truth(self) -> Array:
+        """(C,): what each candidate earns on average, over queries drawn anew."""
+        values: Array = np.einsum("cnk,nk->c", self.candidates, self.quality) / len(self.quality)
+        return values
+
+
+def a_world(table: OutcomeTable, seed: int = 0, candidates: int = 10) -> World:
+    """Logged by floored Thompson sampling that was taught with 200 queries. The candidates go from
+    near the logger to far from it: softmax policies over rough models of quality, and mixtures."""
+    import policies
+
+    complete = np.flatnonzero(table.offered.all(axis=1))
+    quality = table.quality[complete]
+    contexts = contexts_of(table).matrix[complete]
+    rng = np.random.default_rng(seed)
+    policy = policies.build("linear_thompson", dim=contexts.shape[1])
+    state = policy.start(quality.shape[1])
+    for row in rng.integers(0, len(quality), 200).tolist():
+        arm = int(rng.integers(quality.shape[1]))
+        policy.update(state, arm, contexts[row], float(quality[row, arm]))
+    logger = policies.with_floor(policy.probabilities(state, contexts), None, FLOOR)
+    means = policy.estimates(state, contexts).mean
+    made = []
+    for at in range(candidates):
+        rough = means + 0.05 * at * rng.normal(size=quality.shape[1])
+        scores = np.exp((rough - rough.max(axis=1, keepdims=True)) * 30.0)
+        softmax = scores / scores.sum(axis=1, keepdims=True)
+        share = at / max(1, candidates - 1)
+        made.append((1.0 - share) * logger + share * softmax)
+    return World(contexts, quality, logger, np.array(made))
+
+
+def evidence(world: World, rows: NDArray[np.intp], rng: np.random.Generator) -> Iterator[Evidence]:
+    """One log of these queries, seen by every candidate; the model looks back only."""
+    reached = np.cumsum(world.logger[rows], axis=1)
+    arms = (rng.random(len(rows))[:, None] > reached).sum(axis=1)
+    arms = np.minimum(arms, world.quality.shape[1] - 1)
+    outcomes, each = world.quality[rows, arms], np.arange(len(rows))
+    expected = np.zeros((len(rows), world.quality.shape[1]))
+    taught = np.zeros(len(rows), dtype=np.bool_)
+    model = RidgeByArm(world.quality.shape[1], world.contexts.shape[1])
+    for part in np.array_split(each, BLOCKS):
+        contexts = world.contexts[rows[part]]
+        taught[part] = model.is_taught
+        expected[part] = (
+            model.predict(contexts)
+            if model.is_taught
+            else means_so_far(arms[part], outcomes[part], expected.shape[1])
+        )
+        model.learn(contexts, arms[part], outcomes[part])
+    for candidate in world.candidates:
+        chances = candidate[rows]
+        yield Evidence(
+            chances[each, arms] / world.logger[rows, arms],
+            outcomes,
+            expected[each, arms],
+            (chances * expected).sum(axis=1),
+            taught,
+        )
+
+
+def measured(
+    world: World, logs: int, size: int, seed: int = 0, resamples: int = RESAMPLES
+) -> list[Line]:
+    """`logs` logs of `size` decisions each."""
+    names = [*estimators.PLAIN, *FAMILIES]
+    errors = np.zeros((logs, len(world.candidates), len(names)))
+    held: dict[tuple[str, str], list[bool]] = {}
+    at = anytime.looks(size, LOOKS)
+    most = (world.candidates / world.logger).max(axis=(1, 2))
+    for log in range(logs):
+        rng = np.random.default_rng((seed, log))
+        rows = rng.integers(0, len(world.quality), size)
+        for which, found in enumerate(evidence(world, rows, rng)):
+            truth = float(world.truth[which])
+            terms = [estimate(found) for estimate in estimators.PLAIN.values()]
+            terms[0] = over_all(terms[0], found.taught)
+            terms += [tuned(found, family)[1] for family in FAMILIES.values()]
+            errors[log, which] = [each.value - truth for each in terms]
+            paths = intervals.resampled(terms, log, resamples=resamples)
+            for name, path in zip(names, paths.T, strict=True):
+                low, high = intervals.percentile(path)
+                held.setdefault((name, "bootstrap"), []).append(low <= truth <= high)
+            low, high = intervals.bernstein_value(found.weights, found.outcomes, float(most[which]))
+            held.setdefault(("ips", "bernstein"), []).append(low <= truth <= high)
+            looks = anytime.value_bounds(found.weights, found.outcomes, at)
+            always = (looks.low <= truth) & (truth <= looks.high)
+            held.setdefault(("ips", "anytime"), []).append(bool(always.all()))
+    return [_line(names[at], errors[:, :, at], held) for at in range(len(names))]
+
+
+def _line(name: str, errors: Array, held: dict[tuple[str, str], list[bool]]) -> Line:
+    """errors (logs, C)"""
+    bias = errors.mean(axis=0)
+    error = errors.std(axis=0, ddof=1) / np.sqrt(len(errors))
+    return Line(
+        name,
+        float(np.abs(bias).max()),
+        float((np.abs(bias) / np.maximum(error, 1e-12)).max()),
+        float((errors**2).mean()),
+        {method: float(np.mean(found)) for (who, method), found in held.items() if who == name},
+    )
+
+
+def bundled_world() -> World:
+    return a_world(bundled_table())

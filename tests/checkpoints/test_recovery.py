@@ -1,0 +1,196 @@
+"""A start takes the newest checkpoint that is good, and what the journal says since then."""
+
+import logging
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from bandit_service.batch import Known
+from bandit_service.checkpoints import Keeper, fold, recover
+from bandit_service.engine import PolicyEngine, Registry
+from bandit_service.errors import BrokenJournal
+from bandit_service.journal import Journal
+from bandit_service.model import Checkpoint, CheckpointStatus, JournalEntry, Lease, StoredPolicy
+from bandit_service.ports import Store
+from policies import CATALOGUE
+from tests.builders import NOW, shape_of
+from tests.checkpoints.folds import events_of, folded, write
+from tests.checkpoints.test_keeper import execute
+
+
+class CountingStore:
+    """Notes from where the journal was read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.read: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
+        page = self._store.events(policy_id, after, limit)
+        self.read += [entry.position for entry in page]
+        return page
+
+
+def from_zero(store: Store, identity: StoredPolicy) -> PolicyEngine:
+    engine = PolicyEngine(identity, shape_of)
+    fold(store, engine)
+    return engine
+
+
+def some_checkpoints(
+    store: Store, keeper: Keeper, lease: Lease, at: tuple[int, ...] = (20, 30, 40)
+) -> tuple[StoredPolicy, list[Checkpoint]]:
+    events = events_of(1)
+    identity = write(store, events)
+    made = [keeper.save(identity, folded(events[:n], identity).snapshot(), lease) for n in at]
+    return identity, made
+
+
+def break_one(store: Store, one: Checkpoint) -> None:
+    change = "UPDATE checkpoint_part SET body = substr(body, 1, 2000) WHERE checkpoint_id = :id"
+    execute(store, change, id=one.id)
+
+
+@pytest.mark.parametrize("algorithm", CATALOGUE)
+def test_only_the_tail_is_read(store: Store, keeper: Keeper, lease: Lease, algorithm: str) -> None:
+    events = events_of(1, algorithm=algorithm)
+    identity = write(store, events)
+    made = keeper.save(identity, folded(events[:40], identity).snapshot(), lease)
+    counting: Any = CountingStore(store)
+
+    recovered = recover(counting, keeper, identity, shape_of)
+
+    assert recovered.checkpoint == made
+    assert counting.read == list(range(41, 62))
+    assert recovered.engine.state_hash() == from_zero(store, identity).state_hash()
+
+
+def test_without_one_the_whole_journal_is_folded(store: Store, keeper: Keeper) -> None:
+    identity = write(store, events_of(1))
+    counting: Any = CountingStore(store)
+
+    recovered = recover(counting, keeper, identity, shape_of)
+
+    assert recovered.checkpoint is None
+    assert counting.read == list(range(1, 62))
+    assert recovered.engine.state_hash() == from_zero(store, identity).state_hash()
+
+
+@pytest.mark.parametrize("broken", [1, 2, 3])
+def test_a_damaged_one_is_left_aside_and_said_aloud(
+    store: Store, keeper: Keeper, lease: Lease, broken: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    identity, made = some_checkpoints(store, keeper, lease)
+    for one in made[-broken:]:
+        break_one(store, one)
+
+    with caplog.at_level(logging.WARNING):
+        recovered = recover(store, keeper, identity, shape_of)
+
+    assert recovered.checkpoint == (made[-1 - broken] if broken < 3 else None)
+    assert recovered.engine.state_hash() == from_zero(store, identity).state_hash()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"checkpoint {one.id} of policy 'chat' at position {one.position} is left aside: "
+        f"2000 of its {one.size} bytes are there, in 1 of 1 parts"
+        for one in reversed(made[-broken:])
+    ]
+
+
+@pytest.mark.parametrize("status", [CheckpointStatus.WRITING, CheckpointStatus.WITHDRAWN])
+def test_one_that_is_not_usable_is_passed_over(
+    store: Store, keeper: Keeper, lease: Lease, status: CheckpointStatus,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    identity, made = some_checkpoints(store, keeper, lease)
+    keeper.mark(made[-1:], status, lease)
+
+    assert recover(store, keeper, identity, shape_of).checkpoint == made[-2]
+    assert caplog.records == []
+
+
+def test_of_another_fold_version_none_is_used(
+    store: Store, keeper: Keeper, lease: Lease, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    identity, made = some_checkpoints(store, keeper, lease)
+    old = from_zero(store, identity).state_hash()
+    be_another_version(monkeypatch)
+
+    recovered = recover(store, keeper, identity, shape_of)
+
+    assert recovered.checkpoint is None
+    assert len(caplog.records) == len(made)
+    assert "it has fold version 1, this program has 2" in caplog.text
+    assert recovered.engine.state_hash() == from_zero(store, identity).state_hash() != old
+
+
+def be_another_version(monkeypatch: pytest.MonkeyPatch, version: int = 2) -> None:
+    for module in ("engine", "revising", "journal", "checkpoints.recovery"):
+        monkeypatch.setattr(f"bandit_service.{module}.FOLD_VERSION", version)
+
+
+def test_a_gap_in_the_tail_is_no_matter_of_checkpoints(
+    store: Store, keeper: Keeper, lease: Lease
+) -> None:
+    identity, _ = some_checkpoints(store, keeper, lease)
+    execute(store, "DELETE FROM journal WHERE position = 50")
+
+    with pytest.raises(BrokenJournal, match="position 50"):
+        recover(store, keeper, identity, shape_of)
+
+
+def test_what_came_before_the_checkpoint_is_not_even_looked_at(
+    store: Store, keeper: Keeper, lease: Lease
+) -> None:
+    identity, _ = some_checkpoints(store, keeper, lease)
+    truth = from_zero(store, identity).state_hash()
+    execute(store, "DELETE FROM journal WHERE position <= 40")
+
+    assert recover(store, keeper, identity, shape_of).engine.state_hash() == truth
+
+
+def test_a_checkpoint_of_more_than_the_journal_has_is_never_what_a_policy_goes_on_from(
+    store: Store, keeper: Keeper, lease: Lease, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when the database was set back to a copy, and the checkpoints were not."""
+    identity, made = some_checkpoints(store, keeper, lease)
+    execute(store, "DELETE FROM journal WHERE position > 35")
+    execute(store, "UPDATE policy_head SET head = 35")
+
+    recovered = recover(store, keeper, identity, shape_of)
+
+    assert recovered.checkpoint == made[1]
+    assert recovered.engine.position == 35
+    assert "is left aside: its journal ends at 35" in caplog.text
+
+
+def test_the_journal_starts_from_it(store: Store, keeper: Keeper, lease: Lease) -> None:
+    identity, made = some_checkpoints(store, keeper, lease)
+    registry = Registry()
+    journal = Journal(store, registry, shape_of, lambda: NOW)
+
+    journal.load()
+
+    engine, truth = registry.by_name["chat"], from_zero(store, identity)
+    assert journal.started_from == {identity.id: made[-1]}
+    assert engine.state_hash() == truth.state_hash()
+    known = Known(engine)  # what the writer begins with
+    assert (known.position, known.revision) == (61, truth.revision)
+    assert known.terms == truth.terms()
+
+
+def test_nothing_of_the_database_is_changed_by_it(
+    store: Store, keeper: Keeper, lease: Lease
+) -> None:
+    identity, made = some_checkpoints(store, keeper, lease)
+    break_one(store, made[-1])
+
+    recover(store, keeper, identity, shape_of)
+
+    assert keeper.of(identity.id) == made[::-1]
+    with store._engine.connect() as connection:  # type: ignore[attr-defined]
+        assert connection.scalar(text("SELECT count(*) FROM journal")) == 61

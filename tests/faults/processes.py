@@ -1,0 +1,145 @@
+"""The real service as processes that tests kill, stop, wake and start again on the same port."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.faults.effort import ROOT
+from tests.patience import PATIENCE
+
+
+class Nursery:
+    """See tests/faults/nursery.py."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # BANDIT_DATA and the like are the tests' own; a service refuses what it does not know.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("BANDIT_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.nursery"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=kept,
+        )
+        assert self._tell() == "ready"
+
+    def fork(self, arguments: list[str], environment: dict[str, str], log: Path) -> int:
+        assert self._process.stdin is not None
+        order = {"arguments": arguments, "environment": environment}
+        order |= {"out": f"{log}.out", "err": f"{log}.err"}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._tell())
+
+    def _tell(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(PATIENCE)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+class Service:
+    """One `bandit-service serve` after another on one port. `starts` counts them."""
+
+    def __init__(self, nursery: Nursery, database: str, *arguments: str, name: str = "") -> None:
+        self._nursery = nursery
+        self.address = f"127.0.0.1:{free_port()}"
+        self._log = nursery.folder / f"service{name}-{self.address.rpartition(':')[2]}"
+        self._arguments = ["serve", "--listen", self.address, "--database", database, *arguments]
+        self.pid = 0
+        self.starts = 0
+
+    def start(self, failpoints: str = "", serving: bool = True) -> None:
+        """Starts a process; with `serving`, waits until it answers calls."""
+        assert not self.alive()
+        environment = {"BANDIT_FAILPOINTS": failpoints}
+        Path(f"{self._log}.out").write_text("")
+        self.starts += 1
+        self.pid = self._nursery.fork(self._arguments, environment, self._log)
+        if serving:
+            self.wait_until_serving()
+
+    def wait_until_serving(self) -> None:
+        wait_until(lambda: self.is_serving() or not self.alive(), "the service serves")
+        if not self.is_serving():
+            raise RuntimeError(f"the service has died:\n{self.errors()}")
+
+    def is_serving(self) -> bool:
+        return "listening on " in Path(f"{self._log}.out").read_text()
+
+    def alive(self) -> bool:
+        return bool(self.pid) and Path(f"/proc/{self.pid}").exists()
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self.wait_for_the_end()
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+        self.wait_for_the_end()
+
+    def pause(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def is_paused(self) -> bool:
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def wait_for_the_end(self) -> None:
+        wait_until(lambda: not self.alive(), "the process ends")
+
+    def resident_bytes(self) -> int:
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def errors(self) -> str:
+        """All that was logged, by all its processes."""
+        path = Path(f"{self._log}.err")
+        return path.read_text() if path.exists() else ""
+
+
+@contextmanager
+def services(
+    nursery: Nursery, database: str, *arguments: str, count: int = 1
+) -> Iterator[list[Service]]:
+    """Not started yet; killed at the end."""
+    made = [Service(nursery, database, *arguments, name=str(number)) for number in range(count)]
+    try:
+        yield made
+    finally:
+        for each in made:
+            if each.alive():
+                each.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def wait_until(condition: object, what: str, seconds: float = PATIENCE) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.005)

@@ -1,0 +1,71 @@
+"""What has to hold when a simulation is over, counted from what its clients sent and heard."""
+
+from collections import Counter
+from functools import partial
+
+import numpy as np
+
+from bandit_service.engine import PolicyEngine
+from bandit_service.model import FeedbackEvent, Submission
+from tests.builders import a_submission, shape_of
+from tests.faults.replica import ask
+from tests.faults.simulated_calls import Wrong
+from tests.faults.simulation import World
+
+
+def check(world: World) -> None:
+    """Raises Wrong, or AssertionError from numpy."""
+    tables = world.store.synced
+    positions = sorted(position for _, position in tables.journal)
+    if positions != list(range(1, tables.heads[1] + 1)):
+        raise Wrong(f"the journal's positions are {positions}")
+    told: Counter[str] = Counter()
+    for entry in tables.journal.values():
+        if isinstance(entry.event, FeedbackEvent):
+            told[entry.event.feedback_id] += 1
+    if told and max(told.values()) > 1:
+        raise Wrong(f"in the journal more than once: {told.most_common(3)}")
+    for request_id, decision in world.decisions.items():
+        if tables.decisions.get(decision.id) != decision:
+            raise Wrong(f"the decision for {request_id} is lost")
+    for feedback_id, answer in world.feedback.items():
+        kept = tables.recorded.get((1, feedback_id))
+        if kept is None or (kept.position, kept.effect) != (answer.position, answer.effect):
+            raise Wrong(f"feedback {feedback_id} is lost, or elsewhere")
+    _check_states(world)
+
+
+def _check_states(world: World) -> None:
+    tables = world.store.synced
+    engine = PolicyEngine(tables.policies[1], shape_of)
+    for position in range(1, tables.heads[1] + 1):
+        engine.apply(tables.journal[1, position])
+    _check_sums(world, engine)
+    for replica in world.replicas:
+        assert replica is not None
+        # Refused, but it makes the replica read what the others have appended.
+        ask(replica, partial(replica.feedback, [_known(world)]))
+        if replica.engine().position != engine.position:
+            raise Wrong(f"a replica stands at {replica.engine().position}, not {engine.position}")
+        if replica.engine().state_hash() != engine.state_hash():
+            raise Wrong("a replica's state is no fold of the journal")
+
+
+def _known(world: World) -> Submission:
+    decision = next(iter(world.store.synced.decisions.values()))
+    feedback_id = next(iter(world.feedback), "none yet")
+    return a_submission(decision_id=decision.id, feedback_id=feedback_id, score=0.123)
+
+
+def _check_sums(world: World, engine: PolicyEngine) -> None:
+    """The last value of each decision, by the order of the journal, from what clients sent."""
+    tables = world.store.synced
+    order = sorted((one.position, feedback_id) for (_, feedback_id), one in tables.recorded.items())
+    standing: dict[str, float] = {}
+    for _, feedback_id in order:
+        decision, _ = world.sent[feedback_id]
+        standing[decision] = world.scores[feedback_id]
+    sums = np.zeros((len(engine.names), 2))
+    for decision, score in standing.items():
+        sums[tables.decisions[decision].arm] += score, 1.0
+    np.testing.assert_allclose(engine.calls.qualities, sums, rtol=1e-9, atol=1e-9)

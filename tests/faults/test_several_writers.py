@@ -1,0 +1,129 @@
+"""Three processes on one policy in one Postgres: killed, and stopped while they hold its lock."""
+
+import asyncio
+import random
+
+import pytest
+
+from bandit_service.rpc.pb import routing_pb2 as pb
+from tests.faults.asking import state_of
+from tests.faults.checker import Verdict, check
+from tests.faults.clients import Acknowledged, Caller, under_clients
+from tests.faults.effort import effort, seeded, write_counts
+from tests.faults.processes import Service, services, wait_until
+from tests.patience import PATIENCE
+
+KILLS = effort(12, 200)
+ENOUGH = 20 * KILLS  # answers
+PAUSES = effort(1, 20)
+# A call to a stopped process is given up after this long, and sent to another.
+ATTEMPT = 2.0  # seconds
+LONG = 2 * PATIENCE
+
+
+@pytest.fixture
+def url(postgres_databases):
+    return postgres_databases("migrated")
+
+
+async def converge(trio: list[Service], told: Acknowledged, verdict: Verdict) -> None:
+    """All of them stand where the journal ends, with the state of a fold from nothing.
+
+    A repeat appends nothing, but whoever hears it reads what the others have appended.
+    """
+    request, _ = next(iter(told.feedback.values()))
+    for service in trio:
+        caller = Caller([service.address], told, random.Random(1), PATIENCE)
+        answer = await caller.feedback(request)
+        await caller.close()
+        assert answer.duplicate
+        assert await asyncio.to_thread(state_of, service.address) == (
+            verdict.position,
+            verdict.state_hash,
+        )
+
+
+async def killed_by_turns(trio: list[Service], luck: random.Random) -> Acknowledged:
+    for service in trio:
+        await asyncio.to_thread(service.start)
+    addresses = [service.address for service in trio]
+    async with under_clients(addresses, luck, twins=True) as told:
+        for _ in range(KILLS):
+            await asyncio.sleep(luck.uniform(0, 0.25))
+            victim = luck.choice(trio)
+            await asyncio.to_thread(victim.kill)
+            await asyncio.to_thread(victim.start)
+        await told.reach(ENOUGH)
+    return told
+
+
+@pytest.mark.timeout(3_600)
+def test_three_writers_leave_one_journal_without_gaps_or_doubles(nursery, policy, url, request):
+    with (
+        seeded(request.node.name) as luck,
+        services(nursery, url, "--policy", policy, count=3) as trio,
+    ):
+        told = asyncio.run(killed_by_turns(trio, luck))
+        verdict = check(url, told)
+        asyncio.run(converge(trio, told, verdict))
+
+    assert told.duplicates > 10
+    write_counts(
+        f"test_several_writers::{request.node.name}",
+        kills=KILLS,
+        acknowledged=verdict.acknowledged,
+        lost=verdict.lost,
+        twice=verdict.twice,
+        duplicates=told.duplicates,
+    )
+
+
+async def one_answer(service: Service, told: Acknowledged, name: str) -> None:
+    """A decision and its feedback, by this one alone."""
+    caller = Caller([service.address], told, random.Random(1), ATTEMPT)
+    query = pb.RouteRequest(policy="chat", request_id=f"r{name}")
+    query.vector.values.extend((0.1, 0.2, 0.3))
+    choice = await caller.route(query)
+    feedback = pb.FeedbackRequest(decision_id=choice.decision_id, feedback_id=f"f{name}", score=0.5)
+    await caller.feedback(feedback)
+    await caller.close()
+
+
+async def paused_often(pair: list[Service], luck: random.Random) -> Acknowledged:
+    sleeper, other = pair
+    await asyncio.to_thread(other.start)
+    addresses = [service.address for service in pair]
+    async with under_clients(addresses, luck, timeout=ATTEMPT, pause=0.02) as told:
+        for turn in range(PAUSES):
+            # It stops itself in the transaction that has moved the head: the lock is held.
+            await asyncio.to_thread(sleeper.start, f"after_head=stop@{luck.randint(5, 40)}")
+            await asyncio.to_thread(wait_until, sleeper.is_paused, "the service has stopped")
+            await asyncio.wait_for(one_answer(other, told, f"other-{turn}"), LONG)
+            assert sleeper.is_paused()
+            sleeper.resume()
+            await asyncio.wait_for(one_answer(sleeper, told, f"sleeper-{turn}"), LONG)
+            await asyncio.to_thread(sleeper.kill)
+        await asyncio.to_thread(sleeper.start)
+    return told
+
+
+@pytest.mark.timeout(3_600)
+def test_a_process_that_is_stopped_with_the_lock_holds_nobody_up_for_long(
+    nursery, policy, url, request
+):
+    """The database ends its session after ten seconds, and the lock with it."""
+    with (
+        seeded(request.node.name) as luck,
+        services(nursery, url, "--policy", policy, count=2) as pair,
+    ):
+        told = asyncio.run(paused_often(pair, luck))
+        verdict = check(url, told)
+        asyncio.run(converge(pair, told, verdict))
+
+    write_counts(
+        f"test_several_writers::{request.node.name}",
+        pauses=PAUSES,
+        acknowledged=verdict.acknowledged,
+        lost=verdict.lost,
+        twice=verdict.twice,
+    )

@@ -1,0 +1,105 @@
+"""Thousands of seeds of a simulated world, and proof that it would notice."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bandit_service.batch import Batch
+from bandit_service.journal import Journal
+from bandit_service.model import FeedbackEvent
+from tests.faults.effort import SEED, effort, write_counts
+from tests.faults.simulated_store import WithoutDedupe
+from tests.faults.simulation import World
+from tests.faults.simulation_check import check
+
+SEEDS = range(1_000 * SEED, 1_000 * SEED + effort(300, 5_000))
+A_FEW = SEEDS[:30]
+
+# Seeds that have found something once.
+REGRESSIONS: tuple[int, ...] = ()
+
+
+def simulate(seed: int, **broken: Any) -> Counter[str]:
+    world = World(seed, **broken)
+    try:
+        counts = world.run()
+        check(world)
+    except BaseException as error:
+        error.add_note(f"again with: simulate({seed})")
+        raise
+    return counts
+
+
+def test_whatever_happens_nothing_is_lost_or_learned_twice():
+    total: Counter[str] = Counter()
+    for seed in (*REGRESSIONS, *SEEDS):
+        total += simulate(seed)
+
+    wanted = ("crashes", "outages", "clock jumps", "power failures", "unheard commits")
+    assert all(total[name] > len(SEEDS) / 20 for name in (*wanted, "duplicates"))
+    write_counts(
+        "test_simulator::test_whatever_happens_nothing_is_lost_or_learned_twice",
+        seeds=len(SEEDS),
+        lost=0,
+        twice=0,
+        **{name.replace(" ", "_"): number for name, number in total.items()},
+    )
+
+
+def test_a_seed_gives_the_same_world_again():
+    assert simulate(SEEDS[0]) == simulate(SEEDS[0])
+
+
+def is_noticed(prepare: Callable[[int], World]) -> bool:
+    """Whether one of a few worlds comes to a broken promise, and not to another error."""
+    for seed in A_FEW:
+        world = prepare(seed)
+        try:
+            world.run()
+            check(world)
+        except AssertionError:
+            return True
+    return False
+
+
+def test_it_notices_answers_before_the_sync():
+    assert is_noticed(lambda seed: World(seed, is_durable=False))
+
+
+def test_it_notices_that_nobody_looks_for_duplicates():
+    def without_dedupe(seed: int) -> World:
+        world = World(seed)
+        world.store.transaction = WithoutDedupe
+        return world
+
+    assert is_noticed(without_dedupe)
+
+
+class Hasty(Journal):
+    """Broken on purpose: a commit that failed is taken for one that succeeded."""
+
+    def _refuse(self, job: Any, error: Exception) -> None:
+        made = getattr(job, "decisions", None)
+        job.done({}) if made else job.failed(error)
+
+
+class Forgetful(Journal):
+    """Broken on purpose: learns what it has recorded itself, and nothing of the others."""
+
+    def _deliver(self, batch: Batch, results: list[tuple[Any, Any]]) -> None:
+        mine = {one.feedback_id for job, _ in results for one in getattr(job, "submissions", ())}
+        batch.entries = [
+            (i, entry)
+            for i, entry in batch.entries
+            if not isinstance(entry.event, FeedbackEvent) or entry.event.feedback_id in mine
+        ]
+        super()._deliver(batch, results)
+
+
+@pytest.mark.parametrize("broken", [Hasty, Forgetful])
+def test_it_notices_a_broken_journal(broken, caplog):
+    caplog.set_level("CRITICAL")
+
+    assert is_noticed(lambda seed: World(seed, journal=broken))

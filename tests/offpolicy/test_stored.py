@@ -1,0 +1,182 @@
+"""The service's own log: out of both databases, into files, into a replay."""
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from bandit_service.cli import app
+from bandit_service.errors import BadLog, OlderSchema, PolicyNotFound
+from bandit_service.evaluation.logs import stored
+from bandit_service.evaluation.logs.opening import open_log
+from bandit_service.model import (
+    EnergySource,
+    JournalEntry,
+    Kind,
+    Outcome,
+    Source,
+    Usage,
+)
+from bandit_service.store import open_log_reader, open_store
+from tests.builders import NOW, SECRET, a_config, a_decision, a_revision, arms, packed
+
+CHANCES = (0.25, 0.75)
+COUNT = 40
+
+
+def decisions(policy_id):
+    """Every tenth is sticky; the third is a duel's."""
+    for at in range(COUNT):
+        slot, sticky = at % 2, at % 10 == 9
+        yield a_decision(
+            id=f"d{at:03d}",
+            policy_id=policy_id,
+            revision=1,
+            create_time=NOW + at,
+            clock=NOW + at,
+            context=packed(0.1 * at, 1.0),
+            arm=slot,
+            probabilities=packed(*(np.eye(2)[slot] if sticky else CHANCES)),
+            propensity=1.0 if sticky else (0.25 if at == 2 else CHANCES[slot]),
+            means=packed(0.0, 0.0),
+            deviations=packed(0.0, 0.0),
+            exclusions=bytes([0, 0]) if not sticky else bytes([slot, 1 - slot]),
+            second_arm=1 if at == 2 else None,
+            sticky=sticky,
+            session_hash=b"s" if at < 4 else None,
+        )
+
+
+def outcomes():
+    """A judge and a user disagree on the first; the second's call is known; the rest succeed."""
+
+    def one(at, kind, source, value=None, usage=None, arm=None):
+        slot = at % 2 if arm is None else arm
+        return Outcome(f"d{at:03d}", slot, kind, source, 2 + at, NOW + at, value, None, usage)
+
+    yield one(0, Kind.SCORE, Source.JUDGE, 0.25)
+    yield one(0, Kind.SCORE, Source.USER, 0.5)
+    yield one(0, Kind.SUCCESS, Source.USER, 1.0)
+    yield one(0, Kind.SCORE, Source.USER, 0.0, arm=1)  # of the arm that was not drawn
+    yield one(1, Kind.USAGE, Source.USER,
+              usage=Usage(0.01, 5, 7, 1.5, None, 3.0, EnergySource.MEASURED))  # fmt: skip
+    yield from (one(at, Kind.SUCCESS, Source.USER, 1.0) for at in range(3, COUNT))
+
+
+@pytest.fixture
+def url(store_url):
+    store = open_store(store_url)
+    with store.write() as transaction:
+        policy = transaction.create_policy("chat", SECRET, NOW)
+        other = transaction.create_policy("other", SECRET, NOW)
+        transaction.lock_head(policy.id)
+        config = a_config(name="chat", arms=arms("small", "large"))
+        transaction.append(policy.id, [JournalEntry(1, a_revision(config))], [], [*outcomes()], [])
+        transaction.add_decisions([*decisions(policy.id)])
+        strange = [msgspec.structs.replace(each, id=f"{each.id}x") for each in decisions(other.id)]
+        transaction.add_decisions(strange)
+    store.close()
+    return store_url
+
+
+@pytest.fixture
+def reader(url):
+    reader = open_log_reader(url)
+    yield reader
+    reader.close()
+
+
+def test_what_was_stored_is_the_log(reader, monkeypatch):
+    monkeypatch.setattr("bandit_service.store.log_reader.PAGE", 7)
+    log = stored.traffic(reader, "chat")
+    whole = log.whole()
+    kept = [at for at in range(COUNT) if at % 10 != 9]
+
+    assert reader.names() == ["chat", "other"]
+    assert (log.count, log.excluded) == (36, {"sticky": 4})
+    assert log.arms == ("small", "large")
+    np.testing.assert_array_equal(whole.chosen, [at % 2 for at in kept])
+    np.testing.assert_array_equal(whole.contexts, [[0.1 * at, 1.0] for at in kept])
+    np.testing.assert_array_equal(whole.probabilities, [CHANCES] * 36)
+    np.testing.assert_array_equal(whole.propensities, [CHANCES[at % 2] for at in kept])
+    np.testing.assert_array_equal(whole.times, [NOW + at for at in kept])
+    np.testing.assert_array_equal(whole.quality, [0.5, np.nan, np.nan, *[1.0] * 33])
+    assert whole.outcomes["cost_usd"][1] == 0.01
+    assert whole.outcomes["energy_joules"][1] == 3.0
+    assert np.isnan(whole.outcomes["latency_seconds"][0])
+    assert (whole.clusters >= 0).tolist() == [at < 4 for at in kept]
+
+
+def test_pages_are_bounded_and_miss_nothing(url, monkeypatch):
+    monkeypatch.setattr("bandit_service.store.log_reader.PAGE", 7)
+    reader = open_log_reader(url)
+    policy, config = reader.policy("chat")
+    pages = list(reader.pages(policy.id, NOW + 3, NOW + 20))
+    reader.close()
+
+    assert [arm.name for arm in config.arms] == ["small", "large"]
+    assert [len(page.decisions) for page in pages] == [7, 7, 3]
+    found = [each.create_time for page in pages for each in page.decisions]
+    assert found == [NOW + at for at in range(3, 20)]
+    assert all(set(page.outcomes) == {each.id for each in page.decisions} for page in pages)
+
+
+def test_a_range_of_time_and_an_unknown_policy(reader):
+    assert stored.traffic(reader, "chat", since=NOW + 10, until=NOW + 15).count == 5
+    with pytest.raises(BadLog, match="has no usable decision"):
+        stored.traffic(reader, "chat", since=NOW + 1000)
+    with pytest.raises(BadLog, match="the range is empty"):
+        stored.traffic(reader, "chat", since=5.0, until=5.0)
+    with pytest.raises(PolicyNotFound, match="no policy 'nobody'"):
+        stored.traffic(reader, "nobody")
+
+
+@pytest.mark.parametrize("name", ["log.parquet", "log.jsonl"])
+def test_an_export_is_the_log(url, name, tmp_path):
+    file = tmp_path / name
+    done = CliRunner().invoke(app, ["export", "chat", str(file), "--database", url, "--json"])
+    reader = open_log_reader(url)
+    mine = stored.traffic(reader, "chat")
+    reader.close()
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"policy": "chat", "file": str(file), "decisions": 40}
+    assert open_log(file).digest == mine.digest
+    assert open_log(file).excluded == {"sticky": 4}
+
+
+def test_a_replay_reads_the_database_itself(url):
+    words = ["replay", "--database", url, "--log-policy", "chat", "--policy", "arm:large",
+             "--resamples", "100", "--json", "-"]  # fmt: skip
+    done = CliRunner().invoke(app, words)
+
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert (said["decisions"], said["excluded"]) == (36, {"sticky": 4})
+
+
+def test_exports_that_cannot_be_are_refused(url, tmp_path):
+    def export(*words):
+        return CliRunner().invoke(app, ["export", *map(str, words), "--database", url])
+
+    for words, code, complaint in (
+        (("nobody", tmp_path / "x.jsonl"), 4, "no policy 'nobody'"),
+        (("chat", tmp_path / "x.csv"), 3, "ends in .parquet"),
+        (("chat", tmp_path / "x.jsonl", "--since", "tomorrow"), 3, "neither seconds nor ISO"),
+        (("chat", tmp_path / "x.jsonl", "--since", "2", "--until", "1"), 3, "is not before"),
+        (("chat", tmp_path / "x.jsonl", "--since", "2090-01-01"), 3, "no decision in that range"),
+        (("chat", tmp_path / "x.jsonl", "--columns", "odd"), 3, "there is no 'odd'"),
+        (("chat", tmp_path / "no" / "x.jsonl"), 3, "cannot be written"),
+    ):
+        done = export(*words)
+        assert (done.exit_code, complaint in done.stderr) == (code, True), done.output
+    assert list(tmp_path.glob("*.jsonl")) == []
+
+
+def test_a_reader_changes_nothing(tmp_path):
+    with pytest.raises(OlderSchema):
+        open_log_reader(f"sqlite:///{tmp_path}/none.db")
+    reader = tmp_path / "none.db"
+    assert not reader.exists() or reader.stat().st_size == 0
