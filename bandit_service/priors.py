@@ -41,9 +41,8 @@ def check(config: PolicyConfig) -> None:
             )
     if len(warm.projection) > MOST_ROWS:
         raise InvalidField("warm_start.projection", f"at most {MOST_ROWS} rows")
-    for each in (warm, *warm.arms.values()):
-        if each.n_eff is not None and not 0.0 <= each.n_eff <= policies.MOST_COUNTED:
-            raise InvalidField(
-                "warm_start.n_eff",
-                f"must be from 0 to {policies.MOST_COUNTED:g}, not {each.n_eff:g}",
-            )
+    counts = {"warm_start.n_eff": warm.n_eff}
+    counts |= {f"warm_start.arms.{n}.n_eff": a.n_eff for n, a in warm.arms.items() if a.n_eff}
+    for field, n_eff in counts.items():
+        if not 0.0 <= n_eff <= policies.MOST_COUNTED:
+            raise InvalidField(field, f"must be from 0 to {policies.MOST_COUNTED:g}, not {n_eff:g}")

@@ -41,7 +41,7 @@ class AlarmPrior(Prior):
     least: float = 30.0
 
     @classmethod
-    def of(cls, prior: Prior, **more: float) -> Self:
+    def of(cls, prior: Prior, **more: Any) -> Self:
         return cls(**{entry.name: getattr(prior, entry.name) for entry in fields(prior)}, **more)
 
 

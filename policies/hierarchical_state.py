@@ -195,7 +195,8 @@ class Member:
         if self._alike:  # half the time of the general form
             added: Array = products.dot(self._rows[0] * self.common[-1])
             return added
-        return np.einsum("...kd,kd->...k", products, self.precisions * self.common[-1])
+        general: Array = np.einsum("...kd,kd->...k", products, self.precisions * self.common[-1])
+        return general
 
 
 class HierarchicalState(LinearSums):

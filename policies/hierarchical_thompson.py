@@ -100,7 +100,7 @@ class HierarchicalThompson(LearnsSums):
             priors=self.priors,
         )
         if self.priors.projection:
-            raise UnusablePrior(f"{self.name} has no use for a projection")
+            raise UnusablePrior("only pilot has a use for a projection")
         prior.leads(0)  # refuses priors that do not fit
         object.__setattr__(self, "prior", prior)
 

@@ -61,7 +61,7 @@ class LinearPolicy(LearnsSums):
             prior_mean=self.prior_mean,
         )
         if self.priors.projection:
-            raise UnusablePrior(f"{self.name} has no use for a projection")
+            raise UnusablePrior("only pilot has a use for a projection")
         known = beliefs(self.priors, prior.mean(), prior.precision(), self.intercept)
         object.__setattr__(self, "prior", replace(prior, beliefs=known))
 

@@ -90,6 +90,7 @@ def load_queries(folder: Path) -> OutcomeTable:
     ids = distinct(queries, "query_id")
     prompts = queries.texts("prompt")
     nothing = np.zeros((len(ids), 0))
+    measured: dict[str, Any] = dict.fromkeys(MEASURED.values(), nothing)
     return OutcomeTable(
         name=folder.resolve().name,
         query_ids=tuple(ids),
@@ -98,7 +99,7 @@ def load_queries(folder: Path) -> OutcomeTable:
         quality=nothing,
         prompts=tuple(prompts) if any(prompts) else None,
         contexts=None if contexts is None else _vectors(files.read(contexts), ids),
-        **dict.fromkeys(MEASURED.values(), nothing),
+        **measured,
     )
 
 

@@ -1,13 +1,14 @@
 """Discounted and sliding-window LinUCB, against the published recursions and plain sums."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from policies import build
 from policies.d_linucb import DLinUCB
 from policies.linucb import LinUCB
-from policies.policy import Array
-from policies.sw_linucb import SWLinUCB
+from policies.policy import Array, Policy
 
 DIM, RIDGE, HALF_LIFE = 4, 0.7, 64.0
 GAMMA = 2.0 ** (-1.0 / HALF_LIFE)
@@ -99,10 +100,8 @@ def test_an_arm_that_rests_becomes_uncertain_again_and_only_as_far_as_the_prior(
     assert widths[-1] == pytest.approx(2.0 / np.sqrt(RIDGE), rel=1e-6)  # |x| / sqrt(ridge)
 
 
-def windowed(window: int, **settings: float) -> SWLinUCB:
-    made = build("sw_linucb", dim=DIM, settings={**PLAIN, "window": window, **settings})
-    assert isinstance(made, SWLinUCB)
-    return made
+def windowed(window: int) -> Policy[Any]:
+    return build("sw_linucb", dim=DIM, settings={**PLAIN, "window": window})
 
 
 def over(seen: list[tuple[int, Array, float]], arm: int) -> tuple[Array, Array]:

@@ -123,7 +123,7 @@ def test_another_prior_needs_no_replay() -> None:
         ("linucb", Priors((ArmPrior(level=0.5, ridge=1.0),)), "give weights too"),
         ("linucb", Priors(spread=(1.0,)), "spread must have 3 numbers, got 1"),
         ("linucb", Priors(spread=(1.0, -1.0, 1.0)), "spread must be finite and >= 0"),
-        ("linucb", Priors(projection=((1.0,) * DIM,)), "has no use for a projection"),
+        ("linucb", Priors(projection=((1.0,) * DIM,)), "only pilot has a use for a projection"),
         ("hierarchical_thompson", Priors((ArmPrior((1.0,)),)), "weights must have 3 numbers"),
         ("uniform", Priors(), "uniform cannot start from a prior"),
         ("ti_ucb", Priors(), "ti_ucb cannot start from a prior"),

@@ -58,7 +58,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"warm_start": warm(small=ArmWarmStart(weights=(1.0,)))}, "warm_start.arms.small"),
     ({"warm_start": warm(small=ArmWarmStart(level=NAN))}, "warm_start.arms.small"),
     ({"warm_start": warm(small=ArmWarmStart(ridge=1.0))}, "warm_start.arms.small"),
-    ({"warm_start": warm(small=ArmWarmStart(level=0.5, n_eff=-1.0))}, "warm_start.n_eff"),
+    (
+        {"warm_start": warm(small=ArmWarmStart(level=0.5, n_eff=-1.0))},
+        "warm_start.arms.small.n_eff",
+    ),
     ({"warm_start": WarmStart(n_eff=NAN)}, "warm_start.n_eff"),
     ({"warm_start": WarmStart(spread=(1.0,))}, "warm_start"),
     ({"warm_start": WarmStart(projection=((1.0, 2.0, 3.0),))}, "warm_start"),

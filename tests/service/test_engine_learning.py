@@ -290,7 +290,7 @@ def test_who_weighs_prices_wants_them():
         for n in ("a", "b")
     )
 
-    assert configuration.check(a_config(algorithm=algorithm, arms=priced), shape_of)
+    configuration.check(a_config(algorithm=algorithm, arms=priced), shape_of)
     with pytest.raises(InvalidField, match="metallm weighs list prices: give 'c' both") as refused:
         configuration.check(a_config(algorithm=algorithm, arms=(*priced, Arm(name="c"))), shape_of)
     assert refused.value.field == "arms[2].input_usd_per_million_tokens"

@@ -91,7 +91,8 @@ def strengths(verdicts: Verdicts, contexts: Array, ridge: float) -> Array:
     found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B",
                      options={"maxiter": 2000, "ftol": 1e-14, "gtol": 1e-8})  # fmt: skip
     theta: Array = found.x.reshape(shape)
-    return theta - theta.mean(axis=0)
+    theta -= theta.mean(axis=0)
+    return theta
 
 
 def from_preferences(
