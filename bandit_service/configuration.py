@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 import policies
+from bandit_service import priors
 from bandit_service.errors import (
     ArmExists,
     ArmNotFound,
@@ -68,7 +69,12 @@ def build(config: PolicyConfig, dim: int) -> policies.Policy[Any]:
             half_life=half_life,
             settings=config.algorithm.settings,
             dearness=dearness(config.arms),
+            prices=tuple(_list_price(arm) for arm in config.arms),
+            priors=priors.of_slots(config),
         )
+    except policies.UnusablePrior as wrong:
+        where = "" if wrong.arm is None else f".arms.{config.arms[wrong.arm].name}"
+        raise InvalidField(f"warm_start{where}", str(wrong)) from wrong
     except ValueError as wrong:
         raise InvalidField("algorithm", str(wrong)) from wrong
 
@@ -114,6 +120,7 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
     _check_arms(config)
     _check_numbers(config)
     _check_default_arm(config)
+    priors.check(config)
     shape = shape_of(config.features)
     if len(config.arms) * shape.dim**2 > MOST_NUMBERS:
         raise InvalidField(
@@ -121,7 +128,10 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
             f"{len(config.arms)} arms with {shape.dim} features need "
             f"{len(config.arms) * shape.dim**2:,} numbers; at most {MOST_NUMBERS:,}",
         )
-    _check_pairs(config, build(config, shape.dim))
+    policy = build(config, shape.dim)
+    _check_pairs(config, policy)
+    if isinstance(policy, policies.WeighsPrices) and policy.price_weight:
+        _check_prices(config)
     arms = tuple(msgspec.structs.replace(arm, model=arm.model or arm.name) for arm in config.arms)
     return msgspec.structs.replace(config, arms=arms)
 
@@ -132,7 +142,9 @@ def restarts(old: PolicyConfig, new: PolicyConfig, shape_of: ShapeOf) -> bool:
     if before != after:
         return True
     first, second = (build(config, after.dim) for config in (old, new))
-    return first.state_kind != second.state_kind or _sums(first) != _sums(second)
+    if first.state_kind != second.state_kind or _sums(first) != _sums(second):
+        return True
+    return priors.projection(old) != priors.projection(new)
 
 
 def _sums(policy: policies.Policy[Any]) -> dict[str, tuple[int, ...]]:
@@ -295,6 +307,15 @@ def _check_pairs(config: PolicyConfig, policy: policies.Policy[Any]) -> None:
         )
     if learns_pairs and not as_pairs:
         raise InvalidField("preference_learning", f"{policy.name} learns pairs: choose as_pairs")
+
+
+def _check_prices(config: PolicyConfig) -> None:
+    for place, arm in enumerate(config.arms):
+        if arm.state is ArmState.ACTIVE and _list_price(arm) is None:
+            raise InvalidField(
+                f"arms[{place}].input_usd_per_million_tokens",
+                f"{config.algorithm.name} weighs list prices: give {arm.name!r} both of them",
+            )
 
 
 def _check_default_arm(config: PolicyConfig) -> None:

@@ -7,27 +7,47 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from policies.alarmed_linucb import AlarmedLinUCB
 from policies.beta_thompson import BetaThompson
+from policies.d_linucb import DLinUCB
 from policies.epsilon_greedy import EpsilonGreedy
 from policies.fgts_cdb import FGTSCDB
 from policies.floor import with_floor
 from policies.hierarchical_thompson import HierarchicalThompson
 from policies.linear_thompson import LinearThompson
 from policies.linucb import LinUCB
-from policies.policy import CopiedSums, Estimates, LearnsPairs, Policy, Snapshot, State
+from policies.metallm import MetaLLM
+from policies.paretobandit import ParetoBandit
+from policies.pilot import Pilot
+from policies.policy import (
+    CopiedSums,
+    Estimates,
+    LearnsPairs,
+    Policy,
+    Snapshot,
+    State,
+    WeighsPrices,
+)
+from policies.priors import MOST_COUNTED, ArmPrior, Priors, UnusablePrior
 from policies.settings import coerced
 from policies.squarecb import SquareCB
+from policies.sw_linucb import SWLinUCB
 from policies.ti_ucb import TIUCB
 from policies.uniform import Uniform
 
 __all__ = [
     "CATALOGUE",
+    "MOST_COUNTED",
+    "ArmPrior",
     "CopiedSums",
     "Estimates",
     "LearnsPairs",
     "Policy",
+    "Priors",
     "Snapshot",
     "State",
+    "UnusablePrior",
+    "WeighsPrices",
     "build",
     "known_settings",
     "with_floor",
@@ -45,6 +65,12 @@ CATALOGUE: dict[str, type[Policy[Any]]] = {
         SquareCB,
         FGTSCDB,
         TIUCB,
+        DLinUCB,
+        SWLinUCB,
+        AlarmedLinUCB,
+        Pilot,
+        ParetoBandit,
+        MetaLLM,
     )
 }
 
@@ -65,10 +91,14 @@ def build(
     half_life: float | None = None,
     settings: Mapping[str, float] = NO_SETTINGS,
     dearness: tuple[float, ...] = (),
+    prices: tuple[float | None, ...] = (),
+    priors: Priors | None = None,
 ) -> Policy[Any]:
     """A policy by its name. ValueError says what is known, or what was wanted and what came.
 
-    `dearness`, one number an arm, goes to policies that use it; see `HierarchicalThompson`.
+    What arms are known by goes to the policies that use it: `dearness`, one number an arm, see
+    `HierarchicalThompson`; `prices`, in USD for a million tokens in and a million out. A policy
+    that starts from no prior refuses `priors`.
 
     >>> build("linucb", dim=8, settings={"width": 0.2}).name
     'linucb'
@@ -82,6 +112,11 @@ def build(
             raise ValueError(f"unknown setting {key!r} of {name}; known: {listed}")
     made: dict[str, Any] = {key: coerced(known[key], key, value) for key, value in settings.items()}
     policy = CATALOGUE[name]
-    if any(entry.name == "dearness" for entry in fields(policy)):  # type: ignore[arg-type]
-        made["dearness"] = dearness
+    taken = {entry.name for entry in fields(policy)}  # type: ignore[arg-type]
+    about_arms = {"dearness": dearness, "prices": prices}
+    made |= {key: value for key, value in about_arms.items() if key in taken}
+    if priors is not None:
+        if "priors" not in taken:
+            raise UnusablePrior(f"{name} cannot start from a prior: leave it out")
+        made["priors"] = priors
     return policy(dim=dim, half_life=half_life, **made)  # type: ignore[call-arg]

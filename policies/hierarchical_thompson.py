@@ -22,6 +22,7 @@ from policies.best import judged
 from policies.hierarchical_state import HierarchicalState, SharedPrior
 from policies.learning import LearnsSums
 from policies.policy import Array, Estimates, Mask
+from policies.priors import NO_PRIORS, Priors, UnusablePrior
 from policies.settings import check, check_dim_and_half_life, setting
 
 
@@ -49,6 +50,8 @@ class HierarchicalThompson(LearnsSums):
                      in [-1, 1]: what is dear is usually better, until the data say otherwise
     noise            deviation of a quality around its mean at first, in [1e-6, 1e6]
     noise_count      for how many observations `noise` counts, in [1e-3, 1e6]
+    priors           what is believed of single arms beside what they share, see `policies.priors`;
+                     n_eff counts against an arm's own requests, after the shared weights
 
     ValueError for a setting out of range.
     """
@@ -74,6 +77,7 @@ class HierarchicalThompson(LearnsSums):
     price_prior: float = setting(0.1, least=-1, most=1)
     noise: float = setting(0.4, least=1e-6, most=1e6)
     noise_count: float = setting(4.0, least=1e-3, most=1e6)
+    priors: Priors = NO_PRIORS
     prior: SharedPrior = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +98,11 @@ class HierarchicalThompson(LearnsSums):
             levels=tuple(self.prior_mean + self.price_prior * one for one in self.dearness),
             noise=self.noise,
             noise_count=self.noise_count,
+            priors=self.priors,
         )
+        if self.priors.projection:
+            raise UnusablePrior("only pilot has a use for a projection")
+        prior.leads(0)  # refuses priors that do not fit
         object.__setattr__(self, "prior", prior)
 
     def start(self, arms: int) -> HierarchicalState:

@@ -5,7 +5,7 @@ Each arm has its own ridge regression of quality on the context ("disjoint" mode
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from policies.learning import LearnsSums
 from policies.linear_state import LinearState, Prior
 from policies.policy import Array, Estimates
+from policies.priors import NO_PRIORS, Priors, UnusablePrior, beliefs
 from policies.settings import check, check_dim_and_half_life, setting
 
 
@@ -32,6 +33,7 @@ class LinearPolicy(LearnsSums):
     ridge            prior precision of the feature weights, in [1e-3, 1e6]
     intercept_ridge  prior precision of the constant's weight, in [1e-3, 1e6]
     prior_mean       prior mean of the constant's weight: the quality expected of an untaught arm
+    priors           what is believed of single arms instead, see `policies.priors`
     """
 
     commutative: ClassVar[bool] = True
@@ -44,6 +46,7 @@ class LinearPolicy(LearnsSums):
     ridge: float = setting(15.0, least=1e-3, most=1e6)
     intercept_ridge: float = setting(1.0, least=1e-3, most=1e6)
     prior_mean: float = setting(1.0, least=-1e6, most=1e6)
+    priors: Priors = NO_PRIORS
     prior: Prior = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -57,7 +60,10 @@ class LinearPolicy(LearnsSums):
             intercept_ridge=self.intercept_ridge,
             prior_mean=self.prior_mean,
         )
-        object.__setattr__(self, "prior", prior)
+        if self.priors.projection:
+            raise UnusablePrior("only pilot has a use for a projection")
+        known = beliefs(self.priors, prior.mean(), prior.precision(), self.intercept)
+        object.__setattr__(self, "prior", replace(prior, beliefs=known))
 
     def start(self, arms: int) -> LinearState:
         return LinearState.empty(self.prior, arms)

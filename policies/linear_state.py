@@ -19,9 +19,11 @@ from policies.aging import faded, tick
 from policies.cholesky import factor_of, inverse_of
 from policies.linear_sums import LinearSums
 from policies.policy import Array
+from policies.priors import Belief
 
 STEPS_PER_REBUILD = 1000  # Sherman-Morrison steps of one arm between rebuilds
 LEAST_GROWTH = 1.0 - 1e-9  # 1 + weight x'A^-1x of a step; below 1 only by rounding
+LEAST_SHRINKING = 0.1  # the same of an observation taken away; it loses digits as this goes to 0
 MOST_GROWTH = 1e6  # a step loses as many digits as this has
 
 
@@ -31,6 +33,7 @@ class Prior:
 
     The last feature is the constant 1 where `intercept` is set; its precision is
     `intercept_ridge` and its mean `prior_mean`. Every other weight has precision `ridge`, mean 0.
+    `beliefs` says otherwise of single arms: those that it has, and that are not None.
     """
 
     dim: int
@@ -39,20 +42,30 @@ class Prior:
     ridge: float
     intercept_ridge: float
     prior_mean: float
+    beliefs: tuple[Belief | None, ...] = ()
 
-    def precision(self) -> Array:
-        """Diagonal of Lam0, shape (d,)."""
+    def precision(self, arm: int | None = None) -> Array:
+        """Diagonal of Lam0, shape (d,): of an arm, or of one that nothing else is said of."""
+        if (own := self._belief(arm)) is not None:
+            return np.array(own.precision)
         diagonal = np.full(self.dim, self.ridge)
         if self.intercept:
             diagonal[-1] = self.intercept_ridge
         return diagonal
 
-    def mean(self) -> Array:
-        """theta0, shape (d,)."""
+    def mean(self, arm: int | None = None) -> Array:
+        """theta0, shape (d,): of an arm, or of one that nothing else is said of."""
+        if (own := self._belief(arm)) is not None:
+            return np.array(own.mean)
         weights = np.zeros(self.dim)
         if self.intercept:
             weights[-1] = self.prior_mean
         return weights
+
+    def _belief(self, arm: int | None) -> Belief | None:
+        if arm is None or arm >= len(self.beliefs):
+            return None
+        return self.beliefs[arm]
 
 
 class LinearState(LinearSums):
@@ -92,7 +105,7 @@ class LinearState(LinearSums):
 
     def learn(self, arm: int, x: Array, quality: float, weight: float, clock: float) -> None:
         """One more observation. O(d^2); the sums in plain elementwise order of arrival."""
-        prior, (block, transposed) = self.prior, self._block_views[arm]
+        prior = self.prior
         self._absorb(arm, x, quality, weight, clock)
         if prior.half_life is not None and clock > self.ticked:
             self.stale.add(arm)
@@ -101,19 +114,24 @@ class LinearState(LinearSums):
         share = weight
         if prior.half_life is not None:
             share = weight * faded(self.ticked - clock, prior.half_life)
+        self._step(arm, x, quality, share, LEAST_GROWTH)
+
+    def _step(self, arm: int, x: Array, quality: float, share: float, least: float) -> None:
+        """The caches of one observation more, or with a negative share of one less."""
+        block, transposed = self._block_views[arm]
         u = block.dot(x)  # [A^-1 x, mean]
         v = u[:-1]
         error = float(u[-1]) - quality
         u[-1] = error
         growth = 1.0 + share * float(v.dot(x))
-        if not LEAST_GROWTH <= growth <= MOST_GROWTH:  # nor where it is not a number
+        if not least <= growth <= MOST_GROWTH:  # nor where it is not a number
             self.stale.add(arm)
             return
         scale = share / growth
         dger(-scale, v, u, 1, 1, transposed, 1, 1, 1)
         self._asked = b""
-        self.residuals[arm] += scale * error * error
-        self.evidence[arm] += share
+        self.residuals[arm] = max(float(self.residuals[arm]) + scale * error * error, 0.0)
+        self.evidence[arm] = max(float(self.evidence[arm]) + share, 0.0)
         self.steps[arm] += 1
         if self.steps[arm] >= STEPS_PER_REBUILD:
             self.stale.add(arm)
@@ -125,8 +143,11 @@ class LinearState(LinearSums):
         self._amend(arm, x, old, new, weight, clock)
         half_life = self.prior.half_life
         too_new = half_life is not None and clock > self.ticked
-        if new is None or too_new or arm in self.stale:
+        if too_new or arm in self.stale:
             self.stale.add(arm)
+        elif new is None:
+            share = weight * faded(self.ticked - clock, half_life)
+            self._step(arm, x, old, -share, LEAST_SHRINKING)
         else:  # the precision is as it was: no need for a rebuild
             block = self.blocks[arm]
             share = weight * faded(self.ticked - clock, half_life)
@@ -152,12 +173,12 @@ class LinearState(LinearSums):
         prior, d = self.prior, self.prior.dim
         fade = faded(self.ticked - float(self.clocks[arm]), prior.half_life)
         aged = self.sums[arm] * fade
-        precision = prior.precision()
+        precision = prior.precision(arm)
         matrix = aged[:d, :d]
         matrix[np.arange(d), np.arange(d)] += precision
         inverse = inverse_of(factor_of(matrix, precision))
         self.blocks[arm, :d] = inverse.T  # symmetric, and in this order contiguous
-        self.blocks[arm, d] = inverse @ (precision * prior.mean() + aged[d, :d])
+        self.blocks[arm, d] = inverse @ (precision * prior.mean(arm) + aged[d, :d])
         self.evidence[arm] = max(float(aged[d + 1, d + 1]), 0.0)
         self.steps[arm] = 0
         self._asked = b""
@@ -167,7 +188,7 @@ class LinearState(LinearSums):
         """The penalised squared error of one arm, from its sums and theta."""
         prior, d = self.prior, self.prior.dim
         fade = faded(self.ticked - float(self.clocks[arm]), prior.half_life)
-        precision, mean, theta = prior.precision(), prior.mean(), self.blocks[arm, d]
+        precision, mean, theta = prior.precision(arm), prior.mean(arm), self.blocks[arm, d]
         response = precision * mean + fade * self.sums[arm][d, :d]
         error = fade * self.sums[arm][d, d] + precision @ (mean * mean) - theta @ response
         self.residuals[arm] = max(float(error), 0.0)

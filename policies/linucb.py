@@ -83,11 +83,25 @@ class LinUCB(LinearPolicy):
         """Each arm's oful width, shape (K,).
 
         sqrt(lam) * bound + noise * sqrt(2 ln(1 / delta) + d ln(1 + t / (lam d))), with t the weight
-        the arm has seen; of two unequal prior precisions each term takes the safe one.
+        the arm has seen; of unequal prior precisions each term takes the safe one. With a prior of
+        its own an arm's `bound` is on how far its weights are from the prior's.
         """
-        precision = self.prior.precision()
-        volume = self.dim * np.log1p(state.evidence / (precision.min() * self.dim))
+        least, most = self._precisions(state.arms)
+        volume = self.dim * np.log1p(self.evidence(state) / (least * self.dim))
         radius: Array = np.sqrt(volume - 2.0 * np.log(self.delta))
         radius *= self.noise
-        radius += self.bound * np.sqrt(precision.max())
+        radius += self.bound * np.sqrt(most)
         return radius
+
+    def evidence(self, state: LinearState) -> Array:
+        """The weight seen, as it counts for the oful width, shape (K,)."""
+        return state.evidence
+
+    def _precisions(self, arms: int) -> tuple[Array, Array]:
+        """Each arm's least and largest prior precision, both (K,)."""
+        plain = self.prior.precision()
+        least, most = np.full(arms, plain.min()), np.full(arms, plain.max())
+        for arm, own in enumerate(self.prior.beliefs[:arms]):
+            if own is not None:
+                least[arm], most[arm] = min(own.precision), max(own.precision)
+        return least, most

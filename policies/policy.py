@@ -214,3 +214,19 @@ class LearnsPairs(Protocol):
         `old` is the value learned earlier of the same two, which this one takes the place of.
         """
         ...
+
+
+@runtime_checkable
+class WeighsPrices(Protocol):
+    """What a policy has besides, that has the arms' list prices in its rule."""
+
+    @property
+    def prices(self) -> tuple[float | None, ...]:
+        """USD for a million tokens in and a million out, an arm; None where it is not known. Such
+        an arm, and one beyond the end, counts as dear as the dearest."""
+        ...
+
+    @property
+    def price_weight(self) -> float:
+        """What the dearest arm's price is worth; 0 where prices do not matter."""
+        ...

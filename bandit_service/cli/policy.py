@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from bandit_service.cli import output
+from bandit_service.cli import output, prior
 from bandit_service.cli.connection import TIMEOUT_SECONDS, Service, calling
 
 app = typer.Typer(help="Create, read and change policies and their arms.", no_args_is_help=True)
+app.add_typer(prior.app, name="prior")
 
 Name = Annotated[str, typer.Argument(help="Name of the policy.")]
 ArmName = Annotated[str, typer.Argument(metavar="ARM", help="Name of the arm.")]

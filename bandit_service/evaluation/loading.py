@@ -83,6 +83,26 @@ def from_frames(
     )
 
 
+def load_queries(folder: Path) -> OutcomeTable:
+    """The queries of a folder alone, as a table without arms. Raises BadTable."""
+    queries = files.read(_there(folder, "queries"))
+    contexts = files.find(folder, "contexts")
+    ids = distinct(queries, "query_id")
+    prompts = queries.texts("prompt")
+    nothing = np.zeros((len(ids), 0))
+    measured: dict[str, Any] = dict.fromkeys(MEASURED.values(), nothing)
+    return OutcomeTable(
+        name=folder.resolve().name,
+        query_ids=tuple(ids),
+        tasks=tuple(queries.texts("task")),
+        arms=(),
+        quality=nothing,
+        prompts=tuple(prompts) if any(prompts) else None,
+        contexts=None if contexts is None else _vectors(files.read(contexts), ids),
+        **measured,
+    )
+
+
 def load_pairs(folder: Path) -> list[Pair]:
     """The verdicts of a folder, which has queries too but may lack outcomes. Raises BadTable."""
     pairs = files.read(_there(folder, "pairs"))

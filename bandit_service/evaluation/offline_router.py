@@ -53,10 +53,10 @@ def predict(contexts: Array, quality: Array, asked: Array) -> Array:
     """
     centred = contexts - contexts.mean(axis=0)
     unit = float(np.mean(np.sum(centred**2, axis=0))) or 1.0
-    groups = _groups(contexts, quality)
-    penalty = _best_penalty(groups, quality, PENALTIES * unit)
+    regressions = groups(contexts, quality)
+    penalty = best_penalty(regressions, quality, PENALTIES * unit)
     predicted = np.full((len(asked), quality.shape[1]), np.nan)
-    for group in groups:
+    for group in regressions:
         predicted[:, group.arms] = group.ridge.predict(asked, penalty)
     return predicted
 
@@ -102,7 +102,7 @@ class Ridge:
 
     def predict(self, asked: Array, penalty: float) -> Array:
         """(m, k) for contexts (m, d)."""
-        found: Array = self.means + ((asked - self.middle) @ self.axes) @ self._weights(penalty)
+        found: Array = self.means + (asked - self.middle) @ self.weights(penalty)
         return found
 
     def left_out(self, penalty: float) -> Array:
@@ -111,19 +111,24 @@ class Ridge:
         The fit is linear in the targets, y_hat = H y, so the error on a row that is left out is
         (y - y_hat) / (1 - H_ii); the mean adds 1/n to H. NaN for a row that has no others.
         """
-        fitted = self.rotated @ self._weights(penalty)
+        fitted = self.rotated @ self._rotated_weights(penalty)
         leverage = 1 / len(self.rotated) + self.rotated**2 @ (1 / (self.eigenvalues + penalty))
         room = np.where(1 - leverage > _ALONE, 1 - leverage, np.nan)
         found: Array = self.means + self.targets - (self.targets - fitted) / room[:, None]
         return found
 
-    def _weights(self, penalty: float) -> Array:
+    def weights(self, penalty: float) -> Array:
+        """(d, k), of the rows less their middle."""
+        found: Array = self.axes @ self._rotated_weights(penalty)
+        return found
+
+    def _rotated_weights(self, penalty: float) -> Array:
         moments: Array = self.rotated.T @ self.targets
         return moments / (self.eigenvalues + penalty)[:, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Group:
+class Group:
     """Arms that are known on the same queries: they share all the work but the right-hand side."""
 
     arms: Rows
@@ -131,7 +136,8 @@ class _Group:
     ridge: Ridge
 
 
-def _groups(contexts: Array, quality: Array) -> list[_Group]:
+def groups(contexts: Array, quality: Array) -> list[Group]:
+    """The regressions of all arms; contexts (n, d), quality (n, K) with NaN where unknown."""
     known = np.ascontiguousarray(~np.isnan(quality).T)
     alike: dict[bytes, list[int]] = {}
     for arm, taught in enumerate(known):
@@ -140,11 +146,11 @@ def _groups(contexts: Array, quality: Array) -> list[_Group]:
     found = []
     for members in alike.values():
         arms, rows = np.array(members, dtype=np.intp), np.flatnonzero(known[members[0]])
-        found.append(_Group(arms, rows, Ridge.of(contexts[rows], quality[np.ix_(rows, arms)])))
+        found.append(Group(arms, rows, Ridge.of(contexts[rows], quality[np.ix_(rows, arms)])))
     return found
 
 
-def _best_penalty(groups: list[_Group], quality: Array, penalties: Array) -> float:
+def best_penalty(regressions: list[Group], quality: Array, penalties: Array) -> float:
     """The one that routes the rows best, each judged by the others. One for all arms: an arm that
     is shrunk less than its rivals would win by its noise.
     """
@@ -152,7 +158,7 @@ def _best_penalty(groups: list[_Group], quality: Array, penalties: Array) -> flo
     earned = []
     for penalty in penalties:
         predicted = np.full(quality.shape, np.nan)
-        for group in groups:
+        for group in regressions:
             predicted[np.ix_(group.rows, group.arms)] = group.ridge.left_out(float(penalty))
         earned.append(quality[np.arange(len(quality)), highest(predicted, offered)].mean())
     return float(penalties[int(np.argmax(earned))])

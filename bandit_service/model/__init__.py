@@ -15,6 +15,7 @@ from bandit_service.model.checkpoints import (
 from bandit_service.model.configuration import (
     Algorithm,
     Arm,
+    ArmWarmStart,
     Config,
     Features,
     Forgetting,
@@ -22,6 +23,7 @@ from bandit_service.model.configuration import (
     PolicyConfig,
     TextFeatures,
     VectorFeatures,
+    WarmStart,
 )
 from bandit_service.model.decisions import Decision, Query, Routed
 from bandit_service.model.energy import (
@@ -82,6 +84,7 @@ __all__ = [
     "ArmExplanation",
     "ArmState",
     "ArmStatistics",
+    "ArmWarmStart",
     "CallEnergy",
     "Checkpoint",
     "CheckpointStatus",
@@ -132,6 +135,7 @@ __all__ = [
     "Usage",
     "UsageLesson",
     "VectorFeatures",
+    "WarmStart",
     "WhenUnlogged",
     "moment_of",
     "smallest_id",

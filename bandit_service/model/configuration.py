@@ -76,6 +76,35 @@ class Forgetting(Config, frozen=True):
     clock: Clock = Clock.TIME
 
 
+class ArmWarmStart(Config, frozen=True):
+    """What is known of one arm beforehand. What is left out is as the algorithm has it.
+
+    weights  how its quality leans on each feature, without the constant
+    level    its quality where the features say nothing
+    n_eff    how many live requests override it; None: as many as of the others
+    ridge    the exact precision of the weights, where it does not follow from n_eff
+    """
+
+    weights: tuple[float, ...] | None = None
+    level: float | None = None
+    n_eff: float | None = None
+    ridge: float | None = None
+
+
+class WarmStart(Config, frozen=True):
+    """What is known of arms, by name, before their first request.
+
+    n_eff       how many live requests override it
+    spread      mean square of each feature; empty: features of length 1
+    projection  (m, d) as rows, for algorithms that learn in another space; empty: none
+    """
+
+    arms: dict[str, ArmWarmStart] = {}
+    n_eff: float = 50.0
+    spread: tuple[float, ...] = ()
+    projection: tuple[tuple[float, ...], ...] = ()
+
+
 class PolicyConfig(Config, frozen=True):
     """Everything that can be set about a policy. An arm's index is its slot, for ever.
 
@@ -94,5 +123,6 @@ class PolicyConfig(Config, frozen=True):
     sticky_sessions: bool = True
     quality_sources: tuple[Source, ...] = tuple(Source)
     preference_learning: PreferenceLearning = PreferenceLearning.IGNORE
+    warm_start: WarmStart | None = None
     feedback_horizon: float = 30 * 86_400.0
     when_unlogged: WhenUnlogged = WhenUnlogged.REJECT

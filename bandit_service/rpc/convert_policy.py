@@ -26,7 +26,7 @@ from bandit_service.model import (
     VectorFeatures,
     WhenUnlogged,
 )
-from bandit_service.rpc import form
+from bandit_service.rpc import form, warm_start
 from bandit_service.rpc.convert import MODALITIES, SOURCES
 from bandit_service.rpc.pb import policy_pb2 as pb
 
@@ -202,6 +202,7 @@ _POLICY_FIELDS: Mapping[str, Callable[[pb.Policy], Any]] = {
         if said.preference_learning
         else _DEFAULT.preference_learning
     ),
+    "warm_start": warm_start.read,
     "feedback_horizon": lambda said: (
         form.seconds("feedback_horizon", said.feedback_horizon)
         if said.HasField("feedback_horizon")

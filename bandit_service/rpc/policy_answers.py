@@ -13,7 +13,7 @@ from bandit_service.model import (
     PolicyView,
     StateView,
 )
-from bandit_service.rpc import form
+from bandit_service.rpc import form, warm_start
 from bandit_service.rpc.convert import MODALITIES, SOURCES
 from bandit_service.rpc.convert_policy import CLOCKS, MODES, PREFERENCE_LEARNING, WHEN_UNLOGGED
 from bandit_service.rpc.pb import policy_pb2 as pb
@@ -35,6 +35,7 @@ def policy(view: PolicyView) -> pb.Policy:
         sticky_sessions=config.sticky_sessions,
         quality_sources=[SOURCES.write(source) for source in config.quality_sources],
         preference_learning=PREFERENCE_LEARNING.write(config.preference_learning),
+        warm_start=warm_start.written(config.warm_start) if config.warm_start else None,
         feedback_horizon=form.duration(config.feedback_horizon),
         when_unlogged=WHEN_UNLOGGED.write(config.when_unlogged),
         arms=[_arm(arm) for arm in config.arms],

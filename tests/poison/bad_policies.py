@@ -29,6 +29,10 @@ def objective(**said: float) -> pp.Policy:
     return pp.Policy(objective=pp.Objective(**said))
 
 
+def prior(arm: str, said: pp.ArmWarmStart) -> pp.Policy:
+    return pp.Policy(warm_start=pp.WarmStart(arms={arm: said}))
+
+
 # By the field to change: values it cannot have, with the field that is said to be at fault.
 VALUES: dict[str, tuple[str, str, pp.Policy]] = {
     "an unknown algorithm": ("algorithm", "algorithm", algorithm("guess")),
@@ -161,6 +165,31 @@ VALUES: dict[str, tuple[str, str, pp.Policy]] = {
         "preference_learning",
         "preference_learning",
         pp.Policy(preference_learning=99),  # type: ignore[arg-type]
+    ),
+    "a prior of nobody": (
+        "warm_start",
+        "warm_start.arms.nobody",
+        prior("nobody", pp.ArmWarmStart(level=0.5)),
+    ),
+    "a prior of NaN": (
+        "warm_start",
+        "warm_start.arms.small.level",
+        prior("small", pp.ArmWarmStart(level=NAN)),
+    ),
+    "weights of another length": (
+        "warm_start",
+        "warm_start.arms.small",
+        prior("small", pp.ArmWarmStart(weights=[1.0])),
+    ),
+    "a prior for fewer than no requests": (
+        "warm_start",
+        "warm_start.n_eff",
+        pp.Policy(warm_start=pp.WarmStart(n_eff=-1.0)),
+    ),
+    "a projection for who has no use for it": (
+        "warm_start",
+        "warm_start",
+        pp.Policy(warm_start=pp.WarmStart(projection=[pp.Row(values=[1.0])])),
     ),
 }
 

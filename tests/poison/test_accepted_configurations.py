@@ -52,11 +52,21 @@ def a_life(house: House, name: str) -> None:
 def a_policy(house: House, algorithm: str = "", **settings: float) -> Iterator[pp.Policy]:
     """One that is not there yet, and is gone afterwards: what ails it is to ail no other test."""
     policy = a_vector_policy("fresh")
+    for arm in policy.arms:  # some algorithms weigh them
+        arm.input_usd_per_million_tokens, arm.output_usd_per_million_tokens = 1.0, 2.0
     policy.algorithm.CopyFrom(pp.Algorithm(name=algorithm, settings=settings))
+    policy.preference_learning = taught_by_preferences(algorithm)
     try:
         yield policy
     finally:
         house.ask("DeletePolicy", pp.DeletePolicyRequest(name="fresh"))
+
+
+def taught_by_preferences(algorithm: str) -> pp.PreferenceLearning:
+    """As pairs where the algorithm learns pairs, which then has to be said."""
+    made = policies.build(algorithm, dim=3) if algorithm else None
+    pairs = isinstance(made, policies.LearnsPairs)
+    return pp.PREFERENCE_LEARNING_AS_PAIRS if pairs else pp.PREFERENCE_LEARNING_IGNORE
 
 
 def is_taken(house: House, method: str, request: Message) -> bool:
@@ -106,7 +116,8 @@ def test_an_algorithm_can_be_changed_for_any_other(house: House, before: str, af
         a_life(house, policy.name)
 
         policy.algorithm.name = after
-        mask = FieldMask(paths=["algorithm"])
+        policy.preference_learning = taught_by_preferences(after)
+        mask = FieldMask(paths=["algorithm", "preference_learning"])
         house.ok("UpdatePolicy", pp.UpdatePolicyRequest(policy=policy, update_mask=mask))
 
         a_life(house, policy.name)

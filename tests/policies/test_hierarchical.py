@@ -8,19 +8,35 @@ from policies import build
 from policies.hierarchical_state import HierarchicalState, Member, SharedPrior
 from policies.hierarchical_thompson import HierarchicalThompson
 from policies.policy import Array
+from policies.priors import ArmPrior, Priors
 from tests.policies.worlds import ARMS, DIM, Seen, some_observations
 
 DEARNESS = (-1.0, 0.5, 0.0)  # the fourth arm's is not known
 NOW = 60.0
 
 
-def policy_of(half_life: float | None = None, **settings: float) -> HierarchicalThompson:
+# The second arm has weights, the third a level, the fourth both.
+PRIORS = Priors(
+    arms=(
+        None,
+        ArmPrior(weights=(0.4, -0.3), n_eff=6.0),
+        ArmPrior(level=0.2, n_eff=9.0),
+        ArmPrior(weights=(-0.1, 0.2), level=0.7, n_eff=4.0),
+    ),
+    spread=(0.5, 2.0),
+)
+
+
+def policy_of(
+    half_life: float | None = None, priors: Priors | None = None, **settings: float
+) -> HierarchicalThompson:
     made = build(
         "hierarchical_thompson",
         dim=DIM,
         half_life=half_life,
         settings={"ridge_spread": 3.0, "price_prior": 0.1, **settings},
         dearness=DEARNESS,
+        priors=priors,
     )
     assert isinstance(made, HierarchicalThompson)
     return made
@@ -37,31 +53,33 @@ class Dense:
     """All observations in one Gaussian with its covariance written out: no sums, no blocks."""
 
     def __init__(self, prior: SharedPrior, ridge: float, seen: list[Seen], age: Array) -> None:
-        self.own = 1.0 / prior.precision(ridge)
+        self.own = 1.0 / prior.precisions(ridge, ARMS)
         self.shared = 1.0 / prior.shared_precision(ridge)
-        self.levels = prior.of_arms(ARMS)
+        self.leads = prior.leads(ARMS)
         self.x = np.array([s.context for s in seen])
         self.arm = np.array([s.arm for s in seen])
         weights = np.array([s.weight for s in seen]) * age
         self.covariance = self.between(self.x, self.arm, self.x, self.arm) + np.diag(1.0 / weights)
-        self.left = np.array([s.quality for s in seen]) - self.x[:, -1] * self.levels[self.arm]
+        self.left = np.array([s.quality for s in seen]) - (self.x * self.leads[self.arm]).sum(
+            axis=1
+        )
         self.weights = weights
         self.prior = prior
 
     def between(self, x: Array, a: Array, y: Array, b: Array) -> Array:
-        alike: Array = (x * self.shared) @ y.T + (a[:, None] == b) * ((x * self.own) @ y.T)
+        alike: Array = (x * self.shared) @ y.T + (a[:, None] == b) * ((x * self.own[a]) @ y.T)
         return alike
 
     def mean(self, x: Array, arm: int) -> float:
         cross = self.between(x[None], np.array([arm]), self.x, self.arm)
         return float(
-            x[-1] * self.levels[arm] + (cross @ np.linalg.solve(self.covariance, self.left)).item()
+            x @ self.leads[arm] + (cross @ np.linalg.solve(self.covariance, self.left)).item()
         )
 
     def spread_given_shared(self, x: Array, arm: int) -> float:
         mine = self.arm == arm
         rows = self.x[mine]
-        precision = np.diag(1.0 / self.own) + (rows * self.weights[mine][:, None]).T @ rows
+        precision = np.diag(1.0 / self.own[arm]) + (rows * self.weights[mine][:, None]).T @ rows
         return float(x @ np.linalg.solve(precision, x))
 
     def variance(self) -> float:
@@ -106,9 +124,10 @@ def assert_as_dense(state: HierarchicalState, seen: list[Seen], half_life: float
         np.testing.assert_allclose(one[0], expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("priors", [None, PRIORS], ids=["cold", "warm"])
 @pytest.mark.parametrize("half_life", [None, 20.0])
-def test_rank_one_steps_and_rebuilds_both_give_the_dense_model(half_life):
-    policy = policy_of(half_life)
+def test_rank_one_steps_and_rebuilds_both_give_the_dense_model(half_life, priors):
+    policy = policy_of(half_life, priors)
     seen = some_observations(seed=4)
     state = policy.start(ARMS)
     policy.estimates(state, seen[0].context[None], clock=NOW)  # from here on by steps
@@ -120,8 +139,9 @@ def test_rank_one_steps_and_rebuilds_both_give_the_dense_model(half_life):
     assert_as_dense(policy.restore(state.canonical()), seen, half_life)
 
 
-def test_a_revision_by_steps_gives_the_dense_model_of_the_new_value():
-    policy, seen = policy_of(), some_observations(seed=5)
+@pytest.mark.parametrize("priors", [None, PRIORS], ids=["cold", "warm"])
+def test_a_revision_by_steps_gives_the_dense_model_of_the_new_value(priors):
+    policy, seen = policy_of(priors=priors), some_observations(seed=5)
     state = taught(policy, seen)
     policy.estimates(state, seen[0].context[None])
     for at in (3, 17, 3):
@@ -176,6 +196,16 @@ def test_the_dear_arm_is_expected_to_be_better_until_the_data_speak():
     np.testing.assert_allclose(before, [0.8, 1.1, 1.0, 1.0], atol=1e-12)
     after = policy.estimates(state, x).mean[0]
     np.testing.assert_allclose(after, [0.5, 0.3, 0.3, 0.3], atol=0.02)
+
+
+def test_a_warm_start_leads_the_arms_that_it_knows():
+    policy = policy_of(priors=PRIORS)
+    x = np.array([[1.0, 2.0, 1.0]])
+
+    believed = policy.estimates(policy.start(ARMS), x).mean[0]
+
+    # Levels by dearness: 0.9, 1.05, 1.0 and 1.0; the last two have their own.
+    np.testing.assert_allclose(believed, [0.9, 1.05 + 0.4 - 0.6, 0.2, 0.7 - 0.1 + 0.4], atol=1e-12)
 
 
 def test_optimism_shifts_every_draw_by_its_own_deviation():

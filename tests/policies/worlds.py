@@ -9,7 +9,9 @@ from policies.policy import Array
 ARMS, DIM = 4, 3
 # Canonical arrays that say how the data came, besides what it is: chains of draws go on from where
 # they stood, so another order of the same data is another draw from the same posterior.
-MOVING = {"fgts_cdb": ("draws", "turn")}
+# A detector remembers the order of what it saw; what is believed does not depend on it.
+MOVING = {"fgts_cdb": ("draws", "turn"), "alarmed_linucb": ("cusum",)}
+DRAWN = ("fgts_cdb",)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import Any
 from bandit_service.model import (
     Algorithm,
     Arm,
+    ArmWarmStart,
     Clock,
     Features,
     Forgetting,
@@ -16,6 +17,7 @@ from bandit_service.model import (
     PreferenceLearning,
     Source,
     VectorFeatures,
+    WarmStart,
 )
 from bandit_service.rpc import convert_policy, policy_answers
 from bandit_service.rpc.pb import policy_pb2 as pb
@@ -53,6 +55,15 @@ A_RICH_CONFIG = PolicyConfig(
     sticky_sessions=False,
     quality_sources=(Source.CHECK, Source.JUDGE),
     preference_learning=PreferenceLearning.AS_QUALITY,
+    warm_start=WarmStart(
+        arms={
+            "large": ArmWarmStart(weights=(0.1,) * 8, level=0.0, n_eff=7.0, ridge=2.0),
+            "small": ArmWarmStart(level=0.4),
+        },
+        n_eff=30.0,
+        spread=(0.5,) * 8,
+        projection=((1.0, 2.0), (3.0, 4.0)),
+    ),
     feedback_horizon=3600.5,
 )
 

@@ -12,6 +12,7 @@ from bandit_service.model import (
     Algorithm,
     Arm,
     ArmState,
+    ArmWarmStart,
     Features,
     Forgetting,
     Mode,
@@ -20,6 +21,7 @@ from bandit_service.model import (
     Source,
     TextFeatures,
     VectorFeatures,
+    WarmStart,
     WhenUnlogged,
 )
 from tests.builders import a_config, arms, shape_of
@@ -35,6 +37,10 @@ def vectors(dimension: int) -> Features:
     return Features(vector=VectorFeatures(dimension=dimension))
 
 
+def warm(**arms: ArmWarmStart) -> WarmStart:
+    return WarmStart(arms=arms)
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"name": ""}, "name"),
     ({"name": "1st"}, "name"),
@@ -48,6 +54,22 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"features": vectors(512)}, "features.vector.dimension"),
     ({"features": Features(text=TextFeatures(dimensions=7))}, "features.text.dimensions"),
     ({"features": Features(text=TextFeatures(dimensions=257))}, "features.text.dimensions"),
+    ({"warm_start": warm(nobody=ArmWarmStart(level=0.3))}, "warm_start.arms.nobody"),
+    ({"warm_start": warm(small=ArmWarmStart(weights=(1.0,)))}, "warm_start.arms.small"),
+    ({"warm_start": warm(small=ArmWarmStart(level=NAN))}, "warm_start.arms.small"),
+    ({"warm_start": warm(small=ArmWarmStart(ridge=1.0))}, "warm_start.arms.small"),
+    (
+        {"warm_start": warm(small=ArmWarmStart(level=0.5, n_eff=-1.0))},
+        "warm_start.arms.small.n_eff",
+    ),
+    ({"warm_start": WarmStart(n_eff=NAN)}, "warm_start.n_eff"),
+    ({"warm_start": WarmStart(spread=(1.0,))}, "warm_start"),
+    ({"warm_start": WarmStart(projection=((1.0, 2.0, 3.0),))}, "warm_start"),
+    (
+        {"warm_start": warm(small=ArmWarmStart(level=0.5)),
+         "algorithm": Algorithm(name="uniform")},
+        "warm_start",
+    ),
     ({"arms": ()}, "arms"),
     ({"arms": arms(*(f"arm {i}" for i in range(MOST_ARMS + 1)))}, "arms"),
     # 16 * 512 * 512 numbers are more than 4 million.
@@ -159,6 +181,7 @@ def test_checking_twice_changes_nothing_more():
         ({}, {"features": Features(text=TextFeatures())}, True),
         ({"features": Features(text=TextFeatures())},
          {"features": Features(text=TextFeatures(dimensions=8))}, True),
+        ({}, {"warm_start": WarmStart(arms={"small": ArmWarmStart(level=0.3)})}, False),
     ],
 )  # fmt: skip
 def test_learning_starts_afresh_only_where_the_old_means_nothing(before, after, afresh):
@@ -172,6 +195,23 @@ def test_learning_starts_afresh_where_the_old_sums_have_another_shape():
     )
 
     assert restarts(before, after, shape_of)
+
+
+def test_a_warm_start_reaches_the_slots_of_its_arms():
+    warm_start = warm(
+        large=ArmWarmStart(weights=(1.0, 0.0), level=0.25),
+        small=ArmWarmStart(level=0.75, n_eff=9.0),
+    )
+    config = a_config(algorithm=Algorithm(name="linucb"), warm_start=warm_start)
+
+    policy = configuration.build(check(config, shape_of), 3)
+
+    believed = policy.estimates(policy.start(3), np.array([[0.5, 2.0, 1.0]]))
+    # small, medium (as linucb has it), large
+    np.testing.assert_allclose(believed.mean, [[0.75, 1.0, 0.75]])
+    # precisions: 15 of a weight and 1 of the constant, and n_eff / 2 and n_eff more where known
+    expected = [4.25 / 15 + 1 / 10, 4.25 / 15 + 1, 4.25 / (15 + 25) + 1 / 51]
+    np.testing.assert_allclose(believed.deviation**2, [expected])
 
 
 def priced(name: str, per_million: float | None, state: ArmState = ArmState.ACTIVE) -> Arm:

@@ -6,15 +6,20 @@ import msgspec
 import numpy as np
 import pytest
 
+from bandit_service import configuration
 from bandit_service.engine import PolicyEngine
+from bandit_service.errors import InvalidField
 from bandit_service.model import (
     Algorithm,
     Arm,
     ArmState,
+    ArmWarmStart,
     Event,
     JournalEntry,
+    PolicyConfig,
     Usage,
     UsageLesson,
+    WarmStart,
 )
 from policies import CATALOGUE
 from tests.builders import (
@@ -241,3 +246,51 @@ def test_the_views_say_what_was_learned_and_when_it_changed():
     assert view.etag != before
     assert (state.position, state.state_hash) == (3, engine.state_hash())
     assert [arm.observations for arm in state.arms] == [0.0, 1.0, 0.0]
+
+
+def test_a_warm_start_is_part_of_the_journal_and_a_new_one_keeps_what_was_learned():
+    def warm(level: float) -> PolicyConfig:
+        prior = ArmWarmStart(weights=(0.5, -0.5), level=level, n_eff=20.0)
+        return a_config(
+            algorithm=Algorithm(name="linucb"), warm_start=WarmStart(arms={"large": prior})
+        )
+
+    told = [a_feedback_event(a_lesson(2, 1.0)) for _ in range(5)]
+    events = [a_revision(warm(0.2)), *told, a_revision(warm(0.9), 2), *told]
+    stored = msgspec.msgpack.encode(events)
+    engine = folded(msgspec.msgpack.decode(stored, type=list[Event]))
+    afresh = folded([a_revision(warm(0.9)), *told, *told])
+
+    assert engine.config.warm_start == warm(0.9).warm_start
+    assert learned_of(engine, 2) == 10.0
+    x = np.array([[0.6, 0.8, 1.0], [0.0, 0.0, 1.0]])
+    np.testing.assert_allclose(
+        engine.policy.estimates(engine.state, x).mean,
+        afresh.policy.estimates(afresh.state, x).mean,
+        atol=1e-9,
+    )
+    assert engine.state.canonical()["sums"].tobytes() == afresh.state.canonical()["sums"].tobytes()
+
+
+def test_another_projection_starts_learning_afresh():
+    def seen_through(*rows: tuple[float, ...]) -> PolicyConfig:
+        return a_config(algorithm=Algorithm(name="pilot"), warm_start=WarmStart(projection=rows))
+
+    before, after = seen_through((1.0, 0.0, 0.0)), seen_through((0.0, 1.0, 0.0))
+
+    assert configuration.restarts(before, after, shape_of)
+    assert not configuration.restarts(before, before, shape_of)
+    assert configuration.restarts(before, seen_through((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)), shape_of)
+
+
+def test_who_weighs_prices_wants_them():
+    algorithm = Algorithm(name="metallm")
+    priced = tuple(
+        Arm(name=n, input_usd_per_million_tokens=1.0, output_usd_per_million_tokens=2.0)
+        for n in ("a", "b")
+    )
+
+    configuration.check(a_config(algorithm=algorithm, arms=priced), shape_of)
+    with pytest.raises(InvalidField, match="metallm weighs list prices: give 'c' both") as refused:
+        configuration.check(a_config(algorithm=algorithm, arms=(*priced, Arm(name="c"))), shape_of)
+    assert refused.value.field == "arms[2].input_usd_per_million_tokens"
