@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 import policies
+from bandit_service import embeddings
 from bandit_service.errors import (
     ArmExists,
     ArmNotFound,
@@ -66,6 +67,7 @@ def build(config: PolicyConfig, dim: int) -> policies.Policy[Any]:
             half_life=half_life,
             settings=config.algorithm.settings,
             dearness=dearness(config.arms),
+            embeddings=embeddings.of_arms(config.arms, dim),
         )
     except ValueError as wrong:
         raise InvalidField("algorithm", str(wrong)) from wrong
@@ -174,6 +176,11 @@ def arm_updated(name: str, changes: Mapping[str, Any]) -> Change:
     """A change of one arm's fields."""
 
     def change(config: PolicyConfig) -> PolicyConfig:
+        if "embedding" in changes:
+            raise InvalidField(
+                "update_mask",
+                "'embedding' cannot be changed, what was learned rests on it: add another arm",
+            )
         if unknown := sorted(changes.keys() - (_changeable(Arm) - {"state"})):
             raise InvalidField("update_mask", f"{unknown[0]!r} cannot be changed")
         new = _with_arm(config, name, changes)
@@ -253,6 +260,7 @@ def _check_arm_numbers(arm: Arm, where: str) -> None:
         raise InvalidField(
             f"{where}.context_limit_tokens", f"must be at least 1, not {arm.context_limit_tokens}"
         )
+    embeddings.check(arm, where)
     if not arm.modalities:
         raise InvalidField(f"{where}.modalities", "at least one is required")
 

@@ -63,10 +63,12 @@ def build(
     half_life: float | None = None,
     settings: Mapping[str, float] = NO_SETTINGS,
     dearness: tuple[float, ...] = (),
+    embeddings: tuple[tuple[float, ...], ...] = (),
 ) -> Policy[Any]:
     """A policy by its name. ValueError says what is known, or what was wanted and what came.
 
     `dearness`, one number an arm, goes to policies that use it; see `HierarchicalThompson`.
+    `embeddings`, one vector (dim,) an arm, only go to policies that take them; see `FGTSCDB`.
 
     >>> build("linucb", dim=8, settings={"width": 0.2}).name
     'linucb'
@@ -80,6 +82,11 @@ def build(
             raise ValueError(f"unknown setting {key!r} of {name}; known: {listed}")
     made: dict[str, Any] = {key: coerced(known[key], key, value) for key, value in settings.items()}
     policy = CATALOGUE[name]
-    if any(entry.name == "dearness" for entry in fields(policy)):  # type: ignore[arg-type]
+    taken = {entry.name for entry in fields(policy)}  # type: ignore[arg-type]
+    if "dearness" in taken:
         made["dearness"] = dearness
+    if embeddings:
+        if "embeddings" not in taken:
+            raise ValueError(f"{name} takes no embeddings of arms: leave them out")
+        made["embeddings"] = embeddings
     return policy(dim=dim, half_life=half_life, **made)  # type: ignore[call-arg]
