@@ -73,6 +73,12 @@ def build(config: PolicyConfig, dim: int) -> policies.Policy[Any]:
         raise InvalidField("algorithm", str(wrong)) from wrong
 
 
+def preference_learning_of(algorithm: str) -> PreferenceLearning:
+    """What goes with an algorithm of the catalogue where nobody says otherwise."""
+    pairs = issubclass(policies.CATALOGUE[algorithm], policies.LearnsPairs)
+    return PreferenceLearning.AS_PAIRS if pairs else PreferenceLearning.IGNORE
+
+
 def dearness(arms: Sequence[Arm]) -> tuple[float, ...]:
     """How dear each arm is among the others, in standard deviations of its log list price.
 

@@ -64,7 +64,12 @@ def named(text: str) -> Contestant:
         known = ", ".join((DEFAULT, *policies.CATALOGUE))
         raise InvalidField(f"policy {text!r}", f"there is no {name!r}; known: {known}, or a file")
     algorithm = Algorithm() if name == DEFAULT else Algorithm(name=name)
-    config = PolicyConfig(name=name, arms=(), algorithm=algorithm)
+    config = PolicyConfig(
+        name=name,
+        arms=(),
+        algorithm=algorithm,
+        preference_learning=configuration.preference_learning_of(algorithm.name),
+    )
     if colon:
         config = _with_settings(config, _settings(text, listed, algorithm.name), text)
     return Contestant(text, _described(config, newcomer=text == DEFAULT), config)

@@ -16,6 +16,8 @@ class Run:
     arms             (T,) the slot chosen
     propensities     (T,) its probability
     seconds          spent deciding and learning
+    second_arms      (T,) the other slot of each duel, the same again where one arm was drawn twice;
+                     None for a policy that asks one arm
     """
 
     policy: str
@@ -25,3 +27,4 @@ class Run:
     arms: Rows
     propensities: Array
     seconds: float
+    second_arms: Rows | None = None

@@ -2,7 +2,8 @@
 
 What is simulated is the traffic, nothing else. A query is decided by `PolicyEngine.decide`, and
 its outcome comes back as the journal entry that `planning.plan` would make of the feedback of a
-caller who sends score and usage in one call, or usage alone.
+caller who sends score and usage in one call, or usage alone. A policy that learns pairs is asked
+for a duel each time, and hears the bills of both calls and a verdict; see `verdicts`.
 
 Time is one second a query, so a half-life in seconds is one in queries. Luck is the seed's: it
 decides the order, who gives feedback, and (as the policy's secret) the draws. None of that
@@ -26,6 +27,7 @@ from bandit_service.evaluation.contestants import Entry, columns_of, configured,
 from bandit_service.evaluation.contexts import Contexts
 from bandit_service.evaluation.runs import Run
 from bandit_service.evaluation.table import Array, OutcomeTable, Rows
+from bandit_service.evaluation.verdicts import Verdicts, verdict_event, verdict_luck
 from bandit_service.model import (
     Decision,
     Effect,
@@ -34,6 +36,7 @@ from bandit_service.model import (
     JournalEntry,
     Lesson,
     PolicyConfig,
+    PreferenceLearning,
     Query,
     RevisionEvent,
     StoredPolicy,
@@ -53,7 +56,7 @@ class Traffic:
     """How queries come, and what is heard of them.
 
     order              the queries shuffled by the seed, or as they stand in the file
-    feedback_fraction  share of queries whose score comes back, in [0, 1], by a coin a query.
+    feedback_fraction  share of queries whose score or verdict comes back, in [0, 1], by a coin.
                        Usage comes back always: a caller knows the bill without asking anybody
     feedback_delay     further queries that are decided before feedback comes, >= 0
 
@@ -134,18 +137,21 @@ class Simulation:
             _listed(table.energy_joules[:, self._columns]),
         )
         self._source = whose.config.quality_sources[0]
+        duels = whose.config.preference_learning is PreferenceLearning.AS_PAIRS
+        self._verdicts = Verdicts.of(table, self._columns) if duels else None
 
     def _asked(self, table: OutcomeTable) -> list[Query]:
         """A query a row. Its caller allows only the arms whose outcome is known."""
         names = [arm.name for arm in self._config.arms]
-        plain = Query(self._config.name)
+        duel = self._config.preference_learning is PreferenceLearning.AS_PAIRS
+        plain = Query(self._config.name, duel=duel)
         asked = []
         for offered in table.offered[:, self._columns].tolist():
             if all(offered):
                 asked.append(plain)
                 continue
             allowed = tuple(name for name, known in zip(names, offered, strict=True) if known)
-            asked.append(Query(self._config.name, allowed_arms=allowed))
+            asked.append(Query(self._config.name, allowed_arms=allowed, duel=duel))
         return asked
 
     def run(self, traffic: Traffic, seed: int, quality_per_usd: float | None = None) -> Run:
@@ -153,8 +159,10 @@ class Simulation:
         engine = self.opened(seed, quality_per_usd)
         rows = traffic.rows(self._table, seed)
         scored = traffic.scored(len(rows), seed).tolist()
-        waiting: deque[tuple[Decision, int, bool]] = deque()
+        waiting: deque[tuple[Decision, int, bool, float]] = deque()
         slots: list[int] = []
+        others: list[int] = []
+        luck = verdict_luck(len(rows), seed)
         propensities: list[float] = []
         queries, contexts, delay = self._queries, self._contexts, traffic.feedback_delay
         start = thread_time()
@@ -164,11 +172,13 @@ class Simulation:
             if isinstance(decision, BanditError):
                 raise decision
             slots.append(decision.arm)
+            if self._verdicts is not None:
+                other = decision.second_arm
+                others.append(decision.arm if other is None else other)
             propensities.append(decision.propensity)
-            waiting.append((decision, row, scored[step]))
+            waiting.append((decision, row, scored[step], luck[step]))
             if len(waiting) > delay:
-                event = self.feedback(*waiting.popleft(), now)
-                if event is not None:
+                for event in self.heard(*waiting.popleft(), now):
                     engine.apply(JournalEntry(engine.position + 1, event))
         seconds = thread_time() - start
         return Run(
@@ -179,6 +189,7 @@ class Simulation:
             arms=np.array(self._columns, dtype=np.intp)[slots],
             propensities=np.array(propensities),
             seconds=seconds,
+            second_arms=np.array(self._columns, dtype=np.intp)[others] if others else None,
         )
 
     def opened(self, seed: int, quality_per_usd: float | None = None) -> PolicyEngine:
@@ -191,6 +202,28 @@ class Simulation:
         engine = PolicyEngine(StoredPolicy(1, config.name, secret, _START), shape_of)
         engine.apply(JournalEntry(1, RevisionEvent(1, 0, 0, config, _START)))
         return engine
+
+    def heard(
+        self, decision: Decision, row: int, is_scored: bool, luck: float, now: float
+    ) -> list[FeedbackEvent]:
+        """All that the journal keeps of what is heard of a decision: of a duel, the bill of each
+        call, and a verdict; of one arm, its score and bill."""
+        if self._verdicts is None:
+            event = self.feedback(decision, row, is_scored, now)
+            return [] if event is None else [event]
+        events = []
+        first, second = decision.arm, decision.second_arm
+        for slot in (first,) if second is None else (first, second):
+            usage = self._usage(row, slot)
+            if usage is not None:
+                lesson, id_ = UsageLesson(slot, decision.clock, None, usage), decision.id
+                bill = f"{id_}-{slot}", id_, self._source, now, Effect.RECORDED, (), None, lesson
+                events.append(FeedbackEvent(*bill, None, slot))
+        if second is not None and is_scored:
+            preferred = self._verdicts.preferred(row, first, second, luck)
+            if preferred is not None:
+                events.append(verdict_event(decision, preferred, self._source, now))
+        return events
 
     def feedback(
         self, decision: Decision, row: int, is_scored: bool, now: float
