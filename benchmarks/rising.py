@@ -26,9 +26,7 @@ NOTHING = np.ones((1, 1))
 GAUSSIAN, THUMBS = "noise .05", "thumbs"
 SETTINGS: dict[str, dict[str, Any]] = {
     "ti_ucb": {},
-    "ti_ucb, window 200": {"window": 200},
     "ti_ucb, alarm 3": {"alarm": 3.0},
-    "ti_ucb, points of 20": {"block": 20, "window": 10},
 }
 UCB1 = "ucb1"
 
@@ -80,7 +78,7 @@ def measured(seeds: int) -> dict[str, Any]:
             policy = TIUCB(dim=1, **settings)
             regrets[name] = np.array([regret(seed, policy, world) for seed in range(seeds)])
             alarms[name] = sum(is_false_alarm(seed, policy, world) for seed in range(seeds)) / seeds
-            print(f"{world}: {name} done", flush=True)
+            print(f"{world}: {name} {regrets[name].mean():.1f}, alarms {alarms[name]}", flush=True)
         found[world] = {"regret": regrets, "alarmed": alarms}
     return found
 
