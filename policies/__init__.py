@@ -28,6 +28,7 @@ __all__ = [
     "State",
     "build",
     "known_settings",
+    "takes_embeddings",
     "with_floor",
 ]
 
@@ -56,6 +57,11 @@ def known_settings(name: str) -> dict[str, type]:
     return {key: kind for key, kind in kinds.items() if kind in (float, int, bool)}
 
 
+def takes_embeddings(name: str) -> bool:
+    """Whether a policy of the catalogue compares arms by embeddings of theirs."""
+    return any(entry.name == "embeddings" for entry in fields(CATALOGUE[name]))  # type: ignore[arg-type]
+
+
 def build(
     name: str,
     *,
@@ -82,11 +88,10 @@ def build(
             raise ValueError(f"unknown setting {key!r} of {name}; known: {listed}")
     made: dict[str, Any] = {key: coerced(known[key], key, value) for key, value in settings.items()}
     policy = CATALOGUE[name]
-    taken = {entry.name for entry in fields(policy)}  # type: ignore[arg-type]
-    if "dearness" in taken:
+    if any(entry.name == "dearness" for entry in fields(policy)):  # type: ignore[arg-type]
         made["dearness"] = dearness
     if embeddings:
-        if "embeddings" not in taken:
+        if not takes_embeddings(name):
             raise ValueError(f"{name} takes no embeddings of arms: leave them out")
         made["embeddings"] = embeddings
     return policy(dim=dim, half_life=half_life, **made)  # type: ignore[call-arg]

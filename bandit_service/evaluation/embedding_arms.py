@@ -1,4 +1,4 @@
-"""Arms of a table with embeddings made from a few of its queries, whose tasks are the categories."""
+"""Arms of a table with embeddings made from a few of its queries; tasks are the categories."""
 
 from collections.abc import Sequence
 
