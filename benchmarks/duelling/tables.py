@@ -5,8 +5,9 @@ PandaLM     five models, 125 queries, three people a pair; served eight times ov
 AlpacaEval  the eight best of the judge's table. Every answer was held against one baseline, so a
             duel of two is drawn from their odds against it. The judge likes length: what is
             learned here is what it likes
-others      the best scores win, by Bradley and Terry. Arms are embedded from 20 queries a task,
-            which the stream leaves out
+others      scores win, by Bradley and Terry
+
+Where tasks are known, arms are embedded from 20 queries a task, which the stream leaves out.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,16 +25,16 @@ from bandit_service.evaluation.table import OutcomeTable
 from bandit_service.evaluation.validation import with_arms
 from bandit_service.evaluation.verdicts import Verdicts
 from benchmarks.duelling.duellists import Chance, DoubleThompson, Duellist, Learner
-from policies.ccft import WAYS
+from policies.ccft import WAYS, Way
 from policies.policy import Array
 
-RANDOM, CONTEXT_FREE, OWN, GENERIC = (
+RANDOM, CONTEXT_FREE, GENERIC = (
     "random",
     "double Thompson, no context",
-    "fgts_cdb, weights an arm",
     "fgts_cdb, generic embeddings",
 )
-PASSES, BEST, QUERIES = 8, 8, 500
+WIDTHS = 16, 4  # features that an arm without an embedding has weights for, besides the constant
+PASSES, BEST, QUERIES, LABELLED = 8, 8, 400, 20
 
 Verdict = Callable[[int, int, int, float], float | None]  # row, two slots, luck
 Made = Callable[[int], Duellist]  # of a seed
@@ -90,7 +91,6 @@ def alpacaeval(folder: Path) -> Ground:
     table = load(folder)
     best = np.argsort(-np.nanmean(table.quality, axis=0))[:BEST]
     table = with_arms(table, np.sort(best))
-    table = table.rows(np.flatnonzero(table.offered.all(axis=1)))
     odds = logit(np.clip(table.quality, 0.02, 0.98))
 
     def verdict(row: int, first: int, second: int, luck: float) -> float:
@@ -98,38 +98,43 @@ def alpacaeval(folder: Path) -> Ground:
             return 1.0 - verdict(row, second, first, luck)
         return float(luck < expit(odds[row, first] - odds[row, second]))
 
-    return _ground(table, verdict, lambda seed: np.random.default_rng(seed).permutation(len(table)))
+    return _with_embeddings(table, verdict, ("excel_mask",))
 
 
 def by_task(folder: Path) -> Ground:
-    """Scores of answers to queries of known tasks; arms are embedded in five ways."""
+    """Scores of answers; what they cost is known of all, or of none."""
     table = load(folder)
-    answered = np.flatnonzero(table.offered.all(axis=1))
     verdicts = Verdicts.of(table, range(len(table.arms)))
+    costs = not np.isnan(table.cost_usd[table.offered.all(axis=1)]).any()
+    ways = tuple(way for way in WAYS if costs or way in ("perf", "excel_mask"))
+    return _with_embeddings(table, verdicts.preferred, ways)
+
+
+def _with_embeddings(table: OutcomeTable, verdict: Verdict, ways: tuple[Way, ...]) -> Ground:
+    """Streams leave out the queries that the seed's embeddings are made from."""
+    answered = np.flatnonzero(table.offered.all(axis=1))
 
     def rows(seed: int) -> Array:
-        looked_at = np.concatenate(labelled_rows(table, 20, seed)[1])
+        looked_at = np.concatenate(labelled_rows(table, LABELLED, seed)[1])
         left = np.setdiff1d(answered, looked_at)
         return np.random.default_rng(seed).permutation(left)[:QUERIES]
 
-    ground = _ground(table, verdicts.preferred, rows)
-    costs = not np.isnan(table.cost_usd[answered]).any()
+    ground = _ground(table, verdict, rows)
     entries = dict(ground.entries)
     entries[GENERIC] = _embedded(table, ground, "excel_mask", projected=False)
-    for way in WAYS:
-        if costs or way in ("perf", "excel_mask"):
-            entries[f"fgts_cdb, ccft {way}"] = _embedded(table, ground, way, projected=True)
-    return Ground(ground.contexts, ground.quality, ground.verdict, rows, entries)
+    for way in ways:
+        entries[f"fgts_cdb, ccft {way}"] = _embedded(table, ground, way, projected=True)
+    return Ground(ground.contexts, ground.quality, verdict, rows, entries)
 
 
-def _embedded(table: OutcomeTable, ground: Ground, way: str, *, projected: bool) -> Made:
+def _embedded(table: OutcomeTable, ground: Ground, way: Way, *, projected: bool) -> Made:
     """What is learned is quality, so cost has no weight in the embeddings but where the way is
     made of it."""
     weight = 0.1 if "cost" in way else 0.0
 
     def made(seed: int) -> Duellist:
         arms = embedded_arms(
-            table, way=way, seed=seed, cost_weight=weight, projected=projected, labelled=20
+            table, way=way, seed=seed, cost_weight=weight, projected=projected, labelled=LABELLED
         )
         embeddings = tuple(arm.embedding for arm in arms)
         dim = ground.contexts.shape[1]
@@ -138,14 +143,20 @@ def _embedded(table: OutcomeTable, ground: Ground, way: str, *, projected: bool)
     return made
 
 
+def _own(dim: int, arms: int, width: int) -> Made:
+    policy = policies.build("fgts_cdb", dim=dim, settings={"width": width})
+    return lambda _: Learner(policy, arms)
+
+
 def _ground(table: OutcomeTable, verdict: Verdict, rows: Callable[[int], Array]) -> Ground:
     contexts, arms = contexts_of(table).matrix, len(table.arms)
     dim = contexts.shape[1]
     entries: dict[str, Made] = {
         RANDOM: lambda _: Chance(),
         CONTEXT_FREE: lambda _: DoubleThompson(arms),
-        OWN: lambda _: Learner(policies.build("fgts_cdb", dim=dim), arms),
     }
+    for width in WIDTHS:
+        entries[f"fgts_cdb, {width} weights an arm"] = _own(dim, arms, width)
     return Ground(contexts, table.quality, verdict, rows, entries)
 
 
