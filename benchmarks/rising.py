@@ -1,6 +1,6 @@
 """TI-UCB on arms that get better the more they are played, beside UCB1.
 
-    python -m benchmarks.rising [--seeds N] [--json FILE]
+    python -m benchmarks.rising [--seeds N] [--alarm-runs N] [--write FILE]
 
 Four arms, 3,000 queries: three are steady, at .6, .5 and .4, and one rises over its own first 300
 plays from .2 to .85. Regret is against playing it from the first query on. The false-alarm rate of
@@ -8,7 +8,6 @@ the very same settings is measured on 10,000 rewards of one steady arm.
 """
 
 import argparse
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from benchmarks import paired
+from benchmarks import paired, sections
 from policies.ti_ucb import TIUCB
 
 STARTS, ENDS, PLAYS = np.array([0.6, 0.5, 0.4, 0.2]), np.array([0.6, 0.5, 0.4, 0.85]), 300
@@ -26,6 +25,7 @@ NOTHING = np.ones((1, 1))
 GAUSSIAN, THUMBS = "noise .05", "thumbs"
 SETTINGS: dict[str, dict[str, Any]] = {
     "ti_ucb": {},
+    "ti_ucb, alarm 5": {"alarm": 5.0},
     "ti_ucb, alarm 3": {"alarm": 3.0},
 }
 UCB1 = "ucb1"
@@ -68,40 +68,36 @@ def _reward(rng: np.random.Generator, mean: float, world: str) -> float:
     return float(rng.random() < mean)
 
 
-def measured(seeds: int) -> dict[str, Any]:
-    """World -> its table of regrets, and the share of steady runs with an alarm."""
-    found: dict[str, Any] = {}
+def measured(seeds: int, alarm_runs: int) -> str:
+    """Markdown: regrets, and the share of steady runs with an alarm, of both worlds."""
+    parts = []
     for world in (GAUSSIAN, THUMBS):
         regrets = {UCB1: np.array([regret(seed, None, world) for seed in range(seeds)])}
-        alarms = {}
+        alarms = []
         for name, settings in SETTINGS.items():
             policy = TIUCB(dim=1, **settings)
             regrets[name] = np.array([regret(seed, policy, world) for seed in range(seeds)])
-            alarms[name] = sum(is_false_alarm(seed, policy, world) for seed in range(seeds)) / seeds
-            print(f"{world}: {name} {regrets[name].mean():.1f}, alarms {alarms[name]}", flush=True)
-        found[world] = {"regret": regrets, "alarmed": alarms}
-    return found
+            count = sum(is_false_alarm(seed, policy, world) for seed in range(alarm_runs))
+            alarms.append(
+                f"- {name}: {count} of {alarm_runs} runs of {STEADY:,} steady rewards raise an "
+                "alarm"
+            )
+            print(f"{world}: {name}: {regrets[name].mean():.1f}, {count} alarms", flush=True)
+        table = paired.table(regrets, UCB1)
+        parts.append(f"### Rising: {world} ({seeds} seeds)\n\n{table}\n\n" + "\n".join(alarms))
+    return "\n\n".join(parts)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--alarm-runs", type=int, default=100)
+    parser.add_argument("--write", type=Path)
     options = parser.parse_args(arguments)
-    found = measured(options.seeds)
-    for world, numbers in found.items():
-        print(f"\n{world}, {options.seeds} seeds\n\n{paired.table(numbers['regret'], UCB1)}\n")
-        for name, share in numbers["alarmed"].items():
-            print(f"{name}: {share:.1%} of runs of {STEADY:,} steady rewards raise an alarm")
-    if options.json:
-        plain = {
-            world: {
-                "regret": {name: values.tolist() for name, values in numbers["regret"].items()},
-                "alarmed": numbers["alarmed"],
-            }
-            for world, numbers in found.items()
-        }
-        options.json.write_text(json.dumps(plain, indent=1) + "\n")
+    text = measured(options.seeds, options.alarm_runs)
+    print(text)
+    if options.write:
+        sections.written(options.write, "rising", text)
 
 
 if __name__ == "__main__":

@@ -250,7 +250,7 @@ class DuelState:
         self.rows.keep(slice(count, None))
 
 
-def _solved(lower: Array, values: Array, transposed: bool = False) -> Array:
+def _solved(lower: NDArray[np.floating[Any]], values: Array, transposed: bool = False) -> Array:
     """L^-1 values, or L'^-1 values. A factor of a positive matrix needs no checks."""
     made: Array = solve_triangular(
         lower, values, lower=True, trans="T" if transposed else "N", check_finite=False

@@ -42,7 +42,8 @@ class Streams:
         first: Array = values[self.rows, self.arms]
         if self.second is None:
             return first
-        return 0.5 * np.add(first, values[self.rows, self.second], dtype=np.float64)
+        both: Array = np.add(first, values[self.rows, self.second], dtype=np.float64)
+        return 0.5 * both
 
     def total(self, values: Array) -> Array:
         """What was paid, of a duel for both of its arms, (S, T)."""

@@ -14,6 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from benchmarks import paired, sections
 from benchmarks.duelling import made_up, tables
+from policies.policy import Array
 
 MADE_UP = "made up"
 
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         sections.written(options.write, "duelling", text)
 
 
-def _part(name: str, found: dict[str, paired.Array], seeds: int) -> str:
+def _part(name: str, found: dict[str, Array], seeds: int) -> str:
     return f"### Duels: {name} ({seeds} seeds)\n\n{paired.table(found, tables.RANDOM)}"
 
 

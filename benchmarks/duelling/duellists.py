@@ -1,6 +1,6 @@
 """Who takes part: a policy that learns pairs, double Thompson sampling, and chance."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class Duellist(Protocol):
 class Learner:
     """A policy of the catalogue, asked as the service asks it."""
 
-    def __init__(self, policy: policies.Policy[policies.State], arms: int) -> None:
+    def __init__(self, policy: policies.Policy[Any], arms: int) -> None:
         assert isinstance(policy, policies.LearnsPairs)
         self._policy, self._state = policy, policy.start(arms)
 

@@ -12,7 +12,15 @@ from bandit_service.engine import PolicyEngine
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.contestants import entered, named, with_arms
 from bandit_service.evaluation.simulation import Simulation, Traffic
-from bandit_service.model import Arm, ArmState, Features, JournalEntry, Query, VectorFeatures
+from bandit_service.model import (
+    Arm,
+    ArmState,
+    Decision,
+    Features,
+    JournalEntry,
+    Query,
+    VectorFeatures,
+)
 from bandit_service.presets.loading import checked
 from policies import LearnsPairs
 from tests.builders import shape_of
@@ -72,6 +80,7 @@ def test_a_preset_learns_and_its_journal_gives_the_same_state_again(name):
         duel = isinstance(engine.policy, LearnsPairs)
         context = entry.contexts.matrix[step : step + 1]
         (decision,) = engine.decide([Query(name, duel=duel)], context, step + 1.0, [f"q{step}"])
+        assert isinstance(decision, Decision)
         chances = np.frombuffer(decision.probabilities)
         assert chances.sum() == pytest.approx(1.0)
         assert 0.0 < decision.propensity <= 1.0

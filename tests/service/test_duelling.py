@@ -20,6 +20,8 @@ from bandit_service.model import (
     Source,
     Usage,
 )
+from policies import LearnsPairs
+from policies.fgts_cdb import FGTSCDB
 from tests.builders import (
     a_config,
     a_decision,
@@ -106,6 +108,18 @@ def test_one_arm_asked_for_is_drawn_from_both_samplers_together():
 
     assert alone.second_probabilities is None
     np.testing.assert_allclose(np.frombuffer(alone.probabilities), (first + second) / 2)
+
+
+def test_the_chances_of_one_arm_are_the_mean_of_both_sides_of_a_duel():
+    engine = an_engine(duelling())
+    taught(engine)
+    assert isinstance(engine.policy, LearnsPairs)
+    contexts = np.random.default_rng(0).normal(size=(50, 3))
+
+    first, second = engine.policy.pair_probabilities(engine.state, contexts)
+    alone = engine.policy.probabilities(engine.state, contexts)
+
+    np.testing.assert_array_equal(alone, 0.5 * (first + second))
 
 
 def test_arms_that_fall_out_are_in_neither_distribution():
@@ -233,7 +247,9 @@ def embedded(*vectors: tuple[float, ...], **changes: Any) -> PolicyConfig:
 def test_embeddings_reach_the_algorithm_and_are_shared_by_the_arms():
     engine = an_engine(embedded((1.0, 0.0, 1.0), (0.0, 1.0, 0.5), (0.5, 0.5, 0.0)))
 
-    assert engine.policy.embeddings == ((1.0, 0.0, 1.0), (0.0, 1.0, 0.5), (0.5, 0.5, 0.0))
+    policy = engine.policy
+    assert isinstance(policy, FGTSCDB)
+    assert policy.embeddings == ((1.0, 0.0, 1.0), (0.0, 1.0, 0.5), (0.5, 0.5, 0.0))
     assert engine.state.canonical()["draws"].shape[2] == 3  # of arms apart it would be 9
 
 
