@@ -6,7 +6,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check soak guarantees fix proto bench defaults bench-peers clean
+.PHONY: help setup demo test check soak guarantees fix proto bench defaults systems bench-peers clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' \
@@ -59,6 +59,9 @@ bench: $(READY)  ## measure what the README claims
 
 defaults: $(READY)  ## vary the shipped defaults over the sets in $$BANDIT_DATA; writes docs/defaults.md
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks.defaults --write docs/defaults.md
+
+systems: $(READY)  ## measure every preset; writes docs/systems.md; BANDIT_DATA names real sets
+	for part in systems duelling rising; do $(BIN)/python -m benchmarks.$$part --write docs/systems.md || exit 1; done
 
 bench-peers: $(READY)  ## run ours and others' on the same streams; BANDIT_DATA names real sets
 	$(BIN)/python -m benchmarks.peers

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 import policies
-from bandit_service import priors
+from bandit_service import embeddings, priors
 from bandit_service.errors import (
     ArmExists,
     ArmNotFound,
@@ -71,12 +71,19 @@ def build(config: PolicyConfig, dim: int) -> policies.Policy[Any]:
             dearness=dearness(config.arms),
             prices=tuple(_list_price(arm) for arm in config.arms),
             priors=priors.of_slots(config),
+            embeddings=embeddings.of_arms(config.arms, dim),
         )
     except policies.UnusablePrior as wrong:
         where = "" if wrong.arm is None else f".arms.{config.arms[wrong.arm].name}"
         raise InvalidField(f"warm_start{where}", str(wrong)) from wrong
     except ValueError as wrong:
         raise InvalidField("algorithm", str(wrong)) from wrong
+
+
+def preference_learning_of(algorithm: str) -> PreferenceLearning:
+    """What goes with an algorithm of the catalogue where nobody says otherwise."""
+    pairs = issubclass(policies.CATALOGUE[algorithm], policies.LearnsPairs)
+    return PreferenceLearning.AS_PAIRS if pairs else PreferenceLearning.IGNORE
 
 
 def dearness(arms: Sequence[Arm]) -> tuple[float, ...]:
@@ -187,6 +194,11 @@ def arm_updated(name: str, changes: Mapping[str, Any]) -> Change:
     """A change of one arm's fields."""
 
     def change(config: PolicyConfig) -> PolicyConfig:
+        if "embedding" in changes:
+            raise InvalidField(
+                "update_mask",
+                "'embedding' cannot be changed, what was learned rests on it: add another arm",
+            )
         if unknown := sorted(changes.keys() - (_changeable(Arm) - {"state"})):
             raise InvalidField("update_mask", f"{unknown[0]!r} cannot be changed")
         new = _with_arm(config, name, changes)
@@ -266,6 +278,7 @@ def _check_arm_numbers(arm: Arm, where: str) -> None:
         raise InvalidField(
             f"{where}.context_limit_tokens", f"must be at least 1, not {arm.context_limit_tokens}"
         )
+    embeddings.check(arm, where)
     if not arm.modalities:
         raise InvalidField(f"{where}.modalities", "at least one is required")
 

@@ -107,8 +107,14 @@ class Decider:
         eligible = None
         if not all(map(self._is_open, exclusions)):
             eligible = np.array(exclusions) == Exclusion.NONE
+        pair = None
         beliefs = self._policy.estimates(moment.state, contexts, clock=moment.clock)
-        if moment.keeper is None:
+        if self._pairs is not None and any(query.duel for query in queries):
+            pair = self._pairs.pair_probabilities(
+                moment.state, contexts, eligible=eligible, offsets=added, clock=moment.clock
+            )
+            wanted = policies.with_floor(0.5 * (pair[0] + pair[1]), eligible, config.floor)
+        elif moment.keeper is None:
             learner = self._policy.probabilities(
                 moment.state, contexts, eligible=eligible, offsets=added, clock=moment.clock
             )
@@ -119,9 +125,9 @@ class Decider:
             )
         served, shown = self._served(wanted, exclusions, moment.kept)
         seconds: list[Array | None] = [None] * len(ids)
-        if self._pairs is not None and any(query.duel for query in queries):
+        if pair is not None:
             served = served.copy()
-            self._pair_up(queries, contexts, eligible, added, moment, served, seconds)
+            self._pair_up(queries, pair, eligible, moment, served, seconds)
         arms = draw.draw_first(self._secret, ids, served)
         rows = zip(
             queries,
@@ -145,9 +151,8 @@ class Decider:
     def _pair_up(
         self,
         queries: Sequence[Query],
-        contexts: Array,
+        pair: tuple[Array, Array],
         eligible: NDArray[np.bool_] | None,
-        added: Array | None,
         moment: Moment,
         served: Array,
         seconds: list[Array | None],
@@ -157,11 +162,7 @@ class Decider:
         Only where there is something to choose: what a session keeps, and what an observing
         policy serves, is one arm.
         """
-        assert self._pairs is not None
         floor = self._config.floor
-        pair = self._pairs.pair_probabilities(
-            moment.state, contexts, eligible=eligible, offsets=added, clock=moment.clock
-        )
         first, second = (policies.with_floor(chances, eligible, floor) for chances in pair)
         for row, query in enumerate(queries):
             if query.duel and moment.kept[row] is None and not self._observing:

@@ -22,6 +22,8 @@ def explanation(
     probabilities = np.frombuffer(decision.probabilities)
     means, deviations = np.frombuffer(decision.means), np.frombuffer(decision.deviations)
     shadow = None if decision.shadow is None else np.frombuffer(decision.shadow)
+    second = decision.second_probabilities
+    seconds = None if second is None else np.frombuffer(second)
     added = None if decision.offsets is None else np.frombuffer(decision.offsets)
     arms = [
         ArmExplanation(
@@ -32,6 +34,7 @@ def explanation(
             quality_deviation=_known(deviations[slot]),
             objective_offset=0.0 if added is None else float(added[slot]),
             shadow_probability=None if shadow is None else float(shadow[slot]),
+            second_probability=None if seconds is None else float(seconds[slot]),
         )
         for slot, code in enumerate(decision.exclusions)
     ]

@@ -81,7 +81,9 @@ def plan(
         comparison, pair_effect = _comparison(
             submission, sides, decisions, terms, standing, told_before
         )
-        effect = pair_effect if pair_effect is Effect.LEARNED else effect
+        learns_pairs = terms.config.preference_learning is PreferenceLearning.AS_PAIRS
+        if learns_pairs and effect is not Effect.LEARNED:
+            effect = pair_effect
     is_removed = arm is not None and terms.config.arms[arm].state is ArmState.REMOVED
     decision = decisions[submission.decision_id]
     usage = _usage(submission, arm, decision, is_removed, standing, position, now)

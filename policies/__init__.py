@@ -50,6 +50,7 @@ __all__ = [
     "WeighsPrices",
     "build",
     "known_settings",
+    "takes_embeddings",
     "with_floor",
 ]
 
@@ -84,6 +85,11 @@ def known_settings(name: str) -> dict[str, type]:
     return {key: kind for key, kind in kinds.items() if kind in (float, int, bool)}
 
 
+def takes_embeddings(name: str) -> bool:
+    """Whether a policy of the catalogue compares arms by embeddings of theirs."""
+    return any(entry.name == "embeddings" for entry in fields(CATALOGUE[name]))  # type: ignore[arg-type]
+
+
 def build(
     name: str,
     *,
@@ -93,12 +99,14 @@ def build(
     dearness: tuple[float, ...] = (),
     prices: tuple[float | None, ...] = (),
     priors: Priors | None = None,
+    embeddings: tuple[tuple[float, ...], ...] = (),
 ) -> Policy[Any]:
     """A policy by its name. ValueError says what is known, or what was wanted and what came.
 
     What arms are known by goes to the policies that use it: `dearness`, one number an arm, see
     `HierarchicalThompson`; `prices`, in USD for a million tokens in and a million out. A policy
-    that starts from no prior refuses `priors`.
+    that starts from no prior refuses `priors`, and one that takes none `embeddings`, a vector
+    (dim,) an arm; see `FGTSCDB`.
 
     >>> build("linucb", dim=8, settings={"width": 0.2}).name
     'linucb'
@@ -119,4 +127,8 @@ def build(
         if "priors" not in taken:
             raise UnusablePrior(f"{name} cannot start from a prior: leave it out")
         made["priors"] = priors
+    if embeddings:
+        if not takes_embeddings(name):
+            raise ValueError(f"{name} takes no embeddings of arms: leave them out")
+        made["embeddings"] = embeddings
     return policy(dim=dim, half_life=half_life, **made)  # type: ignore[call-arg]

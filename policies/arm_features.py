@@ -1,6 +1,6 @@
 """How learners of utilities see an arm: phi(x, a), from the context x (d,) and the arm a."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,10 @@ class ArmFeatures:
     dim: int
     width: int
     embeddings: tuple[tuple[float, ...], ...] = ()
+    table: Array = field(init=False, repr=False, compare=False)  # (K, d), of the embeddings
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", np.array(self.embeddings).reshape(-1, self.dim))
 
     @property
     def own(self) -> int:
@@ -32,7 +36,7 @@ class ArmFeatures:
         """phi of n sides of `count` arms, (n, p); zeros where the arm is below 0."""
         somebody = arms >= 0
         if self.embeddings:
-            made: Array = contexts * np.array(self.embeddings)[arms] * somebody[:, None]
+            made: Array = contexts * self.table[arms] * somebody[:, None]
             return made
         phi = np.zeros((len(arms), count, self.own))
         phi[somebody, arms[somebody]] = self._seen(contexts)[somebody]
@@ -41,7 +45,7 @@ class ArmFeatures:
     def utilities(self, contexts: Array, weights: Array, count: int) -> Array:
         """phi(x, a)' theta of n contexts, for M vectors of weights (M, p): (M, n, K)."""
         if self.embeddings:
-            spread = weights[:, None, :] * np.array(self.embeddings[:count])
+            spread = weights[:, None, :] * self.table[:count]
         else:
             spread = weights.reshape(len(weights), count, self.own)
         made: Array = np.matmul(self._seen(contexts), spread.transpose(0, 2, 1))

@@ -195,9 +195,9 @@ class DuelState:
                 slope = prior.ridge * theta + theta @ self.precision - self.linear
                 slope += push @ z - prior.mu * lead
                 # With H = L L': H^-1 slope = L'^-1 (L^-1 slope), and L'^-1 noise ~ N(0, H^-1).
-                moved = -STEP * solve_triangular(lower, slope.T, lower=True)
+                moved = -STEP * _solved(lower, slope.T)
                 moved += np.sqrt(2.0 * STEP) * noise[step, sampler].T
-                theta = theta + solve_triangular(lower, moved, lower=True, trans="T").T
+                theta = theta + _solved(lower, moved, transposed=True).T
             self.draws[sampler, chosen] = _rounded(theta, GRID)
         self.turn += 1.0
 
@@ -251,6 +251,14 @@ class DuelState:
             self.precision += np.multiply.outer(row, row) * bend
             self.linear += row * pull
         self.rows.keep(slice(count, None))
+
+
+def _solved(lower: NDArray[np.floating[Any]], values: Array, transposed: bool = False) -> Array:
+    """L^-1 values, or L'^-1 values. A factor of a positive matrix needs no checks."""
+    made: Array = solve_triangular(
+        lower, values, lower=True, trans="T" if transposed else "N", check_finite=False
+    )
+    return made
 
 
 def _rounded(values: Array, grid: float) -> Array:

@@ -150,11 +150,13 @@ class FGTSCDB:
         utilities = self.prior.features.utilities(contexts, draws, state.arms)
         if offsets is not None:
             utilities = expit(utilities)
-        shares = np.zeros(utilities.shape[1:])
-        for one in utilities:
-            best = is_best(judged(one, eligible, offsets))
-            shares += best / best.sum(axis=1, keepdims=True)
-        shares /= len(draws)
+        count, rows, arms = utilities.shape
+        if offsets is not None:
+            utilities = utilities + offsets
+        scores = judged(utilities.reshape(count * rows, arms), _repeated(eligible, count), None)
+        best = is_best(scores)
+        won = best / best.sum(axis=1, keepdims=True)
+        shares: Array = won.reshape(count, rows, arms).sum(axis=0) / count
         return shares
 
     def estimates(self, state: DuelState, contexts: Array, *, clock: float = 0.0) -> Estimates:
@@ -202,3 +204,8 @@ class FGTSCDB:
         clock: float = 0.0,
     ) -> None:
         state.revise((arm, context), None, old, new, weight, clock)
+
+
+def _repeated(eligible: Mask | None, count: int) -> Mask | None:
+    """The same rows again for every draw."""
+    return None if eligible is None else np.tile(eligible, (count, 1))

@@ -196,7 +196,8 @@ class LearnsPairs(Protocol):
         clock: float = 0.0,
     ) -> tuple[Array, Array]:
         """The chances (n, K) of the first and of the second arm of a duel, drawn independently: a
-        pair's chance is the product, and both may be the same arm."""
+        pair's chance is the product, and both may be the same arm. `probabilities` is their mean.
+        """
         ...
 
     def compare(

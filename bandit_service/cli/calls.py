@@ -112,11 +112,12 @@ def decision(
     made = found.decision
     output.facts([("policy", made.policy), *_of_response(made.response)])
     output.table(
-        ("arm", "probability", "shadow", "quality", "±", "objective", "why not"),
+        ("arm", "probability", "as second", "shadow", "quality", "±", "objective", "why not"),
         [
             (
                 arm.arm,
                 arm.probability,
+                output.optional(arm, "second_probability"),
                 output.optional(arm, "shadow_probability"),
                 output.optional(arm, "quality"),
                 output.optional(arm, "quality_deviation"),

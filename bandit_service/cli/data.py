@@ -136,6 +136,58 @@ def describe(
     _show(bundled_table() if folder is None else load(folder), as_json)
 
 
+@app.command()
+def embed_arms(
+    folder: Annotated[Path, typer.Argument(help="Folder with a table whose queries have tasks.")],
+    out: Annotated[
+        Path | None, typer.Argument(help="YAML file to write, for --arms; prints it if left out.")
+    ] = None,
+    way: Annotated[
+        str, typer.Option(help="perf, perf_cost, excel_perf_cost or excel_mask.")
+    ] = "excel_mask",
+    labelled: Annotated[int, typer.Option(help="Queries of every task to look at.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Which queries these are.")] = 0,
+    cost_weight: Annotated[
+        float, typer.Option(help="Quality that the dearest arm's cost is worth.")
+    ] = 0.5,
+    top: Annotated[int, typer.Option(help="For excel: an arm counts where it is among these.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Make embeddings of a table's arms from a few queries of each of its tasks.
+
+    For algorithms that compare arms by what they are, such as the preset ccft.
+    """
+    import json
+
+    import msgspec
+    import yaml
+
+    from bandit_service.errors import InvalidField
+    from bandit_service.evaluation.embedding_arms import embedded_arms
+    from bandit_service.evaluation.loading import load
+    from bandit_service.model import Arm
+
+    if out is not None and out.exists():
+        raise InvalidField(str(out), "is there already; choose another")
+    arms = embedded_arms(
+        load(folder), way=way, labelled=labelled, seed=seed, cost_weight=cost_weight, top=top
+    )
+    plain = msgspec.to_builtins(Arm(name=""))
+    listed = [
+        {name: value for name, value in msgspec.to_builtins(arm).items() if value != plain[name]}
+        for arm in arms
+    ]
+    if as_json:
+        typer.echo(json.dumps({"arms": listed}))
+        return
+    text = yaml.safe_dump({"arms": listed}, sort_keys=False, default_flow_style=None, width=100)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    out.write_text(text, encoding="utf-8")
+    typer.echo(f"{len(arms)} arms with embeddings of {len(arms[0].embedding)} numbers: {out}")
+
+
 def _write(table: "OutcomeTable", out: Path, *, as_json: bool, **how: Any) -> None:
     from bandit_service.evaluation.writing import write
 

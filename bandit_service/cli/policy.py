@@ -35,17 +35,48 @@ def create(
     vector: Annotated[
         int | None, typer.Option(min=1, help="Queries come as so many numbers.")
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="A published system; `policy presets` lists them. Or a YAML file."),
+    ] = None,
+    arms: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML file with a list under `arms:`.")
+    ] = None,
     assignments: Set = None,
 ) -> None:
-    """Create a policy from a YAML file, or from its name and arms."""
+    """Create a policy from a preset, from a YAML file, or from its name and arms."""
     from bandit_service.cli import policy_messages as messages
     from bandit_service.rpc.pb import policy_pb2 as pb
 
     if text and vector:
         raise typer.BadParameter("give either --text or --vector")
-    policy = messages.to_create(name, file, arm or [], vector, assignments or [])
+    policy = messages.to_create(name, file, arm or [], vector, assignments or [], preset, arms)
     request = pb.CreatePolicyRequest(policy=policy)
     _show(service, service.policies.CreatePolicy(request, timeout=TIMEOUT_SECONDS))
+
+
+@app.command()
+def presets(
+    name: Annotated[str | None, typer.Argument(help="Of one of them, to read all of it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List published systems that a policy can be made of by name."""
+    import json
+
+    import msgspec
+
+    from bandit_service import presets as known
+
+    chosen = [known.found(each) for each in ([name] if name else known.names())]
+    if as_json:
+        listed = [msgspec.to_builtins(each) for each in chosen]
+        typer.echo(json.dumps(listed[0] if name else listed, indent=2))
+    elif name:
+        said = json.loads(msgspec.json.encode(chosen[0]))
+        output.facts((field, _in_words(value)) for field, value in said.items())
+    else:
+        rows = [(p.name, p.decides.value, ", ".join(p.needs) or None, p.gives) for p in chosen]
+        output.table(("preset", "decides", "needs", "what you get"), rows)
 
 
 @app.command("get")
@@ -220,6 +251,14 @@ def remove_arm(
 
 def _seconds(duration: Any) -> str | None:
     return None if duration is None else f"{duration.ToMilliseconds() / 1000:g} s"
+
+
+def _in_words(value: Any) -> Any:
+    import json
+
+    if isinstance(value, list):
+        return "; ".join(value)
+    return json.dumps(value) if isinstance(value, dict) else value
 
 
 def _confirm(question: str, yes: bool) -> None:

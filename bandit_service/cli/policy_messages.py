@@ -8,6 +8,7 @@ import msgspec
 import typer
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from bandit_service import presets
 from bandit_service.cli import policy_yaml
 from bandit_service.cli.output import optional, word
 from bandit_service.cli.policy_yaml import SET
@@ -24,10 +25,20 @@ _NOT_BY_UPDATE = {
 
 
 def to_create(
-    name: str | None, file: Path | None, arms: list[str], vector: int | None, sets: list[str]
+    name: str | None,
+    file: Path | None,
+    arms: list[str],
+    vector: int | None,
+    sets: list[str],
+    preset: str | None = None,
+    arms_file: Path | None = None,
 ) -> pb.Policy:
-    """Flags go before what the file says. Raises InvalidField."""
-    said = policy_yaml.read_mapping(file) if file else {}
+    """Flags go before what the file says, and the file before the preset. Raises InvalidField."""
+    chosen = None if preset is None else presets.found(preset)
+    said = {} if chosen is None else _said_by(chosen)
+    said |= policy_yaml.read_mapping(file) if file else {}
+    if arms_file is not None:
+        said["arms"] = policy_yaml.read_arms(arms_file)
     if name:
         said["name"] = name
     if "name" not in said:
@@ -39,7 +50,17 @@ def to_create(
     if not said.get("arms"):
         raise InvalidField(str(file) if file else "arms", "at least one arm is needed")
     said = policy_yaml.assigned(said, sets)
-    return _message(policy_yaml.checked(said, PolicyConfig, str(file) if file else SET))
+    source = file or arms_file
+    config = policy_yaml.checked(said, PolicyConfig, str(source) if source else SET)
+    if chosen is not None:
+        chosen.check(config.arms)
+    return _message(config)
+
+
+def _said_by(preset: presets.Preset) -> dict[str, Any]:
+    """What a preset says of a policy, as a file would."""
+    said: dict[str, Any] = msgspec.to_builtins(preset.config(preset.name))
+    return {name: value for name, value in said.items() if name not in presets.NOT_A_PRESETS}
 
 
 def to_update(

@@ -56,6 +56,14 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_arms(path: Path) -> list[Any]:
+    """What a file says under `arms`, its only field. Raises InvalidField."""
+    said = read_mapping(path)
+    if said.keys() != {"arms"} or not isinstance(said["arms"], list):
+        raise InvalidField(str(path), "must be a list under `arms:`, and nothing else")
+    return said["arms"]
+
+
 def checked(mapping: dict[str, Any], kind: type[Kind], source: str) -> Kind:
     """Raises InvalidField, which names `source`, for what `kind` does not have."""
     try:

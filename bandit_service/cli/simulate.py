@@ -17,7 +17,7 @@ STDOUT = "-"
 INTERRUPTED = 130  # as shells have it
 
 _POLICY = (
-    "`default` (what a new policy gets), an algorithm with settings, such as "
+    "`default` (what a new policy gets), a preset or an algorithm with settings, such as "
     "linucb:width=0.2,floor=0,half_life=500, or a policy's YAML file. Repeatable."
 )
 
@@ -30,6 +30,13 @@ def simulate(
         ),
     ] = None,
     policy: Annotated[list[str] | None, typer.Option(help=_POLICY)] = None,
+    arms: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML with a list under `arms:`: prices or embeddings that the table lacks.",
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Runs of each policy, each in its own order.")] = 20,
     order: Annotated[str, typer.Option(help="shuffled, or file: as the rows stand.")] = "shuffled",
     warmup: Annotated[
@@ -95,7 +102,7 @@ def simulate(
     from bandit_service.evaluation.dial import dialled
     from bandit_service.evaluation.study import dials_for, study
 
-    contestants = [contestant(each) for each in policy or ["default"]]
+    contestants = _contestants(policy or ["default"], arms)
     table = _table(data)
     contestants = list(dialled(contestants, dial or (), table))
     swept = dials_for(table, dials)
@@ -129,6 +136,18 @@ def simulate(
 
         pictures.mkdir(exist_ok=True)
         write_pictures(result, pictures)
+
+
+def _contestants(policies: list[str], arms: Path | None) -> "list[Contestant]":
+    from bandit_service.cli.policy_yaml import checked, read_arms
+    from bandit_service.evaluation.contestants import with_arms
+    from bandit_service.model import PolicyConfig
+
+    contestants = [contestant(each) for each in policies]
+    if arms is None:
+        return contestants
+    said = {"name": "arms", "arms": read_arms(arms)}
+    return list(with_arms(contestants, checked(said, PolicyConfig, str(arms)).arms))
 
 
 def contestant(policy: str) -> "Contestant":

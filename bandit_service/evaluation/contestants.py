@@ -1,13 +1,15 @@
 """Who takes part in a simulation: policies by name and settings, or as they are configured."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from msgspec.structs import asdict, replace
 
 import policies
-from bandit_service import configuration
+from bandit_service import configuration, presets
 from bandit_service.configuration import Shape
 from bandit_service.errors import BadInput, BadTable, InvalidField
 from bandit_service.evaluation.contexts import Contexts, contexts_of
@@ -20,10 +22,10 @@ from bandit_service.model import (
     Features,
     Forgetting,
     Mode,
-    Objective,
     PolicyConfig,
     TextFeatures,
 )
+from bandit_service.presets import Preset
 
 DEFAULT = "default"
 # Settings of a policy, not of its algorithm.
@@ -33,11 +35,13 @@ _WORDS = {"true": 1.0, "false": 0.0}
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A policy before it is given a table. A `config` without arms takes all of the table's."""
+    """A policy before it is given a table. A `config` without arms takes all of the table's, if the
+    `preset` it was made from can work with them."""
 
     label: str
     description: str
     config: PolicyConfig
+    preset: Preset | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +56,28 @@ class Entry:
 def named(text: str) -> Contestant:
     """A policy by name, with settings: "default", "linucb:width=0.2,floor=0,half_life=500".
 
-    `default` is what a newcomer gets. Beside the algorithm's settings there are `floor`,
-    `half_life` (of feedback, in queries), `dimensions` (of the embedding of prompts) and
-    `quality_per_usd`. Raises InvalidField, which says what is known.
+    `default` is what a newcomer gets; other names are those of presets and of algorithms. Beside
+    the algorithm's settings there are `floor`, `half_life` (of feedback, in queries), `dimensions`
+    (of the embedding of prompts) and `quality_per_usd`. Raises InvalidField, which says what is
+    known.
 
     >>> named("linucb:width=0.2").config.algorithm.settings
     {'width': 0.2}
     """
     name, colon, listed = text.partition(":")
-    if name != DEFAULT and name not in policies.CATALOGUE:
-        known = ", ".join((DEFAULT, *policies.CATALOGUE))
+    preset = presets.found(name) if name in presets.names() else None
+    if preset is not None:
+        config = preset.config(name)
+    elif name == DEFAULT or name in policies.CATALOGUE:
+        algorithm = Algorithm() if name == DEFAULT else Algorithm(name=name)
+        learning = configuration.preference_learning_of(algorithm.name)
+        config = PolicyConfig(name=name, arms=(), algorithm=algorithm, preference_learning=learning)
+    else:
+        known = ", ".join(dict.fromkeys((DEFAULT, *presets.names(), *policies.CATALOGUE)))
         raise InvalidField(f"policy {text!r}", f"there is no {name!r}; known: {known}, or a file")
-    algorithm = Algorithm() if name == DEFAULT else Algorithm(name=name)
-    config = PolicyConfig(name=name, arms=(), algorithm=algorithm)
     if colon:
-        config = _with_settings(config, _settings(text, listed, algorithm.name), text)
-    return Contestant(text, _described(config, newcomer=text == DEFAULT), config)
+        config = _with_settings(config, _settings(text, listed, config.algorithm.name), text)
+    return Contestant(text, _described(config, newcomer=text == DEFAULT), config, preset)
 
 
 def configured(config: PolicyConfig) -> Contestant:
@@ -85,8 +95,25 @@ def told_apart(contestants: Iterable[Contestant]) -> tuple[Contestant, ...]:
             count += 1
             label = f"{each.label} ({count})"
         taken.add(label)
-        made.append(Contestant(label, each.description, each.config))
+        made.append(dataclasses.replace(each, label=label))
     return tuple(made)
+
+
+def with_arms(contestants: Iterable[Contestant], arms: tuple[Arm, ...]) -> tuple[Contestant, ...]:
+    """The same; who names no arms of its own gets these. Embeddings go to who takes them."""
+    plain = tuple(replace(arm, embedding=()) for arm in arms)
+    return tuple(
+        each
+        if each.config.arms
+        else dataclasses.replace(
+            each,
+            config=replace(
+                each.config,
+                arms=arms if policies.takes_embeddings(each.config.algorithm.name) else plain,
+            ),
+        )
+        for each in contestants
+    )
 
 
 def entered(contestants: Iterable[Contestant], table: OutcomeTable) -> tuple[Entry, ...]:
@@ -111,6 +138,8 @@ def entry(contestant: Contestant, table: OutcomeTable, contexts: Contexts) -> En
     config = contestant.config
     try:
         arms = _arms(config.arms, table.arms)
+        if contestant.preset is not None:
+            contestant.preset.check(arms)
         config = replace(config, arms=arms, features=contexts.features)
         config = configuration.check(config, shape_of)
         _check_offers(config, table)
@@ -152,18 +181,21 @@ def _settings(text: str, listed: str, algorithm: str) -> dict[str, float]:
 
 def _with_settings(config: PolicyConfig, settings: dict[str, float], text: str) -> PolicyConfig:
     own = {key: settings.pop(key) for key in OWN_SETTINGS if key in settings}
-    dimensions = own.get("dimensions", TextFeatures().dimensions)
-    if not float(dimensions).is_integer():
-        raise InvalidField(f"policy {text!r}", f"dimensions must be whole, not {dimensions:g}")
-    forgetting = Forgetting(own["half_life"], Clock.REQUESTS) if "half_life" in own else None
-    return replace(
-        config,
-        algorithm=replace(config.algorithm, settings=settings),
-        floor=own.get("floor", config.floor),
-        forgetting=forgetting,
-        features=Features(text=TextFeatures(int(dimensions))),
-        objective=Objective(quality_per_usd=own.get("quality_per_usd", 0.0)),
-    )
+    changes: dict[str, Any] = {}
+    if "dimensions" in own:
+        dimensions = own["dimensions"]
+        if not float(dimensions).is_integer():
+            raise InvalidField(f"policy {text!r}", f"dimensions must be whole, not {dimensions:g}")
+        changes["features"] = Features(text=TextFeatures(int(dimensions)))
+    if "half_life" in own:
+        changes["forgetting"] = Forgetting(own["half_life"], Clock.REQUESTS)
+    if "quality_per_usd" in own:
+        worth = own["quality_per_usd"]
+        changes["objective"] = replace(config.objective, quality_per_usd=worth)
+    if "floor" in own:
+        changes["floor"] = own["floor"]
+    merged = config.algorithm.settings | settings
+    return replace(config, algorithm=replace(config.algorithm, settings=merged), **changes)
 
 
 def _described(config: PolicyConfig, newcomer: bool = False) -> str:

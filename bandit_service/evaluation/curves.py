@@ -20,13 +20,11 @@ def learning_curve(yardstick: Yardstick, streams: Streams) -> Curve:
     table, steps = yardstick.table, streams.steps
     points = min(MOST_POINTS, steps)
     ends = np.arange(1, points + 1) * steps // points
-    served = streams.rows, streams.arms
-    quality = np.cumsum(table.quality[served], axis=1)[:, ends - 1] / ends
-    regret = np.cumsum(yardstick.regret[served], axis=1)[:, ends - 1]
+    quality = np.cumsum(streams.average(table.quality), axis=1)[:, ends - 1] / ends
+    regret = np.cumsum(streams.average(yardstick.regret), axis=1)[:, ends - 1]
     starts = np.concatenate([[0], ends[:-1]])
     shares = [
-        np.bincount(streams.arms[:, start:end].ravel(), minlength=len(table.arms))
-        / ((end - start) * len(streams.seeds))
+        _shares(streams, int(start), int(end), len(table.arms))
         for start, end in zip(starts, ends, strict=True)
     ]
     return Curve(
@@ -37,6 +35,14 @@ def learning_curve(yardstick: Yardstick, streams: Streams) -> Curve:
         regret_error=_errors(regret),
         shares=tuple(tuple(share.tolist()) for share in shares),
     )
+
+
+def _shares(streams: Streams, start: int, end: int, arms: int) -> Array:
+    """Of each slot among the calls of the steps from `start` to before `end`, (K,)."""
+    sides = [streams.arms] if streams.second is None else [streams.arms, streams.second]
+    called = np.concatenate([side[:, start:end].ravel() for side in sides])
+    shares: Array = np.bincount(called, minlength=arms) / len(called)
+    return shares
 
 
 def _errors(values: Array) -> tuple[float, ...]:
@@ -50,11 +56,11 @@ def dial_points(yardstick: Yardstick, swept: Mapping[float, Streams]) -> tuple[P
 
 
 def _dial_point(yardstick: Yardstick, dial: float, streams: Streams) -> Point:
-    table, served = yardstick.table, (streams.rows, streams.arms)
-    cost = known_over_seeds(known_mean(table.cost_usd[served], axis=1))
-    energy = known_over_seeds(known_mean(table.energy_joules[served], axis=1))
+    table = yardstick.table
+    cost = known_over_seeds(known_mean(streams.total(table.cost_usd), axis=1))
+    energy = known_over_seeds(known_mean(streams.total(table.energy_joules), axis=1))
     return Point(
-        quality=float(table.quality[served].mean()),
+        quality=float(streams.average(table.quality).mean()),
         cost_usd=None if cost is None else cost.mean,
         energy_joules=None if energy is None else energy.mean,
         quality_per_usd=dial,

@@ -5,13 +5,16 @@ outcomes   query_id, model, quality, cost_usd, input_tokens, output_tokens, late
            expected                                    only the first three are required
 models     model, price_in_usd_per_mtok, price_out_usd_per_mtok, j_per_output_token     optional
 contexts   query_id and d columns of numbers, one vector a query                        optional
-pairs      query_id, model_a, model_b, winner          verdicts on two answers, read on their own
+pairs      query_id, model_a, model_b, winner          verdicts on two answers              optional
 
 Other columns are ignored. An empty cell or a row that is not there is unknown. Queries keep the
-order of their file; arms that of `models`, else the order in which outcomes name them.
+order of their file; arms that of `models`, else the order in which outcomes name them. A folder
+with verdicts and no outcomes makes a table, too: quality is then
+the share of its comparisons that an answer won.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +25,7 @@ from numpy.typing import NDArray
 from bandit_service.errors import BadTable
 from bandit_service.evaluation import files
 from bandit_service.evaluation.columns import Columns
-from bandit_service.evaluation.table import Array, OutcomeTable
+from bandit_service.evaluation.table import Array, OutcomeTable, Pair
 from bandit_service.evaluation.validation import distinct, positions, usable
 from bandit_service.model import Arm
 
@@ -37,6 +40,7 @@ MEASURED = {
     "input_tokens": "input_tokens",
     "output_tokens": "output_tokens",
 }
+OPTIONAL = "outcomes", "models", "contexts", "pairs"
 # Column of models.* -> field of Arm.
 DECLARED = {
     "price_in_usd_per_mtok": "input_usd_per_million_tokens",
@@ -45,25 +49,18 @@ DECLARED = {
 }
 
 
-class Pair(msgspec.Struct, frozen=True):
-    """Somebody's verdict on two models' answers to one query: winner is a, b or tie."""
-
-    query_id: str
-    model_a: str
-    model_b: str
-    winner: str
-
-
 def load(folder: Path) -> OutcomeTable:
     """The table of a folder, named after it. Raises BadTable."""
-    models, contexts = files.find(folder, "models"), files.find(folder, "contexts")
-    return _assembled(
-        folder.resolve().name,
-        files.read(_there(folder, "queries")),
-        files.read(_there(folder, "outcomes")),
-        files.read(models) if models else None,
-        files.read(contexts) if contexts else None,
-    )
+    name, found = folder.resolve().name, {stem: files.find(folder, stem) for stem in OPTIONAL}
+    parts = {stem: files.read(path) for stem, path in found.items() if path is not None}
+    queries, models = files.read(_there(folder, "queries")), parts.get("models")
+    contexts = parts.get("contexts")
+    pairs = _verdicts(parts["pairs"], queries) if "pairs" in parts else []
+    if pairs and "outcomes" not in parts:
+        return _judged(name, queries, pairs, models, contexts)
+    outcomes = files.read(_there(folder, "outcomes"))
+    table = _assembled(name, queries, outcomes, models, contexts)
+    return replace(table, pairs=_known_pairs(table, pairs))
 
 
 def from_frames(
@@ -105,16 +102,71 @@ def load_queries(folder: Path) -> OutcomeTable:
 
 def load_pairs(folder: Path) -> list[Pair]:
     """The verdicts of a folder, which has queries too but may lack outcomes. Raises BadTable."""
-    pairs = files.read(_there(folder, "pairs"))
-    ids = distinct(files.read(_there(folder, "queries")), "query_id")
+    return _verdicts(files.read(_there(folder, "pairs")), files.read(_there(folder, "queries")))
+
+
+def _verdicts(pairs: Columns, queries: Columns) -> list[Pair]:
+    ids = distinct(queries, "query_id")
     asked = pairs.ids("query_id")
     positions(pairs, "query_id", ids)
     winners = pairs.ids("winner")
     for place, winner in enumerate(winners):
         if winner not in ("a", "b", "tie"):
             raise pairs.bad(place, f"winner is {winner!r}, expected a, b or tie")
-    rows = zip(asked, pairs.ids("model_a"), pairs.ids("model_b"), winners, strict=True)
-    return [Pair(*row) for row in rows]
+    sides = list(zip(pairs.ids("model_a"), pairs.ids("model_b"), strict=True))
+    for place, (first, second) in enumerate(sides):
+        if first == second:
+            raise pairs.bad(place, f"model {first!r} is compared with itself")
+    rows = zip(asked, sides, winners, strict=True)
+    return [Pair(query, first, second, winner) for query, (first, second), winner in rows]
+
+
+def _known_pairs(table: OutcomeTable, pairs: Iterable[Pair]) -> tuple[Pair, ...]:
+    """Those on queries and arms of the table: some may have been left out for want of outcomes."""
+    queries, arms = set(table.query_ids), set(table.arm_names)
+    return tuple(p for p in pairs if p.query_id in queries and {p.model_a, p.model_b} <= arms)
+
+
+def _judged(
+    name: str,
+    queries: Columns,
+    pairs: list[Pair],
+    models: Columns | None,
+    contexts: Columns | None,
+) -> OutcomeTable:
+    """A table of verdicts alone: an answer's quality is the share of its comparisons that it won,
+    a tie being half a win."""
+    ids = distinct(queries, "query_id")
+    named = dict.fromkeys(model for pair in pairs for model in (pair.model_a, pair.model_b))
+    columns = Columns("pairs", {"model": list(named)}, range(len(named)))
+    arms = _arms(columns, models)
+    rows = {query: row for row, query in enumerate(ids)}
+    slots = {arm.name: slot for slot, arm in enumerate(arms)}
+    won, compared = np.zeros((2, len(ids), len(arms)))
+    for pair in pairs:
+        row = rows[pair.query_id]
+        of_first = {"a": 1.0, "b": 0.0, "tie": 0.5}[pair.winner]
+        for model, share in ((pair.model_a, of_first), (pair.model_b, 1.0 - of_first)):
+            if model not in slots:
+                raise BadTable(models.source if models else name, f"has no model {model!r}")
+            won[row, slots[model]] += share
+            compared[row, slots[model]] += 1.0
+    unknown = np.full(won.shape, np.nan)
+    prompts = queries.texts("prompt")
+    table = OutcomeTable(
+        name=name,
+        query_ids=tuple(ids),
+        tasks=tuple(queries.texts("task")),
+        arms=arms,
+        quality=np.divide(won, compared, out=unknown.copy(), where=compared > 0.0),
+        prompts=tuple(prompts) if any(prompts) else None,
+        contexts=None if contexts is None else _vectors(contexts, ids),
+        notes=("quality is the share of its comparisons that an answer won, a tie being half",),
+        pairs=tuple(pairs),
+        is_judged=True,
+        **{field: unknown.copy() for field in MEASURED.values()},
+    )
+    return usable(table, name)
 
 
 def _there(folder: Path, stem: str) -> Path:

@@ -57,18 +57,20 @@ class Yardstick:
         )
 
     def measures(self, streams: Streams) -> Measures:
-        table, served = self.table, (streams.rows, streams.arms)
-        quality = table.quality[served]
+        table = self.table
+        quality = streams.average(table.quality)
         compared = np.sign(quality - table.quality[streams.rows, self.rival])
         return Measures(
             queries=streams.steps,
             quality=over_seeds(quality.mean(axis=1)),
-            cost_usd=known_over_seeds(known_mean(table.cost_usd[served], axis=1)),
-            latency_seconds=known_over_seeds(known_mean(table.latency_seconds[served], axis=1)),
-            energy_joules=known_over_seeds(known_mean(table.energy_joules[served], axis=1)),
-            regret=over_seeds(self.regret[served].sum(axis=1)),
-            regret_to_best=over_seeds(self.regret_to_best[served].sum(axis=1)),
-            routing_accuracy=over_seeds(self.optimal[served].mean(axis=1)),
+            cost_usd=known_over_seeds(known_mean(streams.total(table.cost_usd), axis=1)),
+            latency_seconds=known_over_seeds(
+                known_mean(streams.slower(table.latency_seconds), axis=1)
+            ),
+            energy_joules=known_over_seeds(known_mean(streams.total(table.energy_joules), axis=1)),
+            regret=over_seeds(streams.average(self.regret).sum(axis=1)),
+            regret_to_best=over_seeds(streams.average(self.regret_to_best).sum(axis=1)),
+            routing_accuracy=over_seeds(streams.average(self.optimal).mean(axis=1)),
             quality_of_best=over_seeds(self._quality_of_best(streams)),
             cost_of_best=known_over_seeds(self._cost_of_best(streams)),
             wins=_share(compared, 1),
@@ -82,22 +84,21 @@ class Yardstick:
         A query sent to an optimal arm counts as that arm's own, whichever others tie with it: the
         diagonal sums to the routing accuracy.
         """
-        arms = len(self.table.arms)
-        right = self.optimal[streams.rows, streams.arms]
-        wanted = np.where(right, streams.arms, self.first_optimal[streams.rows])
-        counts = np.bincount((wanted * arms + streams.arms).ravel(), minlength=arms * arms)
-        shares: Array = counts.reshape(arms, arms) / streams.arms.size
+        count = len(self.table.arms)
+        rows, arms = streams.calls()
+        wanted = np.where(self.optimal[rows, arms], arms, self.first_optimal[rows])
+        counts = np.bincount((wanted * count + arms).ravel(), minlength=count * count)
+        shares: Array = counts.reshape(count, count) / arms.size
         return shares
 
     def arm_shares(self, streams: Streams) -> list[Mean]:
         """Of each slot, over seeds."""
-        return [
-            over_seeds((streams.arms == slot).mean(axis=1)) for slot in range(len(self.table.arms))
-        ]
+        _, arms = streams.calls()
+        return [over_seeds((arms == slot).mean(axis=1)) for slot in range(len(self.table.arms))]
 
     def _quality_of_best(self, streams: Streams) -> Array:
         """Share of the best single arm's quality on the same queries, (S,)."""
-        earned = self.table.quality[streams.rows, streams.arms].mean(axis=1)
+        earned = streams.average(self.table.quality).mean(axis=1)
         of_best = self.best_quality[streams.rows].mean(axis=1)
         # Where the best arm earned nothing, nothing was there to be had a share of.
         share: Array = np.divide(earned, of_best, out=np.ones_like(earned), where=of_best > 0)
@@ -105,7 +106,7 @@ class Yardstick:
 
     def _cost_of_best(self, streams: Streams) -> Array:
         """Share of the best single arm's cost on the same queries, (S,); NaN is unknown."""
-        spent = known_mean(self.table.cost_usd[streams.rows, streams.arms], axis=1)
+        spent = known_mean(streams.total(self.table.cost_usd), axis=1)
         of_best = known_mean(self._known_cost_of_best()[streams.rows], axis=1)
         unknown = np.full_like(spent, np.nan)
         share: Array = np.divide(spent, of_best, out=unknown, where=of_best > 0)

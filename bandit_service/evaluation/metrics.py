@@ -177,11 +177,10 @@ def differences(yardstick: Yardstick, streams: Mapping[str, Streams]) -> tuple[D
     found: list[Difference] = []
     per_seed: dict[str, dict[Literal["quality", "cost_usd", "regret"], Array]] = {}
     for label, own in streams.items():
-        served = own.rows, own.arms
         per_seed[label] = {
-            "quality": table.quality[served].mean(axis=1),
-            "cost_usd": known_mean(table.cost_usd[served], axis=1),
-            "regret": yardstick.regret[served].sum(axis=1),
+            "quality": own.average(table.quality).mean(axis=1),
+            "cost_usd": known_mean(own.total(table.cost_usd), axis=1),
+            "regret": own.average(yardstick.regret).sum(axis=1),
         }
     for first, second in combinations(streams, 2):
         for measure, values in per_seed[first].items():

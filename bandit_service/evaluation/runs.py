@@ -19,6 +19,8 @@ class Run:
     seconds          spent deciding and learning
     allowance        the budgets it kept to; None: there were none
     prices           (T, R) the shadow price of each of them at every decision
+    second_arms      (T,) the other slot of each duel, the same again where one arm was drawn twice;
+                     None for a policy that asks one arm
     """
 
     policy: str
@@ -30,3 +32,4 @@ class Run:
     seconds: float
     allowance: Allowance | None = None
     prices: Array | None = None
+    second_arms: Rows | None = None

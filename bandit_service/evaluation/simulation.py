@@ -2,7 +2,8 @@
 
 What is simulated is the traffic, nothing else. A query is decided by `PolicyEngine.decide`, and
 its outcome comes back as the journal entry that `planning.plan` would make of the feedback of a
-caller who sends score and usage in one call, or usage alone.
+caller who sends score and usage in one call, or usage alone. A policy that learns pairs is asked
+for a duel each time, and hears the bills of both calls and a verdict; see `verdicts`.
 
 Time is one second a query, so a half-life in seconds is one in queries. Luck is the seed's: it
 decides the order, who gives feedback, and (as the policy's secret) the draws. None of that
@@ -29,6 +30,7 @@ from bandit_service.evaluation.contexts import Contexts
 from bandit_service.evaluation.optimal import Mask
 from bandit_service.evaluation.runs import Run
 from bandit_service.evaluation.table import Array, OutcomeTable, Rows
+from bandit_service.evaluation.verdicts import Verdicts, verdict_event, verdict_luck
 from bandit_service.model import (
     Decision,
     Effect,
@@ -36,6 +38,7 @@ from bandit_service.model import (
     JournalEntry,
     Lesson,
     PolicyConfig,
+    PreferenceLearning,
     Query,
     RevisionEvent,
     StoredPolicy,
@@ -53,7 +56,7 @@ class Traffic:
     """How queries come, and what is heard of them.
 
     order              the queries shuffled by the seed, or as they stand in the file
-    feedback_fraction  share of queries whose score comes back, in [0, 1], by a coin a query.
+    feedback_fraction  share of queries whose score or verdict comes back, in [0, 1], by a coin.
                        Usage comes back always: a caller knows the bill without asking anybody
     feedback_delay     further queries that are decided before feedback comes, >= 0
 
@@ -131,6 +134,8 @@ class Simulation:
         self._scores: list[list[float]] = table.quality[:, self._columns].tolist()
         self._bills = Bills(table, self._columns)
         self._source = whose.config.quality_sources[0]
+        duels = whose.config.preference_learning is PreferenceLearning.AS_PAIRS
+        self._verdicts = Verdicts.of(table, self._columns) if duels else None
 
     def _asked(self, table: OutcomeTable) -> list[Query]:
         """A query a row. Its caller allows only the arms whose outcome is known."""
@@ -145,14 +150,15 @@ class Simulation:
 
     def _allowing(self, offered: Mask) -> list[Query]:
         names = [arm.name for arm in self._config.arms]
-        plain = Query(self._config.name)
+        duel = self._config.preference_learning is PreferenceLearning.AS_PAIRS
+        plain = Query(self._config.name, duel=duel)
         asked = []
         for row in offered.tolist():
             if all(row):
                 asked.append(plain)
                 continue
             allowed = tuple(name for name, known in zip(names, row, strict=True) if known)
-            asked.append(Query(self._config.name, allowed_arms=allowed))
+            asked.append(Query(self._config.name, allowed_arms=allowed, duel=duel))
         return asked
 
     def run(
@@ -169,10 +175,14 @@ class Simulation:
         accounts = None
         queries, contexts, delay = self._queries, self._contexts, traffic.feedback_delay
         if allowance is not None:
+            if self._verdicts is not None:
+                raise InvalidField("budget", "duels cannot be simulated under one: both arms bill")
             accounts = Accounts(allowance, self._entry, self._table, len(rows))
             queries = self._payable(allowance)
-        waiting: deque[tuple[Decision, int, bool, Array | None]] = deque()
+        waiting: deque[tuple[Decision, int, bool, float, Array | None]] = deque()
         slots: list[int] = []
+        others: list[int] = []
+        luck = verdict_luck(len(rows), seed)
         propensities: list[float] = []
         prices: list[Array] = []
         start = thread_time()
@@ -184,18 +194,20 @@ class Simulation:
             if isinstance(decision, BanditError):
                 raise decision
             slots.append(decision.arm)
+            if self._verdicts is not None:
+                other = decision.second_arm
+                others.append(decision.arm if other is None else other)
             propensities.append(decision.propensity)
             reserved = None
             if accounts is not None:
                 prices.append(accounts.keeper.price)
                 reserved = accounts.reserve(decision.arm)
-            waiting.append((decision, row, scored[step], reserved))
+            waiting.append((decision, row, scored[step], luck[step], reserved))
             if len(waiting) > delay:
-                settled, of_row, is_scored, reserved = waiting.popleft()
+                settled, of_row, is_scored, verdict, reserved = waiting.popleft()
                 if accounts is not None and reserved is not None:
                     accounts.settle(of_row, settled.arm, reserved)
-                event = self.feedback(settled, of_row, is_scored, now)
-                if event is not None:
+                for event in self.heard(settled, of_row, is_scored, verdict, now):
                     engine.apply(JournalEntry(engine.position + 1, event))
         seconds = thread_time() - start
         return Run(
@@ -208,6 +220,7 @@ class Simulation:
             seconds=seconds,
             allowance=allowance,
             prices=np.array(prices) if prices else None,
+            second_arms=np.array(self._columns, dtype=np.intp)[others] if others else None,
         )
 
     def opened(self, seed: int, quality_per_usd: float | None = None) -> PolicyEngine:
@@ -220,6 +233,28 @@ class Simulation:
         engine = PolicyEngine(StoredPolicy(1, config.name, secret, _START), shape_of)
         engine.apply(JournalEntry(1, RevisionEvent(1, 0, 0, config, _START)))
         return engine
+
+    def heard(
+        self, decision: Decision, row: int, is_scored: bool, luck: float, now: float
+    ) -> list[FeedbackEvent]:
+        """All that the journal keeps of what is heard of a decision: of a duel, the bill of each
+        call, and a verdict; of one arm, its score and bill."""
+        if self._verdicts is None:
+            event = self.feedback(decision, row, is_scored, now)
+            return [] if event is None else [event]
+        events = []
+        first, second = decision.arm, decision.second_arm
+        for slot in (first,) if second is None else (first, second):
+            usage = self._bills.usage(row, slot)
+            if usage is not None:
+                lesson, id_ = UsageLesson(slot, decision.clock, None, usage), decision.id
+                bill = f"{id_}-{slot}", id_, self._source, now, Effect.RECORDED, (), None, lesson
+                events.append(FeedbackEvent(*bill, None, slot))
+        if second is not None and is_scored:
+            preferred = self._verdicts.preferred(row, first, second, luck)
+            if preferred is not None:
+                events.append(verdict_event(decision, preferred, self._source, now))
+        return events
 
     def feedback(
         self, decision: Decision, row: int, is_scored: bool, now: float

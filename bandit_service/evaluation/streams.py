@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bandit_service.evaluation.allowances import Allowance
 from bandit_service.evaluation.runs import Run
-from bandit_service.evaluation.table import OutcomeTable, Rows
+from bandit_service.evaluation.table import Array, OutcomeTable, Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,12 +20,14 @@ class Streams:
     rows     (S, T) the table's row served
     arms     (S, T) the slot it was sent to
     seconds  of all runs together
+    second   (S, T) the other slot of each duel, the same again where one arm was drawn twice
     """
 
     seeds: tuple[int, ...]
     rows: Rows
     arms: Rows
     seconds: float
+    second: Rows | None = None
 
     @property
     def steps(self) -> int:
@@ -31,7 +35,35 @@ class Streams:
 
     def since(self, step: int) -> "Streams":
         """The same without the first steps."""
-        return Streams(self.seeds, self.rows[:, step:], self.arms[:, step:], self.seconds)
+        second = None if self.second is None else self.second[:, step:]
+        return Streams(self.seeds, self.rows[:, step:], self.arms[:, step:], self.seconds, second)
+
+    def average(self, values: NDArray[Any]) -> Array:
+        """Of a table's (n, K): what was got, of a duel the mean of its arms, (S, T)."""
+        first: Array = values[self.rows, self.arms]
+        if self.second is None:
+            return first
+        both: Array = np.add(first, values[self.rows, self.second], dtype=np.float64)
+        return 0.5 * both
+
+    def total(self, values: Array) -> Array:
+        """What was paid, of a duel for both of its arms, (S, T)."""
+        first: Array = values[self.rows, self.arms]
+        if self.second is None:
+            return first
+        paid: Array = first + values[self.rows, self.second]
+        return np.where(self.second == self.arms, first, paid)
+
+    def slower(self, values: Array) -> Array:
+        """What was waited, of a duel for the slower arm, (S, T)."""
+        first: Array = values[self.rows, self.arms]
+        return first if self.second is None else np.maximum(first, values[self.rows, self.second])
+
+    def calls(self) -> tuple[Rows, Rows]:
+        """Rows and slots, of a duel both sides one after the other: (S, T) or (S, 2 T)."""
+        if self.second is None:
+            return self.rows, self.arms
+        return np.hstack((self.rows, self.rows)), np.hstack((self.arms, self.second))
 
 
 def together(table: OutcomeTable, runs: Sequence[Run]) -> Streams:
@@ -46,9 +78,15 @@ def together(table: OutcomeTable, runs: Sequence[Run]) -> Streams:
     if not len(runs[0].order):
         raise ValueError(f"the runs of {label} are empty")
     rows, arms = np.stack([run.order for run in runs]), np.stack([run.arms for run in runs])
-    if not table.offered[rows, arms].all():
+    seconds = [run.second_arms for run in runs if run.second_arms is not None]
+    if seconds and len(seconds) < len(runs):
+        raise ValueError(f"some runs of {label} are duels, some are not")
+    streams = Streams(
+        seeds, rows, arms, sum(run.seconds for run in runs), np.stack(seconds) if seconds else None
+    )
+    if not table.offered[streams.calls()].all():
         raise ValueError(f"{label} chose an arm whose quality is not known")
-    return Streams(seeds, rows, arms, sum(run.seconds for run in runs))
+    return streams
 
 
 def main_streams(

@@ -30,7 +30,7 @@ from bandit_service.evaluation.parallel import Job, Progress, run_all
 from bandit_service.evaluation.results import Result
 from bandit_service.evaluation.simulation import Order, Traffic
 from bandit_service.evaluation.table import OutcomeTable
-from bandit_service.model import PolicyConfig
+from bandit_service.model import PolicyConfig, PreferenceLearning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,6 +107,12 @@ def study(
         feedback_delay=feedback_delay,
     )
     notes = dict.fromkeys(entry.contexts.note for entry in entries if entry.contexts.note)
+    notes |= dict.fromkeys(
+        f"{entry.label} asks two arms a query: quality is the mean of both, money and energy are "
+        "those of both calls"
+        for entry in entries
+        if entry.config.preference_learning is PreferenceLearning.AS_PAIRS
+    )
     return msgspec.structs.replace(result, notes=(*result.notes, *notes))
 
 

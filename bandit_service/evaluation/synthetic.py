@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 from bandit_service.errors import InvalidField
-from bandit_service.evaluation.loading import Pair
-from bandit_service.evaluation.table import Array, OutcomeTable
+from bandit_service.evaluation.table import Array, OutcomeTable, Pair
 from bandit_service.model import Arm
 
 Rng = np.random.Generator

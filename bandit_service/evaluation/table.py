@@ -7,6 +7,7 @@ simulated exactly, and be held against what was possible.
 from dataclasses import dataclass, replace
 from typing import Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +15,15 @@ from bandit_service.model import Arm
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Somebody's verdict on two models' answers to one query: winner is a, b or tie."""
+
+    query_id: str
+    model_a: str
+    model_b: str
+    winner: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +40,9 @@ class OutcomeTable:
     contexts         (n, d) the caller's own vectors, without the constant; None: there are none
     expected         (n, K) the mean that `quality` was drawn around, for made-up sets only
     notes            what a reader should know, such as queries that were left out
+    pairs            verdicts on two answers to one of the queries
+    is_judged        `quality` is the share of those verdicts that an answer won: where there is no
+                     verdict, nothing tells who would have won
     """
 
     name: str
@@ -46,6 +59,8 @@ class OutcomeTable:
     contexts: Array | None = None
     expected: Array | None = None
     notes: tuple[str, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    is_judged: bool = False
 
     def __len__(self) -> int:
         return len(self.query_ids)
@@ -66,8 +81,10 @@ class OutcomeTable:
         def taken(texts: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(texts[row] for row in chosen)
 
+        kept = {self.query_ids[row] for row in chosen}
         return replace(
             self,
+            pairs=tuple(pair for pair in self.pairs if pair.query_id in kept),
             query_ids=taken(self.query_ids),
             tasks=taken(self.tasks),
             quality=self.quality[chosen],

@@ -51,11 +51,11 @@ def usable(table: OutcomeTable, source: str) -> OutcomeTable:
     if not tried.all():
         unused = ", ".join(table.arm_names[slot] for slot in np.flatnonzero(~tried))
         notes.append(f"arms left out, as no quality is known: {unused}")
-        table = _with_arms(table, np.flatnonzero(tried))
+        table = with_arms(table, np.flatnonzero(tried))
     return replace(table, notes=tuple(notes))
 
 
-def _with_arms(table: OutcomeTable, slots: NDArray[np.intp]) -> OutcomeTable:
+def with_arms(table: OutcomeTable, slots: NDArray[np.intp]) -> OutcomeTable:
     return replace(
         table,
         arms=tuple(table.arms[slot] for slot in slots),

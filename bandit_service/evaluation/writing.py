@@ -12,8 +12,8 @@ import numpy as np
 from bandit_service.errors import BadTable
 from bandit_service.evaluation.columns import ADVICE
 from bandit_service.evaluation.files import SUFFIXES
-from bandit_service.evaluation.loading import DECLARED, MEASURED, Pair
-from bandit_service.evaluation.table import OutcomeTable
+from bandit_service.evaluation.loading import DECLARED, MEASURED
+from bandit_service.evaluation.table import OutcomeTable, Pair
 
 # Column -> its cells; all of one length.
 Sheet = dict[str, Sequence[Any]]

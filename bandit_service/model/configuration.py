@@ -33,6 +33,7 @@ class Arm(Config, frozen=True):
     tags: tuple[str, ...] = ()
     declared_joules_per_output_token: float | None = None
     state: ArmState = ArmState.ACTIVE
+    embedding: tuple[float, ...] = ()  # one number a feature, the constant included; or none
 
 
 class Algorithm(Config, frozen=True):

@@ -248,6 +248,9 @@ _ARM_FIELDS: Mapping[str, Callable[[pb.Arm, str], Any]] = {
     ),
     "tags": lambda said, where: form.texts(f"{where}tags", said.tags),
     "declared_joules_per_output_token": _finite("declared_joules_per_output_token"),
+    "embedding": lambda said, where: tuple(
+        form.number(f"{where}embedding[{i}]", value) for i, value in enumerate(said.embedding)
+    ),
 }
 
 

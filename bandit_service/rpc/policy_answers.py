@@ -110,6 +110,7 @@ def _arm(arm: Arm) -> pb.Arm:
         tags=arm.tags,
         declared_joules_per_output_token=arm.declared_joules_per_output_token,
         state=ARM_STATES.write(arm.state),
+        embedding=arm.embedding,
     )
     written.parameters.update(arm.parameters)
     return written

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from bandit_service.errors import BadTable
-from bandit_service.evaluation.loading import Pair, from_frames, load, load_pairs
+from bandit_service.evaluation.loading import from_frames, load, load_pairs
+from bandit_service.evaluation.table import Pair
 from bandit_service.model import Arm
 from tests.evaluation.small_tables import same
 

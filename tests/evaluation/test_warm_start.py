@@ -18,7 +18,7 @@ from bandit_service.cli.policy_yaml import read_policy
 from bandit_service.errors import BadTable, InvalidField
 from bandit_service.evaluation import synthetic
 from bandit_service.evaluation.contexts import contexts_of
-from bandit_service.evaluation.loading import Pair
+from bandit_service.evaluation.table import Pair
 from bandit_service.evaluation.warm_start import (
     Metadata,
     Strength,

@@ -41,6 +41,7 @@ A_RICH_ARM = Arm(
     modalities=(Modality.TEXT, Modality.FILE),
     tags=("eu", "fast"),
     declared_joules_per_output_token=0.3,
+    embedding=(0.5, -1.25, 0.0),
 )
 A_RICH_CONFIG = PolicyConfig(
     name="chat.v2-a_b",

@@ -67,7 +67,7 @@ def an_outcome(kind, **more):
 
 def test_an_explanation_tells_what_was_known_and_what_is_not():
     small = ArmExplanation("small", 0.75, "", 0.5, 0.1, -0.2, None)
-    large = ArmExplanation("large", 0.0, "retired", None, None, 0.0, 0.25)
+    large = ArmExplanation("large", 0.0, "retired", None, None, 0.0, 0.25, 0.125)
     explained = Explanation("chat", Routed(a_decision(), "small"), (3.0, 4.0), (small, large), ())
 
     told = answers.explanation(explained).decision
@@ -81,6 +81,8 @@ def test_an_explanation_tells_what_was_known_and_what_is_not():
     assert told.arms[1].ineligible_reason == "retired"
     assert not told.arms[1].HasField("quality")
     assert told.arms[1].shadow_probability == 0.25
+    assert not told.arms[0].HasField("second_probability")
+    assert told.arms[1].second_probability == 0.125
 
 
 def test_an_explanation_tells_the_feedback_that_stands():

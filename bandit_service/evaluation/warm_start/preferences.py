@@ -14,8 +14,7 @@ from scipy.optimize import isotonic_regression, minimize
 from scipy.special import expit
 
 from bandit_service.errors import BadTable
-from bandit_service.evaluation.loading import Pair
-from bandit_service.evaluation.table import Array, Rows
+from bandit_service.evaluation.table import Array, Pair, Rows
 from bandit_service.evaluation.warm_start.outcomes import spread_of
 from bandit_service.model import ArmWarmStart, WarmStart
 

@@ -198,7 +198,7 @@ class Forgetting(_message.Message):
     def __init__(self, clock: _Optional[_Union[ForgettingClock, str]] = ..., half_life: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., half_life_requests: _Optional[float] = ...) -> None: ...
 
 class Arm(_message.Message):
-    __slots__ = ("name", "model", "parameters", "prompt_version", "input_usd_per_million_tokens", "output_usd_per_million_tokens", "context_limit_tokens", "modalities", "tags", "declared_joules_per_output_token", "state")
+    __slots__ = ("name", "model", "parameters", "prompt_version", "input_usd_per_million_tokens", "output_usd_per_million_tokens", "context_limit_tokens", "modalities", "tags", "declared_joules_per_output_token", "state", "embedding")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
@@ -210,6 +210,7 @@ class Arm(_message.Message):
     TAGS_FIELD_NUMBER: _ClassVar[int]
     DECLARED_JOULES_PER_OUTPUT_TOKEN_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_FIELD_NUMBER: _ClassVar[int]
     name: str
     model: str
     parameters: _struct_pb2.Struct
@@ -221,7 +222,8 @@ class Arm(_message.Message):
     tags: _containers.RepeatedScalarFieldContainer[str]
     declared_joules_per_output_token: float
     state: ArmState
-    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., prompt_version: _Optional[str] = ..., input_usd_per_million_tokens: _Optional[float] = ..., output_usd_per_million_tokens: _Optional[float] = ..., context_limit_tokens: _Optional[int] = ..., modalities: _Optional[_Iterable[_Union[_routing_pb2.Modality, str]]] = ..., tags: _Optional[_Iterable[str]] = ..., declared_joules_per_output_token: _Optional[float] = ..., state: _Optional[_Union[ArmState, str]] = ...) -> None: ...
+    embedding: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., prompt_version: _Optional[str] = ..., input_usd_per_million_tokens: _Optional[float] = ..., output_usd_per_million_tokens: _Optional[float] = ..., context_limit_tokens: _Optional[int] = ..., modalities: _Optional[_Iterable[_Union[_routing_pb2.Modality, str]]] = ..., tags: _Optional[_Iterable[str]] = ..., declared_joules_per_output_token: _Optional[float] = ..., state: _Optional[_Union[ArmState, str]] = ..., embedding: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class CreatePolicyRequest(_message.Message):
     __slots__ = ("policy",)

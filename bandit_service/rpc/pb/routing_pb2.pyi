@@ -310,7 +310,7 @@ class ContextSummary(_message.Message):
     def __init__(self, feature_version: _Optional[str] = ..., dimension: _Optional[int] = ..., norm: _Optional[float] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ArmExplanation(_message.Message):
-    __slots__ = ("arm", "probability", "ineligible_reason", "quality", "quality_deviation", "objective_offset", "shadow_probability")
+    __slots__ = ("arm", "probability", "ineligible_reason", "quality", "quality_deviation", "objective_offset", "shadow_probability", "second_probability")
     ARM_FIELD_NUMBER: _ClassVar[int]
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     INELIGIBLE_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -318,6 +318,7 @@ class ArmExplanation(_message.Message):
     QUALITY_DEVIATION_FIELD_NUMBER: _ClassVar[int]
     OBJECTIVE_OFFSET_FIELD_NUMBER: _ClassVar[int]
     SHADOW_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    SECOND_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     arm: str
     probability: float
     ineligible_reason: str
@@ -325,7 +326,8 @@ class ArmExplanation(_message.Message):
     quality_deviation: float
     objective_offset: float
     shadow_probability: float
-    def __init__(self, arm: _Optional[str] = ..., probability: _Optional[float] = ..., ineligible_reason: _Optional[str] = ..., quality: _Optional[float] = ..., quality_deviation: _Optional[float] = ..., objective_offset: _Optional[float] = ..., shadow_probability: _Optional[float] = ...) -> None: ...
+    second_probability: float
+    def __init__(self, arm: _Optional[str] = ..., probability: _Optional[float] = ..., ineligible_reason: _Optional[str] = ..., quality: _Optional[float] = ..., quality_deviation: _Optional[float] = ..., objective_offset: _Optional[float] = ..., shadow_probability: _Optional[float] = ..., second_probability: _Optional[float] = ...) -> None: ...
 
 class Outcome(_message.Message):
     __slots__ = ("kind", "arm", "source", "value", "failure", "usage", "position", "update_time")

@@ -1,0 +1,1 @@
+"""What duelling policies are worth: on a made-up world, on human verdicts, on a judge's."""
