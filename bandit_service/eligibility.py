@@ -25,6 +25,7 @@ class Exclusion(IntEnum):
     UNHEALTHY = 7
     SESSION = 8
     OBSERVED = 9
+    UNKNOWN = 255
 
 
 REASONS = {
@@ -38,6 +39,7 @@ REASONS = {
     Exclusion.UNHEALTHY: "its latest calls all failed; it rests",
     Exclusion.SESSION: "the session stays with its last arm",
     Exclusion.OBSERVED: "the policy observes; its default arm is served",
+    Exclusion.UNKNOWN: "not known: the decision was recovered from its token",
 }
 
 

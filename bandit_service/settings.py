@@ -40,6 +40,8 @@ class Settings:
     degraded       answer from memory while the database is away; false: UNAVAILABLE
     degraded_after_seconds   how long `Route` waits for a commit before it does
     buffered_decisions, buffered_megabytes   how many it keeps until they can be written
+    token_keys     file of the keys that sign decision tokens; none are handed out without
+    require_token  refuse feedback without the token of its decision
     policies       created at the start if their names are not there yet
 
     Raises InvalidField for what contradicts itself, or would serve in the clear unasked.
@@ -62,6 +64,8 @@ class Settings:
     degraded_after_seconds: float = 0.5
     buffered_decisions: int = 10_000
     buffered_megabytes: int = 64
+    token_keys: str = ""
+    require_token: bool = False
     policies: tuple[PolicyConfig, ...] = ()
 
     def __post_init__(self) -> None:
@@ -69,6 +73,8 @@ class Settings:
             raise InvalidField("tls_cert, tls_key", "one goes with the other; only one is set")
         if self.tls_client_ca and not self.tls_cert:
             raise InvalidField("tls_client_ca", "needs tls_cert and tls_key too")
+        if self.require_token and not self.token_keys:
+            raise InvalidField("require_token", "needs token_keys: there are no tokens without")
         if self.log_level not in LOG_LEVELS:
             raise InvalidField(
                 "log_level", f"must be one of {', '.join(LOG_LEVELS)}, got {self.log_level!r}"

@@ -16,7 +16,7 @@ from bandit_service.model.configuration import (
     TextFeatures,
     VectorFeatures,
 )
-from bandit_service.model.decisions import Decision, Query, Routed
+from bandit_service.model.decisions import Claim, Decision, Query, Routed
 from bandit_service.model.energy import (
     ArmAccount,
     CallEnergy,
@@ -76,6 +76,7 @@ __all__ = [
     "ArmState",
     "ArmStatistics",
     "CallEnergy",
+    "Claim",
     "Clock",
     "Comparison",
     "Config",
