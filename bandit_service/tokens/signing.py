@@ -73,6 +73,9 @@ class Keys:
         self.signing = listed[0]
         self._by_id = {key.id.encode("ascii"): key for key in listed}
 
+    def __len__(self) -> int:
+        return len(self._by_id)
+
     def find(self, written: bytes) -> Key | None:
         return self._by_id.get(written)
 
