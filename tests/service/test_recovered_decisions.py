@@ -126,12 +126,13 @@ async def test_a_decision_that_was_lost_is_learned_from_its_token(pair):
     made = await cut_off(a)
     a.journal.backlog._kept.clear()  # as if it had been killed
 
-    for feedback_id, success in (("f1", True), ("f2", False), ("f2", False)):
-        told = about(made, feedback_id=feedback_id, success=success)
-        recorded = await b.recorder.record(told)
+    told = [("f1", True), ("f2", False), ("f2", False)]
+    heard = [
+        await b.recorder.record(about(made, feedback_id=feedback_id, success=success))
+        for feedback_id, success in told
+    ]
 
-    assert recorded.duplicate
-    assert recorded.position == 3
+    assert [(one.position, one.duplicate) for one in heard] == [(2, False), (3, False), (3, True)]
     assert b.store.decision(made.decision.id).recovered
     # Later it needs no token any more.
     plain = about(made, feedback_id="f3", token=b"", success=True)
