@@ -31,6 +31,7 @@ from bandit_service.rpc import server as rpc
 from bandit_service.rpc.tls import TlsFiles
 from bandit_service.settings import Settings
 from bandit_service.store import open_store
+from bandit_service.tokens import KeyFile, TokenDesk
 from bandit_service.watching import UNWATCHED
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ SWITCH_SECONDS = 0.0005
 DRAIN_SECONDS = 10.0
 # And what is not durable by then gets so long to become so.
 FLUSH_SECONDS = 10.0
+# How often the file of token keys is looked at.
+KEYS_SECONDS = 5.0
 EXIT_LOST = 6  # as for everything that was unavailable
 
 
@@ -64,6 +67,8 @@ async def serve(settings: Settings) -> int:
     tls = _tls_files(settings)
     if tls is not None:
         rpc.check_tls(tls)
+    key_file = KeyFile(Path(settings.token_keys)) if settings.token_keys else None
+    tokens = _desk(key_file, settings.require_token)
     registry = Registry()
     metrics = Metrics(registry, settings.metrics_listen) if settings.metrics_listen else None
     seal = Seal(read_keys(Path(settings.checkpoint_key)) if settings.checkpoint_key else ())
@@ -101,8 +106,8 @@ async def serve(settings: Settings) -> int:
         health = rpc.Health()
         degraded_after = settings.degraded_after_seconds if settings.degraded else None
         server, port = rpc.build_server(
-            Router(registry, journal, store, time.time, COMMIT_SECONDS, degraded_after),
-            Recorder(journal, COMMIT_SECONDS),
+            Router(registry, journal, store, time.time, COMMIT_SECONDS, degraded_after, tokens),
+            Recorder(journal, COMMIT_SECONDS, tokens),
             administrator,
             health=health,
             listen=settings.listen,
@@ -118,6 +123,8 @@ async def serve(settings: Settings) -> int:
             _watch(metrics, journal, jobs, registry)
             metrics.start(loop)
         keep_out_of_collections()
+        if key_file:
+            _follow(key_file, loop)
         await rpc.start(server, health)
         await health.serving()
         host = settings.listen.rpartition(":")[0]
@@ -171,6 +178,23 @@ def _watch(metrics: Metrics, journal: Journal, jobs: Jobs, registry: Registry) -
     }
     sources.checkpoint_sizes_bytes = lambda: {name: one.size for name, one in newest().items()}
     sources.checkpoint_failures = jobs.failures
+
+
+def _desk(key_file: KeyFile | None, is_required: bool) -> TokenDesk | None:
+    if key_file is None:
+        return None
+    return TokenDesk(lambda: key_file.keys, time.time, is_required)
+
+
+def _follow(key_file: KeyFile, loop: asyncio.AbstractEventLoop) -> None:
+    """New keys are in force soon after the file has changed, and at once after SIGHUP."""
+
+    def look() -> None:
+        key_file.refresh()
+        loop.call_later(KEYS_SECONDS, look)
+
+    loop.add_signal_handler(signal.SIGHUP, key_file.refresh, True)
+    loop.call_later(KEYS_SECONDS, look)
 
 
 def _make_partitions(store: Store) -> None:

@@ -7,7 +7,7 @@ held, whatever other replicas appended is read as well.
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from bandit_service.checkpoints import PAGE
@@ -17,6 +17,7 @@ from bandit_service.errors import BrokenJournal
 from bandit_service.model import (
     Decision,
     JournalEntry,
+    PolicyConfig,
     RecordedFeedback,
     RevisionEvent,
     StoredPolicy,
@@ -38,6 +39,11 @@ class Known:
         self.started_position = engine.started_position if engine else 0
         self.terms: Terms | None = engine.terms() if engine else None
         self.fold_version = engine.journal_fold_version if engine else 0
+
+    def config(self) -> PolicyConfig:
+        """Of the last revision: a journal begins with one."""
+        assert self.terms is not None
+        return self.terms.config
 
     def copy(self) -> "Known":
         made = Known()
@@ -107,8 +113,20 @@ class Batch:
         found = {i: self._recent[i] for i in ids if i in self._recent}
         missing = sorted(ids - found.keys())
         found |= self.tx.decisions(missing) if missing else {}
-        self._policy_of |= {one.id: one.policy_id for one in found.values()}
+        self.found(found.values())
         return found
+
+    def found(self, decisions: Iterable[Decision]) -> None:
+        """Remembers whose they are, for `policy_of`."""
+        self._policy_of |= {one.id: one.policy_id for one in decisions}
+
+    def known(self, policy_id: int, revision: int) -> Known:
+        """What the writer knows of a policy, which others may be changing just now.
+
+        Locks the journal only if that is less than a revision. Raises as `head`.
+        """
+        known = self._heads.get(policy_id) or self._committed.get(policy_id)
+        return self.head(policy_id) if known is None or known.revision < revision else known
 
     def horizon(self) -> float:
         """The longest feedback horizon of all policies, in seconds."""

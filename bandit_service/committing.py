@@ -1,6 +1,7 @@
 """Jobs into one transaction, and out come their results."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from bandit_service import failpoints
@@ -68,7 +69,9 @@ def _decisions(jobs: Sequence[Job]) -> list[Decision]:
     """Of all jobs, in order. One that was answered degraded may be there a second time."""
     decisions = [d for job in jobs if isinstance(job, DecisionJob) for d in job.decisions]
     if any(isinstance(job, DecisionJob) and job.is_again for job in jobs):
-        return list({decision.id: decision for decision in decisions}.values())
+        # And some may have been recovered from their tokens meanwhile: rows that several replicas
+        # write, they write in the order of their ids, so that none waits for another in a circle.
+        return sorted({one.id: one for one in decisions}.values(), key=attrgetter("id"))
     return decisions
 
 

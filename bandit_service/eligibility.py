@@ -26,6 +26,7 @@ class Exclusion(IntEnum):
     SESSION = 8
     OBSERVED = 9
     BUDGET = 10
+    UNKNOWN = 255
 
 
 REASONS = {
@@ -40,6 +41,7 @@ REASONS = {
     Exclusion.SESSION: "the session stays with its last arm",
     Exclusion.OBSERVED: "the policy observes; its default arm is served",
     Exclusion.BUDGET: "what is left of the budget cannot pay for it",
+    Exclusion.UNKNOWN: "not known: the decision was recovered from its token",
 }
 
 

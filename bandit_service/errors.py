@@ -8,8 +8,9 @@ BanditError
 ├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, DecisionExpired,
 │                       AheadOfJournal, NoMeter, LeaseHeld
 ├── Stale               StaleEtag, LeaseLost
+├── Denied              TokenRefused, TokenRequired
 ├── Exhausted           Overloaded, TooManyCalls
-├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, BufferFull, Draining
+├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, NotLogged, BufferFull, Draining
 └── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
                         RefusedByDatabase, BrokenJournal, BadCheckpoint
 
@@ -229,6 +230,27 @@ class LeaseLost(Stale):
         )
 
 
+class Denied(BanditError):
+    """The caller has not shown that it may."""
+
+
+class TokenRefused(Denied):
+    """`why` never tells how a token would be made."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the token is refused: {why}; send the one that came with the decision, or none"
+        )
+
+
+class TokenRequired(Denied):
+    def __init__(self, decision: str) -> None:
+        super().__init__(
+            f"feedback on decision {decision!r} needs the token that came with it",
+            decision=decision,
+        )
+
+
 class Exhausted(BanditError):
     """There is too much of something; later it may fit."""
 
@@ -271,6 +293,17 @@ class NotCaughtUp(Unavailable):
             policy=policy,
             wanted=wanted,
             applied=applied,
+        )
+
+
+class NotLogged(Unavailable):
+    """Its token proves that there is such a decision, but is too short to stand for it."""
+
+    def __init__(self, decision: str) -> None:
+        super().__init__(
+            f"decision {decision!r} is not in the log yet, and its context is too long for its "
+            "token; send it again",
+            decision=decision,
         )
 
 

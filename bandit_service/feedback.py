@@ -10,6 +10,7 @@ from bandit_service.gathering import Gathering
 from bandit_service.journal import Journal
 from bandit_service.model import Recorded, Submission
 from bandit_service.planning import decisions_of
+from bandit_service.tokens import TokenDesk
 from bandit_service.waiting import refuse, settle, within
 from bandit_service.work import FeedbackJob
 
@@ -20,8 +21,9 @@ class Recorder:
     """Hands submissions to the journal. What is acknowledged is durable, and this
     process has learned it."""
 
-    def __init__(self, journal: Journal, timeout: float) -> None:
+    def __init__(self, journal: Journal, timeout: float, tokens: TokenDesk | None = None) -> None:
         self._journal = journal
+        self._tokens = tokens
         self._timeout = timeout
         self._waiting = Gathering(self._submit_waiting, journal.rows_under_way)
 
@@ -36,8 +38,17 @@ class Recorder:
         """A record or an error for each submission, in the same order.
 
         Raises StoreUnavailable, Overloaded or Draining for all of them; the first also for
-        feedback on a decision that is not durable yet.
+        feedback on a decision that is not durable yet. Without `tokens` those that come are
+        not looked at.
         """
+        if self._tokens is None:
+            return await self._record(submissions)
+        checked = self._tokens.checked(submissions)
+        good = [one for one in checked if isinstance(one, Submission)]
+        done = iter(await self._record(good) if good else ())
+        return [next(done) if isinstance(one, Submission) else one for one in checked]
+
+    async def _record(self, submissions: Sequence[Submission]) -> list[Answer]:
         backlog = self._journal.backlog
         if len(backlog) and any(i in backlog for one in submissions for i in decisions_of(one)):
             raise StoreUnavailable

@@ -6,6 +6,7 @@ sources; and only what the state really holds is ever revised.
 """
 
 from hashlib import blake2b
+from operator import attrgetter
 
 import msgspec
 
@@ -37,10 +38,26 @@ from bandit_service.standing import Standing, Terms
 # Of several kinds from one source, the finer one speaks.
 _FINENESS = {Kind.PREFERENCE: 0, Kind.SUCCESS: 1, Kind.SCORE: 2}
 
+# By name: a field that is added must not make another payload of what is sent again to the
+# next version.
+_PAYLOAD = (
+    "decision_id",
+    "feedback_id",
+    "source",
+    "success",
+    "score",
+    "preference",
+    "failure",
+    "usage",
+    "arm",
+)
+_payload = attrgetter(*_PAYLOAD)
+
 
 def digest(submission: Submission) -> bytes:
-    """Equal for equal payloads."""
-    return blake2b(msgspec.msgpack.encode(submission), digest_size=16).digest()
+    """Equal for equal payloads, with and without tokens."""
+    payload = dict(zip(_PAYLOAD, _payload(submission), strict=True))
+    return blake2b(msgspec.msgpack.encode(payload), digest_size=16).digest()
 
 
 def decisions_of(submission: Submission) -> list[str]:

@@ -77,6 +77,11 @@ class Transaction(Protocol):
         """
         ...
 
+    def recover_decisions(self, decisions: Sequence[Decision]) -> None:
+        """Stores decisions made of their tokens, where there is none of that id; the decision
+        itself takes their place when it is added."""
+        ...
+
     def lock_head(self, policy_id: int) -> int:
         """The journal's last position; nobody else can append until this ends.
 

@@ -10,17 +10,22 @@ from bandit_service.model import (
     Submission,
 )
 from bandit_service.planning import decisions_of, digest, missing, plan
+from bandit_service.recovering import recover, refusal
 from bandit_service.standing import Standing
 
 
 def record(batch: Batch, submissions: list[Submission]) -> list[Recorded | BanditError]:
     """Plans and appends submissions, policy by policy, in the order they came."""
     decisions = batch.decisions({i for s in submissions for i in decisions_of(s)})
+    decisions |= recover(batch, submissions, decisions)
     answers: list[Recorded | BanditError | None] = [None] * len(submissions)
     places: dict[int, list[int]] = {}
     for place, submission in enumerate(submissions):
         decision = decisions.get(submission.decision_id)
-        if decision is None:
+        refused = refusal(submission, decisions, batch.now) if submission.claims else None
+        if refused is not None:
+            answers[place] = refused
+        elif decision is None:
             answers[place] = missing(submission.decision_id, batch.horizon(), batch.now)
         else:
             places.setdefault(decision.policy_id, []).append(place)

@@ -40,6 +40,7 @@ from bandit_service.reading import (
     waves,
 )
 from bandit_service.storing import SHARE_OF_DEADLINE, Decided, Storing, repeated
+from bandit_service.tokens import TokenDesk
 
 # Text up to here is embedded on the loop, in well under a millisecond; more of it at
 # once goes to a thread.
@@ -52,7 +53,7 @@ class Router:
     """Decides for every policy of the registry. Belongs to the event loop's thread.
 
     `timeout` is what the database is waited for where nothing can be answered without it;
-    `degraded_after` see Storing.
+    `degraded_after` see Storing. Without `tokens` none are handed out.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class Router:
         now: Callable[[], float],
         timeout: float,
         degraded_after: float | None = None,
+        tokens: TokenDesk | None = None,
     ) -> None:
         self._registry = registry
         self._journal = journal
         self._reader = reader
         self._now = now
         self._timeout = timeout
+        self._tokens = tokens
         self._storing = Storing(journal, degraded_after)
         self._waiting = Gathering(self._decide_waiting, journal.rows_under_way)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -100,7 +103,8 @@ class Router:
             call.until = loop.time() + patience
             call.is_hurried |= patience < self._storing.patience(self._timeout, None)
         self._waiting.add(call, len(queries))
-        return await call.future
+        answers = await call.future
+        return answers if self._tokens is None else self._with_tokens(answers, self._tokens)
 
     async def explain(self, decision_id: str) -> Explanation:
         """A decision with all it was made from. Raises DecisionNotFound."""
@@ -133,6 +137,18 @@ class Router:
         except BanditError as failure:
             return failure
         return None
+
+    def _with_tokens(self, answers: list[Answer], tokens: TokenDesk) -> list[Answer]:
+        signed: list[Answer] = []
+        for answer in answers:
+            if isinstance(answer, Routed) and answer.decision.id:
+                made = answer.decision
+                engine = self._registry.by_id.get(made.policy_id)  # None: deleted meanwhile
+                if engine is not None:
+                    token = tokens.token_of(made, engine.config.feedback_horizon)
+                    answer = Routed(made, answer.arm, answer.second_arm, token)
+            signed.append(answer)
+        return signed
 
     # -- from waiting calls to decisions ------------------------------------------------
 

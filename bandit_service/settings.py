@@ -44,6 +44,8 @@ class Settings:
     checkpoint_events   or at once after so many events: at most so many are read at a start
     checkpoint_key  file of keys, one a line, that checkpoints are sealed with; see
                     `checkpoints.seal` for what that protects from
+    token_keys     file of the keys that sign decision tokens; none are handed out without
+    require_token  refuse feedback without the token of its decision
     policies       created at the start if their names are not there yet
 
     Raises InvalidField for what contradicts itself, or would serve in the clear unasked.
@@ -69,6 +71,8 @@ class Settings:
     checkpoint_seconds: float = 60.0
     checkpoint_events: int = 10_000
     checkpoint_key: str = ""
+    token_keys: str = ""
+    require_token: bool = False
     policies: tuple[PolicyConfig, ...] = ()
 
     def __post_init__(self) -> None:
@@ -76,6 +80,8 @@ class Settings:
             raise InvalidField("tls_cert, tls_key", "one goes with the other; only one is set")
         if self.tls_client_ca and not self.tls_cert:
             raise InvalidField("tls_client_ca", "needs tls_cert and tls_key too")
+        if self.require_token and not self.token_keys:
+            raise InvalidField("require_token", "needs token_keys: there are no tokens without")
         if self.log_level not in LOG_LEVELS:
             raise InvalidField(
                 "log_level", f"must be one of {', '.join(LOG_LEVELS)}, got {self.log_level!r}"

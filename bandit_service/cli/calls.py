@@ -1,5 +1,6 @@
 """The commands of the hot path, for trying things out and for scripts."""
 
+import base64
 from typing import Annotated, Any
 
 import typer
@@ -76,6 +77,10 @@ def feedback(
     energy_joules: Annotated[float | None, typer.Option()] = None,
     energy_source: Annotated[str | None, typer.Option(help="measured, sampled, estimated")] = None,
     feedback_id: Annotated[str | None, typer.Option(help="Makes the call idempotent.")] = None,
+    token: Annotated[str | None, typer.Option(help="What `route` printed with it.")] = None,
+    other_token: Annotated[
+        str | None, typer.Option(help="The same of --over and --tie-with.")
+    ] = None,
 ) -> None:
     """Tell how a decision turned out."""
     from bandit_service.client import messages
@@ -84,8 +89,9 @@ def feedback(
     values: Any = {
         name: given[name] for name in messages.FeedbackOptions.__annotations__ if name in given
     }
-    compared = _compared(decision_id, prefer, over, tie, tie_with)
-    request = messages.feedback_request(decision_id, values, compared)
+    other = _known(over or tie_with, "--other-token", other_token)
+    compared = _compared(decision_id, prefer, other, over, tie, tie_with)
+    request = messages.feedback_request(_known(decision_id, "--token", token), values, compared)
     recorded = service.routing.Feedback(request, timeout=TIMEOUT_SECONDS)
     if service.as_json:
         output.as_json(recorded)
@@ -141,6 +147,7 @@ def _of_response(made: Any) -> list[tuple[str, Any]]:
         ("revision", made.policy_revision),
         ("position", made.position),
         ("flags", ", ".join(flags)),
+        *([("token", base64.b64encode(made.token).decode())] if made.token else []),
     ]
 
 
@@ -159,16 +166,35 @@ def _of_outcome(outcome: Any) -> tuple[Any, ...]:
     return outcome.kind, outcome.arm, source, value
 
 
+def _known(decision_id: str | None, option: str, token: str | None) -> Any:
+    """What is known of a decision: its id, and its token if there is one."""
+    from bandit_service.client import Choice
+
+    if not token:
+        return decision_id
+    if not decision_id:
+        raise typer.BadParameter(f"{option}: there is no other decision")
+    try:
+        return Choice(decision_id, arm="", token=base64.b64decode(token, validate=True))
+    except ValueError:
+        raise typer.BadParameter(f"{option}: is no base64") from None
+
+
 def _compared(
-    decision_id: str, prefer: str | None, over: str | None, tie: bool, tie_with: str | None
+    decision_id: str,
+    prefer: str | None,
+    other: Any,
+    over: str | None,
+    tie: bool,
+    tie_with: str | None,
 ) -> Any:
     from bandit_service.client import Choice, messages
 
     if sum(map(bool, (prefer, over, tie, tie_with))) > 1:
         raise typer.BadParameter("give one of --prefer, --over, --tie and --tie-with")
     if prefer or over:
-        return messages.preference(Choice(decision_id, arm=""), prefer, over)
-    return messages.tie_between(tie_with) if tie or tie_with else None
+        return messages.preference(Choice(decision_id, arm=""), prefer, other)
+    return messages.tie_between(other) if tie or tie_with else None
 
 
 def _numbers(text: str | None) -> list[float] | None:

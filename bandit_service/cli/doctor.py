@@ -81,6 +81,8 @@ def _examine(**flags: Any) -> Iterator[Finding]:
         yield _guarded("metrics", lambda: _port("metrics", shown, holder))
     if settings.tls_cert:
         yield _guarded("tls", lambda: _tls(settings))
+    if settings.token_keys:
+        yield _guarded("tokens", lambda: _tokens(settings.token_keys))
 
 
 def _guarded(check: str, look: Callable[[], Finding]) -> Finding:
@@ -205,3 +207,10 @@ def _tls(settings: Any) -> Finding:
     if key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return Finding("tls", "warn", f"others can use the key too: chmod 600 {key}")
     return Finding("tls", "ok", "certificate and key belong together; the key is private")
+
+
+def _tokens(path: str) -> Finding:
+    from bandit_service.tokens import KeyFile
+
+    keys = KeyFile(Path(path)).keys
+    return Finding("tokens", "ok", f"key {keys.signing.id} signs, of {len(keys)} that verify")

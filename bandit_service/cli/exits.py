@@ -5,12 +5,12 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-UNEXPECTED, BAD_INPUT, NOT_FOUND, CONFLICT, UNAVAILABLE, PRECONDITION = 1, 3, 4, 5, 6, 7
+UNEXPECTED, BAD_INPUT, NOT_FOUND, CONFLICT, UNAVAILABLE, PRECONDITION, DENIED = 1, 3, 4, 5, 6, 7, 9
 
 EXITS = (
     "Exit codes: 0 done; 1 unexpected; 2 wrong usage; 3 bad input or configuration; 4 not found; "
     "5 exists already, or somebody else was quicker; 6 unavailable; 7 not in this state, or too "
-    "much of something; 8 a gate is closed."
+    "much of something; 8 a gate is closed; 9 not allowed."
 )
 
 _OF_A_STATUS = {
@@ -23,6 +23,7 @@ _OF_A_STATUS = {
     "DEADLINE_EXCEEDED": UNAVAILABLE,
     "FAILED_PRECONDITION": PRECONDITION,
     "RESOURCE_EXHAUSTED": PRECONDITION,
+    "PERMISSION_DENIED": DENIED,
 }
 
 
@@ -61,6 +62,7 @@ def _of_our_own(error: Exception) -> int:
         errors.Unavailable: UNAVAILABLE,
         errors.FailedPrecondition: PRECONDITION,
         errors.Exhausted: PRECONDITION,
+        errors.Denied: DENIED,
         errors.BadStore: PRECONDITION,
         # Certificates of no use, a server that may not be called in the clear.
         ValueError: BAD_INPUT,

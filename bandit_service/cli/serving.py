@@ -66,6 +66,12 @@ def serve(
     buffered_megabytes: Annotated[
         int | None, typer.Option(help="Most memory that they take. [default: 64]")
     ] = None,
+    token_keys: Annotated[
+        Path | None, typer.Option(help="Keys that sign decision tokens. [default: no tokens]")
+    ] = None,
+    require_token: Annotated[
+        bool, typer.Option("--require-token", help="Refuse feedback without a token.")
+    ] = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -97,6 +103,8 @@ def serve(
         degraded_after_seconds=degraded_after_seconds,
         buffered_decisions=buffered_decisions,
         buffered_megabytes=buffered_megabytes,
+        token_keys=_text(token_keys),
+        require_token=require_token or None,
         policies=tuple(read_policy(path) for path in policy or ()),
     )
     raise typer.Exit(_run(settings))

@@ -141,6 +141,7 @@ def choice_of(response: pb.RouteResponse) -> Choice:
         forced=response.forced,
         sticky=response.sticky,
         observed=response.observed,
+        token=response.token,
     )
 
 
@@ -161,6 +162,7 @@ def feedback_request(
         failure=_number(pb.Failure, "FAILURE", failure) if failure else None,
         usage=_usage_message(options),
         arm=options.get("arm"),
+        token=token_of(decision),
     )
 
 
@@ -182,7 +184,11 @@ def preference(choice: Choice, arm: str | None, over: Choice | str | None) -> pb
     other = id_of(over)
     if not other:
         return None
-    return pb.Preference(other_decision_id=other, preferred_decision_id=choice.decision_id)
+    return pb.Preference(
+        other_decision_id=other,
+        preferred_decision_id=choice.decision_id,
+        other_token=token_of(over),
+    )
 
 
 def tie_between(other: Choice | str | None) -> pb.Preference | None:
@@ -190,7 +196,9 @@ def tie_between(other: Choice | str | None) -> pb.Preference | None:
     if other is None:
         return pb.Preference(tie=True)
     found = id_of(other)
-    return pb.Preference(other_decision_id=found, tie=True) if found else None
+    if not found:
+        return None
+    return pb.Preference(other_decision_id=found, tie=True, other_token=token_of(other))
 
 
 def id_of(decision: Choice | str | None) -> str:
@@ -200,6 +208,11 @@ def id_of(decision: Choice | str | None) -> str:
     if not decision:
         raise ValueError("decision: a decision id or a Choice is needed")
     return decision
+
+
+def token_of(decision: Choice | str | None) -> bytes | None:
+    """None where only the id is known: then feedback goes without."""
+    return decision.token if isinstance(decision, Choice) else None
 
 
 def result_of(response: pb.FeedbackResponse) -> FeedbackResult:

@@ -1,6 +1,6 @@
 """What the client hands back, and the words that its arguments take."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Source = Literal["expert", "user", "check", "judge", "implicit"]
@@ -15,7 +15,8 @@ class Choice:
 
     `fallback` is True if the service could not answer and `arm` is the client's own
     `fallback_arm`: then there is no decision, `propensity` is unknown (None), and `error` says
-    why. The other fields are those of RouteResponse.
+    why. The other fields are those of RouteResponse. `token` proves in feedback whose decision
+    it is, so it is not printed; give the Choice itself to `feedback`, and it goes along.
     """
 
     decision_id: str
@@ -30,6 +31,7 @@ class Choice:
     observed: bool = False
     fallback: bool = False
     error: str | None = None
+    token: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

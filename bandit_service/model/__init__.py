@@ -25,7 +25,7 @@ from bandit_service.model.configuration import (
     VectorFeatures,
     WarmStart,
 )
-from bandit_service.model.decisions import Decision, Query, Routed
+from bandit_service.model.decisions import Claim, Decision, Query, Routed
 from bandit_service.model.energy import (
     ArmAccount,
     CallEnergy,
@@ -88,6 +88,7 @@ __all__ = [
     "CallEnergy",
     "Checkpoint",
     "CheckpointStatus",
+    "Claim",
     "Clock",
     "Comparison",
     "Config",

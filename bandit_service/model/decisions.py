@@ -37,6 +37,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     means, deviations, offsets  (K,) float64, the learner's estimates of quality and
                    what the objective added; NaN where there is none
     exclusions     (K,) uint8, an engine.Exclusion a slot, 0 where eligible
+    recovered      made of the decision's token, because its row was not there: all chances but
+                   the propensity are NaN, and off-policy estimates have to leave it out
     """
 
     id: str
@@ -67,6 +69,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     input_tokens: int | None = None
     output_tokens: int | None = None
     second_probabilities: bytes | None = None
+    recovered: bool = False
 
 
 class Routed(msgspec.Struct, frozen=True, gc=False):
@@ -75,3 +78,29 @@ class Routed(msgspec.Struct, frozen=True, gc=False):
     decision: Decision
     arm: str
     second_arm: str = ""
+    token: bytes = b""
+
+
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """What a verified token says of its decision; fields as there. `slots` is K.
+
+    `context` is empty if it was too long for a token.
+    """
+
+    decision_id: str
+    policy_id: int
+    revision: int
+    position: int
+    create_time: float
+    expire_time: float
+    clock: float
+    feature_version: str
+    context: bytes
+    slots: int
+    arm: int
+    second_arm: int | None
+    propensity: float
+    forced: bool
+    sticky: bool
+    observed: bool
+    degraded: bool

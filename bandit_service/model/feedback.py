@@ -2,6 +2,7 @@
 
 import msgspec
 
+from bandit_service.model.decisions import Claim
 from bandit_service.model.words import Effect, EnergySource, Failure, Kind, Source
 
 
@@ -27,7 +28,12 @@ class Preference(msgspec.Struct, frozen=True):
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """Feedback as it was sent, well-formed, not yet checked against its decision."""
+    """Feedback as it was sent, well-formed, not yet checked against its decision.
+
+    `token` and `other_token` (of the preference's other decision) are as they were sent, empty
+    if they were not; `claims` is what they say, once they are verified. None of them is part of
+    the payload.
+    """
 
     decision_id: str
     feedback_id: str
@@ -38,6 +44,9 @@ class Submission(msgspec.Struct, frozen=True):
     failure: Failure | None = None
     usage: Usage | None = None
     arm: str = ""
+    token: bytes = b""
+    other_token: bytes = b""
+    claims: tuple[Claim, ...] = ()
 
 
 class Outcome(msgspec.Struct, frozen=True):

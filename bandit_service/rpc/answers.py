@@ -75,6 +75,7 @@ def explanation(explained: Explanation) -> pb.GetDecisionResponse:
             arms=[_arm(arm) for arm in explained.arms],
             clock=decision.clock,
             outcomes=[_outcome(arm, outcome) for arm, outcome in explained.outcomes],
+            recovered=decision.recovered,
         )
     )
 
@@ -87,6 +88,8 @@ def _fill(response: pb.RouteResponse, routed: Routed) -> None:
     response.propensity = decision.propensity
     response.policy_revision = decision.revision
     response.position = decision.position
+    if routed.token:
+        response.token = routed.token
     if routed.second_arm:
         response.second_arm = routed.second_arm
     if decision.degraded:

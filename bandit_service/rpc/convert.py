@@ -116,6 +116,8 @@ def submission(request: pb.FeedbackRequest) -> Submission:
         failure=FAILURES.read("failure", request.failure) if request.failure else None,
         usage=_usage(request.usage) if request.HasField("usage") else None,
         arm=form.text("arm", request.arm, form.LONGEST_NAME),
+        token=request.token,
+        other_token=request.preference.other_token if request.HasField("preference") else b"",
     )
     told = (read.success, read.score, read.preference, read.failure, read.usage)
     if all(value is None for value in told):
@@ -198,6 +200,8 @@ def _preference(request: pb.FeedbackRequest) -> Preference:
     )
     if read.tie and (read.preferred_arm or read.preferred_decision_id):
         raise InvalidField("preference.tie", "a tie names no preferred one")
+    if said.other_token and not read.other_decision_id:
+        raise InvalidField("preference.other_token", "goes with other_decision_id")
     if read.other_decision_id:
         _check_between_decisions(request.decision_id, read)
     elif read.preferred_decision_id:

@@ -32,7 +32,8 @@ _decode = msgspec.msgpack.Decoder(Event).decode
 
 _decision_fields = attrgetter(*Decision.__struct_fields__)
 _FLAGS = tuple(
-    Decision.__struct_fields__.index(name) for name in ("forced", "sticky", "observed", "degraded")
+    Decision.__struct_fields__.index(name)
+    for name in ("forced", "sticky", "observed", "degraded", "recovered")
 )
 _UNKNOWN = Usage()
 _USAGE = 8  # where a usage begins in a row of an outcome

@@ -61,12 +61,15 @@ _outcome_key = attrgetter(*_OUTCOME_KEY)
 _learned_key = attrgetter(*_LEARNED_KEY)
 
 # A decision has one id for ever, so one that is stored already is the same one, sent again
-# after a commit whose answer was lost. Whether it was answered by then is all that may be news.
+# after a commit whose answer was lost: whether it was answered by then is all that may be news.
+# Or it was made of its token, which knows less: then it is completed.
 _add_decisions = Bulk(
     decision,
-    "ON CONFLICT (id) DO UPDATE SET degraded = excluded.degraded "
-    "WHERE excluded.degraded AND NOT decision.degraded",
+    f"{_replacing(decision.columns.keys(), ('id',))} "
+    "WHERE excluded.degraded AND NOT decision.degraded "
+    "OR decision.recovered AND NOT excluded.recovered",
 )
+_recover_decisions = Bulk(decision, "ON CONFLICT (id) DO NOTHING")
 _claim_requests = Bulk(route_request, "ON CONFLICT (policy_id, request_id) DO NOTHING")
 _append_journal = Bulk(journal)
 _record_feedback = Bulk(recorded_feedback)
@@ -92,6 +95,9 @@ class SqlTransaction:
             return {}
         found = self._queries.decisions(self._connection, set(holders.values()))
         return {loser: found[holder] for loser, holder in holders.items()}
+
+    def recover_decisions(self, decisions: Sequence[Decision]) -> None:
+        _recover_decisions.insert(self._connection, rows.decision_columns(decisions))
 
     def _claim(self, asked: list[Decision]) -> dict[str, str]:
         """Takes the request ids; for each decision that came late, the id of the holder."""

@@ -20,6 +20,7 @@ from bandit_service.model import Decision, PolicyConfig, Routed
 from bandit_service.ports import Store, Transaction
 from bandit_service.routing import Router
 from bandit_service.store import open_store
+from bandit_service.tokens import TokenDesk
 from tests.builders import NOW, a_config, a_query, shape_of
 from tests.patience import PATIENCE
 
@@ -144,6 +145,7 @@ async def running(
     *,
     degraded_after: float | None = None,
     replica: str = "",
+    tokens: TokenDesk | None = None,
     **limits: Any,
 ) -> AsyncIterator[Service]:
     """A service on the database in this file, or of this URL, whose clock moves by 10 ms a look.
@@ -157,6 +159,7 @@ async def running(
         lambda: NOW + next(looks) / 100,
         degraded_after=degraded_after,
         replica=replica,
+        tokens=tokens,
         **limits,
     )
     async with made as service:
@@ -170,6 +173,7 @@ async def running_on(
     *,
     degraded_after: float | None = None,
     replica: str = "",
+    tokens: TokenDesk | None = None,
     **limits: Any,
 ) -> AsyncIterator[Service]:
     """A service on a store, with a clock; see `running`."""
@@ -183,8 +187,8 @@ async def running_on(
             watched,
             registry,
             journal,
-            Router(registry, journal, store, now, PATIENCE, degraded_after),
-            Recorder(journal, PATIENCE),
+            Router(registry, journal, store, now, PATIENCE, degraded_after, tokens),
+            Recorder(journal, PATIENCE, tokens),
             Administrator(registry, journal, PATIENCE),
         )
     finally:

@@ -121,7 +121,7 @@ class Vector(_message.Message):
     def __init__(self, values: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class RouteResponse(_message.Message):
-    __slots__ = ("decision_id", "arm", "second_arm", "propensity", "policy_revision", "position", "degraded", "forced", "sticky", "observed")
+    __slots__ = ("decision_id", "arm", "second_arm", "propensity", "policy_revision", "position", "degraded", "forced", "sticky", "observed", "token")
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
     SECOND_ARM_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +132,7 @@ class RouteResponse(_message.Message):
     FORCED_FIELD_NUMBER: _ClassVar[int]
     STICKY_FIELD_NUMBER: _ClassVar[int]
     OBSERVED_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
     decision_id: str
     arm: str
     second_arm: str
@@ -142,7 +143,8 @@ class RouteResponse(_message.Message):
     forced: bool
     sticky: bool
     observed: bool
-    def __init__(self, decision_id: _Optional[str] = ..., arm: _Optional[str] = ..., second_arm: _Optional[str] = ..., propensity: _Optional[float] = ..., policy_revision: _Optional[int] = ..., position: _Optional[int] = ..., degraded: bool = ..., forced: bool = ..., sticky: bool = ..., observed: bool = ...) -> None: ...
+    token: bytes
+    def __init__(self, decision_id: _Optional[str] = ..., arm: _Optional[str] = ..., second_arm: _Optional[str] = ..., propensity: _Optional[float] = ..., policy_revision: _Optional[int] = ..., position: _Optional[int] = ..., degraded: bool = ..., forced: bool = ..., sticky: bool = ..., observed: bool = ..., token: _Optional[bytes] = ...) -> None: ...
 
 class BatchRouteRequest(_message.Message):
     __slots__ = ("requests",)
@@ -184,7 +186,7 @@ class ItemError(_message.Message):
     def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ..., reason: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class FeedbackRequest(_message.Message):
-    __slots__ = ("decision_id", "feedback_id", "source", "success", "score", "preference", "failure", "usage", "arm")
+    __slots__ = ("decision_id", "feedback_id", "source", "success", "score", "preference", "failure", "usage", "arm", "token")
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     FEEDBACK_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -194,6 +196,7 @@ class FeedbackRequest(_message.Message):
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
     decision_id: str
     feedback_id: str
     source: FeedbackSource
@@ -203,19 +206,22 @@ class FeedbackRequest(_message.Message):
     failure: Failure
     usage: Usage
     arm: str
-    def __init__(self, decision_id: _Optional[str] = ..., feedback_id: _Optional[str] = ..., source: _Optional[_Union[FeedbackSource, str]] = ..., success: bool = ..., score: _Optional[float] = ..., preference: _Optional[_Union[Preference, _Mapping]] = ..., failure: _Optional[_Union[Failure, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., arm: _Optional[str] = ...) -> None: ...
+    token: bytes
+    def __init__(self, decision_id: _Optional[str] = ..., feedback_id: _Optional[str] = ..., source: _Optional[_Union[FeedbackSource, str]] = ..., success: bool = ..., score: _Optional[float] = ..., preference: _Optional[_Union[Preference, _Mapping]] = ..., failure: _Optional[_Union[Failure, str]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., arm: _Optional[str] = ..., token: _Optional[bytes] = ...) -> None: ...
 
 class Preference(_message.Message):
-    __slots__ = ("preferred_arm", "other_decision_id", "preferred_decision_id", "tie")
+    __slots__ = ("preferred_arm", "other_decision_id", "preferred_decision_id", "tie", "other_token")
     PREFERRED_ARM_FIELD_NUMBER: _ClassVar[int]
     OTHER_DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     PREFERRED_DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     TIE_FIELD_NUMBER: _ClassVar[int]
+    OTHER_TOKEN_FIELD_NUMBER: _ClassVar[int]
     preferred_arm: str
     other_decision_id: str
     preferred_decision_id: str
     tie: bool
-    def __init__(self, preferred_arm: _Optional[str] = ..., other_decision_id: _Optional[str] = ..., preferred_decision_id: _Optional[str] = ..., tie: bool = ...) -> None: ...
+    other_token: bytes
+    def __init__(self, preferred_arm: _Optional[str] = ..., other_decision_id: _Optional[str] = ..., preferred_decision_id: _Optional[str] = ..., tie: bool = ..., other_token: _Optional[bytes] = ...) -> None: ...
 
 class Usage(_message.Message):
     __slots__ = ("cost_usd", "input_tokens", "output_tokens", "latency", "time_to_first_token", "energy_joules", "energy_source")
@@ -280,7 +286,7 @@ class GetDecisionResponse(_message.Message):
     def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("response", "policy", "create_time", "context", "arms", "clock", "outcomes")
+    __slots__ = ("response", "policy", "create_time", "context", "arms", "clock", "outcomes", "recovered")
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -288,6 +294,7 @@ class Decision(_message.Message):
     ARMS_FIELD_NUMBER: _ClassVar[int]
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    RECOVERED_FIELD_NUMBER: _ClassVar[int]
     response: RouteResponse
     policy: str
     create_time: _timestamp_pb2.Timestamp
@@ -295,7 +302,8 @@ class Decision(_message.Message):
     arms: _containers.RepeatedCompositeFieldContainer[ArmExplanation]
     clock: float
     outcomes: _containers.RepeatedCompositeFieldContainer[Outcome]
-    def __init__(self, response: _Optional[_Union[RouteResponse, _Mapping]] = ..., policy: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., context: _Optional[_Union[ContextSummary, _Mapping]] = ..., arms: _Optional[_Iterable[_Union[ArmExplanation, _Mapping]]] = ..., clock: _Optional[float] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ...) -> None: ...
+    recovered: bool
+    def __init__(self, response: _Optional[_Union[RouteResponse, _Mapping]] = ..., policy: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., context: _Optional[_Union[ContextSummary, _Mapping]] = ..., arms: _Optional[_Iterable[_Union[ArmExplanation, _Mapping]]] = ..., clock: _Optional[float] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., recovered: bool = ...) -> None: ...
 
 class ContextSummary(_message.Message):
     __slots__ = ("feature_version", "dimension", "norm", "values")

@@ -96,8 +96,9 @@ class RoutingServiceServicer(object):
         too, as long as the decision is kept.
         Fails with NOT_FOUND for an unknown decision, FAILED_PRECONDITION
         (DECISION_EXPIRED) for one beyond the horizon, INVALID_ARGUMENT for a value
-        out of range or if nothing is set, and ALREADY_EXISTS if `feedback_id` was
-        used before with another payload.
+        out of range or if nothing is set, ALREADY_EXISTS if `feedback_id` was used
+        before with another payload, and PERMISSION_DENIED for a token that is forged,
+        expired, or of another decision, or if one is required and missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
