@@ -7,10 +7,12 @@ state: a fold of the journal like the rest.
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.model import Arm, ArmState, ArmStatistics, Objective, Query, Usage
+from bandit_service.weighing import weights_of
 
 Array = NDArray[np.float64]
 
@@ -116,27 +118,69 @@ class CallStatistics:
         )
 
 
+class Offsets(msgspec.Struct, frozen=True):
+    """What the objective adds to each arm's quality.
+
+    added    (n, K)  in points; <= 0
+    assumed  (n, K)  whether an amount that weighed was not known; None where all were
+    """
+
+    added: Array
+    assumed: NDArray[np.bool_] | None
+
+
 def offsets(
     objective: Objective, arms: Sequence[Arm], calls: CallStatistics, queries: Sequence[Query]
-) -> Array | None:
-    """What the objective adds to each arm's quality, shape (n, K), in points; <= 0.
+) -> Offsets | None:
+    """None if quality is all that counts, for all of the queries.
 
-    None if quality is all that counts. An arm of unknown cost, latency or energy takes
-    the upper quartile of the others: unknown is never free.
+    An arm of unknown cost, latency or energy takes the upper quartile of the others: unknown is
+    never free.
     """
-    weights = (objective.quality_per_usd, objective.quality_per_second, objective.quality_per_joule)
-    if not any(weights):
+    own = weights_of(objective)
+    asked = [query.objective for query in queries]
+    if any(asked):
+        each = [own if one is None else weights_of(objective, one) for one in asked]
+        weights = np.array(each)
+    else:
+        weights = np.array([own])  # of all of them
+    if not weights.any():
         return None
-    means = calls.means()
-    gone = np.array([arm.state is ArmState.REMOVED for arm in arms])
+    known = amounts(arms, calls, queries, needed=weights.any(axis=0).tolist())
+    gone = removed(arms)
     total = np.zeros((len(queries), len(arms)))
-    if weights[0]:
-        total -= weights[0] * _assumed(_expected_cost(arms, means, queries), gone)
-    if weights[1]:
-        total -= weights[1] * _assumed(np.tile(means[:, _LATENCY], (len(queries), 1)), gone)
-    if weights[2]:
-        total -= weights[2] * _assumed(_expected_energy(arms, means, queries), gone)
-    return total
+    flags: NDArray[np.bool_] | None = None
+    for amount, weight in zip(known, weights.T, strict=True):
+        if amount is None:
+            continue
+        total -= weight[:, None] * filled(amount, gone)
+        missing = np.isnan(amount)
+        if missing.any():
+            missing &= (weight > 0.0)[:, None]
+            flags = missing if flags is None else flags | missing
+    return Offsets(total, flags if flags is not None and flags.any() else None)
+
+
+def amounts(
+    arms: Sequence[Arm],
+    calls: CallStatistics,
+    queries: Sequence[Query],
+    needed: Sequence[bool] = (True, True, True),
+) -> tuple[Array | None, Array | None, Array | None]:
+    """Expected USD, seconds and joules of a call, each (n, K), NaN where nothing is known; None
+    where not needed."""
+    means = calls.means()
+    cost, latency, energy = needed
+    return (
+        _expected_cost(arms, means, queries) if cost else None,
+        np.tile(means[:, _LATENCY], (len(queries), 1)) if latency else None,
+        _expected_energy(arms, means, queries) if energy else None,
+    )
+
+
+def removed(arms: Sequence[Arm]) -> NDArray[np.bool_]:
+    """Which of the slots are of no use any more, (K,)."""
+    return np.array([arm.state is ArmState.REMOVED for arm in arms])
 
 
 def _expected_cost(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) -> Array:
@@ -196,7 +240,7 @@ def _times(tokens: Array, price: Array) -> Array:
     return product
 
 
-def _assumed(amounts: Array, gone: NDArray[np.bool_]) -> Array:
+def filled(amounts: Array, gone: NDArray[np.bool_]) -> Array:
     """Fills what is not known by the row's upper quartile; 0 where no arm is known.
 
     Arms that are `gone` (K,) do not count among the others.
@@ -205,11 +249,11 @@ def _assumed(amounts: Array, gone: NDArray[np.bool_]) -> Array:
     unknown = np.isnan(amounts)
     if not unknown.any():
         return amounts
-    filled = amounts.copy()
-    for row, missing in zip(filled, unknown, strict=True):
+    whole = amounts.copy()
+    for row, missing in zip(whole, unknown, strict=True):
         if missing.any():
             row[missing] = 0.0 if missing.all() else np.nanquantile(row, 0.75)
-    return filled
+    return whole
 
 
 def _column(values: Iterable[float | None]) -> Array:

@@ -32,6 +32,7 @@ def explanation(
             quality_deviation=_known(deviations[slot]),
             objective_offset=0.0 if added is None else float(added[slot]),
             shadow_probability=None if shadow is None else float(shadow[slot]),
+            assumed=decision.assumed is not None and bool(decision.assumed[slot]),
         )
         for slot, code in enumerate(decision.exclusions)
     ]

@@ -12,11 +12,13 @@ from bandit_service.model.configuration import (
     Features,
     Forgetting,
     Objective,
+    OverrideLimits,
     PolicyConfig,
     TextFeatures,
     VectorFeatures,
+    WeightRange,
 )
-from bandit_service.model.decisions import Decision, Query, Routed
+from bandit_service.model.decisions import Decision, ObjectiveOverride, Query, Routed
 from bandit_service.model.energy import (
     ArmAccount,
     CallEnergy,
@@ -99,7 +101,9 @@ __all__ = [
     "Modality",
     "Mode",
     "Objective",
+    "ObjectiveOverride",
     "Outcome",
+    "OverrideLimits",
     "PolicyConfig",
     "PolicyView",
     "Preference",
@@ -120,6 +124,7 @@ __all__ = [
     "Usage",
     "UsageLesson",
     "VectorFeatures",
+    "WeightRange",
     "WhenUnlogged",
     "moment_of",
     "smallest_id",

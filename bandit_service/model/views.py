@@ -93,6 +93,7 @@ class ArmExplanation(msgspec.Struct, frozen=True):
     quality_deviation: float | None
     objective_offset: float
     shadow_probability: float | None
+    assumed: bool = False
 
 
 class Explanation(msgspec.Struct, frozen=True):

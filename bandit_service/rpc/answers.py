@@ -108,6 +108,7 @@ def _arm(arm: ArmExplanation) -> pb.ArmExplanation:
         quality_deviation=arm.quality_deviation,
         objective_offset=arm.objective_offset,
         shadow_probability=arm.shadow_probability,
+        assumed=arm.assumed,
     )
 
 

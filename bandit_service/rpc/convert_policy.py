@@ -19,14 +19,13 @@ from bandit_service.model import (
     Features,
     Forgetting,
     Mode,
-    Objective,
     PolicyConfig,
     PreferenceLearning,
     TextFeatures,
     VectorFeatures,
     WhenUnlogged,
 )
-from bandit_service.rpc import form
+from bandit_service.rpc import convert_objective, form
 from bandit_service.rpc.convert import MODALITIES, SOURCES
 from bandit_service.rpc.pb import policy_pb2 as pb
 
@@ -152,15 +151,6 @@ def _features(policy: pb.Policy) -> Features:
     )
 
 
-def _objective(policy: pb.Policy) -> Objective:
-    said = policy.objective
-    return Objective(
-        quality_per_usd=form.number("objective.quality_per_usd", said.quality_per_usd),
-        quality_per_second=form.number("objective.quality_per_second", said.quality_per_second),
-        quality_per_joule=form.number("objective.quality_per_joule", said.quality_per_joule),
-    )
-
-
 def _forgetting(policy: pb.Policy) -> Forgetting | None:
     if not policy.HasField("forgetting"):
         return _DEFAULT.forgetting
@@ -184,7 +174,8 @@ def _forgetting(policy: pb.Policy) -> Forgetting | None:
 _POLICY_FIELDS: Mapping[str, Callable[[pb.Policy], Any]] = {
     "algorithm": _algorithm,
     "features": _features,
-    "objective": _objective,
+    "objective": convert_objective.objective,
+    "override_limits": convert_objective.limits,
     "mode": lambda said: MODES.read("mode", said.mode) if said.mode else _DEFAULT.mode,
     "default_arm": lambda said: form.text("default_arm", said.default_arm, form.LONGEST_NAME),
     "forgetting": _forgetting,

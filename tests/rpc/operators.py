@@ -11,11 +11,13 @@ from bandit_service.model import (
     Modality,
     Mode,
     Objective,
+    OverrideLimits,
     PolicyConfig,
     PolicyView,
     PreferenceLearning,
     Source,
     VectorFeatures,
+    WeightRange,
 )
 from bandit_service.rpc import convert_policy, policy_answers
 from bandit_service.rpc.pb import policy_pb2 as pb
@@ -54,6 +56,9 @@ A_RICH_CONFIG = PolicyConfig(
     quality_sources=(Source.CHECK, Source.JUDGE),
     preference_learning=PreferenceLearning.AS_QUALITY,
     feedback_horizon=3600.5,
+    override_limits=OverrideLimits(
+        quality_per_usd=WeightRange(min=0.5, max=20.0), accuracy_energy_dial=WeightRange(max=10.0)
+    ),
 )
 
 

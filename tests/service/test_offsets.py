@@ -34,7 +34,7 @@ def added(
 ) -> Array:
     found = offsets(objective, pool, calls, queries)
     assert found is not None
-    return found
+    return found.added
 
 
 def costs(pool: tuple[Arm, ...], calls: CallStatistics, **query: object) -> list[float]:
