@@ -83,7 +83,7 @@ async def serve(settings: Settings) -> int:
     try:
         journal.load()
         journal.start(loop)
-        administrator = Administrator(registry, journal, COMMIT_SECONDS)
+        administrator = Administrator(registry, journal, store, COMMIT_SECONDS)
         health = rpc.Health()
         degraded_after = settings.degraded_after_seconds if settings.degraded else None
         server, port = rpc.build_server(

@@ -50,6 +50,14 @@ class CallStatistics:
         names = ("qualities", "totals", "counts", "calls", "failures", "streak", "last_failure")
         return {name: getattr(self, name) for name in names}
 
+    def copy(self) -> "CallStatistics":
+        """An independent one."""
+        made = CallStatistics(0)
+        made.troubled = self.troubled
+        for name, sums in self.canonical().items():
+            setattr(made, name, sums.copy())
+        return made
+
     def add_arm(self) -> None:
         for name, sums in self.canonical().items():
             setattr(self, name, np.concatenate([sums, np.zeros((1, *sums.shape[1:]))]))
@@ -146,7 +154,8 @@ def offsets(
         weights = np.array([own])  # of all of them
     if not weights.any():
         return None
-    known = amounts(arms, calls, queries, needed=weights.any(axis=0).tolist())
+    needed = [bool(weight.any()) for weight in weights.T]
+    known = amounts(arms, calls, queries, needed)
     gone = removed(arms)
     total = np.zeros((len(queries), len(arms)))
     flags: NDArray[np.bool_] | None = None

@@ -62,7 +62,7 @@ class PolicyEngine:
         self.started_position = 0  # of the revision with which learning last began
         self.update_time = identity.create_time
         self.sessions: OrderedDict[bytes, int | None] = OrderedDict()
-        self._shape_of = shape_of
+        self.shape_of = shape_of
 
     # -- learning ---------------------------------------------------------------------
 
@@ -77,7 +77,7 @@ class PolicyEngine:
         self.position = entry.position
 
     def _revise(self, event: RevisionEvent, position: int) -> None:
-        config, shape = event.config, self._shape_of(event.config.features)
+        config, shape = event.config, self.shape_of(event.config.features)
         policy = configuration.build(config, shape.dim)
         afresh = self.revision == 0 or event.started_epoch != self.started_epoch
         if afresh:

@@ -21,7 +21,7 @@ def create(batch: Batch, config: PolicyConfig) -> int:
     return identity.id
 
 
-def revise(batch: Batch, policy_id: int, given_etag: str, change: Change) -> bool:
+def revise(batch: Batch, policy_id: int, given_etag: str, change: Change, author: str = "") -> bool:
     """Changes a policy's configuration; True if learning starts afresh.
 
     Raises StaleEtag, or what the change raises.
@@ -36,7 +36,7 @@ def revise(batch: Batch, policy_id: int, given_etag: str, change: Change) -> boo
     if new != old:
         epoch += afresh or new.forgetting != old.forgetting
         started = epoch if afresh else started
-        event = RevisionEvent(known.revision + 1, epoch, started, new, batch.now)
+        event = RevisionEvent(known.revision + 1, epoch, started, new, batch.now, author)
         batch.append(policy_id, [JournalEntry(known.position + 1, event)])
     return afresh
 

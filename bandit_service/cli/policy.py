@@ -1,5 +1,6 @@
 """The commands that change policies and their arms while they serve."""
 
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,9 @@ Set = Annotated[
 ]
 Etag = Annotated[
     str | None, typer.Option(help="Only if the policy has not changed since it had this etag.")
+]
+Author = Annotated[
+    str | None, typer.Option(help="Who makes the change. [default: the user's name]")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -81,7 +85,12 @@ def list_policies(service: Service) -> None:
 @app.command()
 @calling
 def update(
-    service: Service, name: Name, assignments: Set = None, file: File = None, etag: Etag = None
+    service: Service,
+    name: Name,
+    assignments: Set = None,
+    file: File = None,
+    etag: Etag = None,
+    author: Author = None,
 ) -> None:
     """Change fields of a policy.
 
@@ -94,6 +103,7 @@ def update(
         raise typer.BadParameter("give --set or --file")
     current = _get(service, name).policy
     request = messages.to_update(current, file, assignments or [], etag)
+    request.author = messages.user_name() if author is None else author
     changed = service.policies.UpdatePolicy(request, timeout=TIMEOUT_SECONDS)
     _show(service, changed)
     if changed.learning_restarted:
@@ -153,6 +163,30 @@ def state(
         for arm in found.arms
     ]
     output.table(("arm", "observations", *columns), rows)
+
+
+@app.command()
+@calling
+def history(
+    service: Service,
+    name: Name,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The last so many.")] = 100,
+) -> None:
+    """Print who changed what, and when. The latest change comes first."""
+    from bandit_service.rpc.pb import policy_pb2 as pb
+
+    request = pb.GetPolicyHistoryRequest(name=name, limit=limit)
+    found = service.policies.GetPolicyHistory(request, timeout=TIMEOUT_SECONDS)
+    if service.as_json:
+        output.as_json(found)
+        return
+    rows = []
+    for made in found.revisions:
+        when = made.create_time.ToDatetime(UTC).isoformat(" ", "seconds")
+        about = (made.revision, when, made.author or None, made.etag)
+        changes = [(one.field, one.old or None, one.new or None) for one in made.changes]
+        rows += [(*about, *change) for change in changes or [("(created)", None, None)]]
+    output.table(("revision", "when", "who", "etag", "field", "old", "new"), rows)
 
 
 @app.command()

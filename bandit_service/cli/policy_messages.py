@@ -1,5 +1,6 @@
 """From flags and files to the messages of PolicyService, and from a policy to words."""
 
+import getpass
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,14 @@ def to_update(
     policy = _message(policy_yaml.checked(said, PolicyConfig, _source(file, sets)))
     policy.etag = etag or current.etag
     return pb.UpdatePolicyRequest(policy=policy, update_mask=mask)
+
+
+def user_name() -> str:
+    """Who runs the command; empty where the system does not know."""
+    try:
+        return getpass.getuser()[: convert_policy.LONGEST_AUTHOR]
+    except (KeyError, OSError):  # a container's user without a name
+        return ""
 
 
 def new_arm(name: str, file: Path | None, sets: list[str]) -> pb.Arm:

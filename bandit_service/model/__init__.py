@@ -45,14 +45,23 @@ from bandit_service.model.feedback import (
     Usage,
 )
 from bandit_service.model.ids import moment_of, smallest_id
+from bandit_service.model.previews import (
+    AmountPreview,
+    ArmPreview,
+    Interval,
+    Overlap,
+    Preview,
+)
 from bandit_service.model.retention import Limits, Pruned
 from bandit_service.model.views import (
     ArmExplanation,
     ArmStatistics,
     Explanation,
+    FieldChange,
     Freshness,
     PolicyView,
     ReplicaHealth,
+    RevisionView,
     StateView,
     StoredPolicy,
 )
@@ -72,9 +81,11 @@ from bandit_service.model.words import (
 
 __all__ = [
     "Algorithm",
+    "AmountPreview",
     "Arm",
     "ArmAccount",
     "ArmExplanation",
+    "ArmPreview",
     "ArmState",
     "ArmStatistics",
     "CallEnergy",
@@ -91,8 +102,10 @@ __all__ = [
     "Failure",
     "Features",
     "FeedbackEvent",
+    "FieldChange",
     "Forgetting",
     "Freshness",
+    "Interval",
     "JournalEntry",
     "Kind",
     "Learned",
@@ -103,11 +116,13 @@ __all__ = [
     "Objective",
     "ObjectiveOverride",
     "Outcome",
+    "Overlap",
     "OverrideLimits",
     "PolicyConfig",
     "PolicyView",
     "Preference",
     "PreferenceLearning",
+    "Preview",
     "Pruned",
     "Query",
     "Recorded",
@@ -115,6 +130,7 @@ __all__ = [
     "RecordedFeedback",
     "ReplicaHealth",
     "RevisionEvent",
+    "RevisionView",
     "Routed",
     "Source",
     "StateView",

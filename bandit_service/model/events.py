@@ -63,7 +63,8 @@ class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
     """A policy's configuration from here on.
 
     `epoch` rises when learning restarts, and when it forgets at another pace from here on;
-    `started_epoch` is the one in which learning last began.
+    `started_epoch` is the one in which learning last began. `author` is who made the change,
+    where somebody said.
     """
 
     revision: int
@@ -71,6 +72,7 @@ class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
     started_epoch: int
     config: PolicyConfig
     time: float
+    author: str = ""
 
 
 Event = FeedbackEvent | RevisionEvent

@@ -26,7 +26,7 @@ from bandit_service.model import (
     WhenUnlogged,
 )
 from bandit_service.rpc import convert_objective, form
-from bandit_service.rpc.convert import MODALITIES, SOURCES
+from bandit_service.rpc.convert import MODALITIES, SOURCES, position
 from bandit_service.rpc.pb import policy_pb2 as pb
 
 MODES = form.Vocabulary(pb.Mode, Mode)
@@ -44,7 +44,10 @@ _POLICY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 _DEFAULT = PolicyConfig(name="", arms=())
 _DEFAULT_ARM = Arm(name="")
 
-Update = tuple[str, dict[str, Any], str]
+LONGEST_AUTHOR = 128
+MOST_PREVIEWED = 2_000
+
+Update = tuple[str, dict[str, Any], str, str]
 ArmUpdate = tuple[str, str, dict[str, Any], str]
 Message = TypeVar("Message", pb.Policy, pb.Arm)
 
@@ -63,7 +66,22 @@ def config(request: pb.CreatePolicyRequest) -> PolicyConfig:
 
 def policy_update(request: pb.UpdatePolicyRequest) -> Update:
     changes = _changes(request.policy, request.update_mask, _POLICY_FIELDS)
-    return policy_name("policy.name", request.policy.name), changes, _etag(request.policy.etag)
+    name = policy_name("policy.name", request.policy.name)
+    author = form.text("author", request.author, LONGEST_AUTHOR)
+    return name, changes, _etag(request.policy.etag), author
+
+
+def preview(request: pb.PreviewPolicyRequest) -> tuple[str, dict[str, Any], str, int]:
+    changes = _changes(request.policy, request.update_mask, _POLICY_FIELDS)
+    name = policy_name("policy.name", request.policy.name)
+    decisions = form.whole("decisions", request.decisions, MOST_PREVIEWED) or MOST_PREVIEWED
+    return name, changes, _etag(request.policy.etag), decisions
+
+
+def history(request: pb.GetPolicyHistoryRequest) -> tuple[str, int, int]:
+    name = policy_name("name", request.name)
+    limit = form.whole("limit", request.limit, LARGEST_PAGE) or DEFAULT_PAGE
+    return name, limit, position("before_position", request.before_position)
 
 
 def deletion(request: pb.DeletePolicyRequest) -> tuple[str, str]:

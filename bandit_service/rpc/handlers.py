@@ -14,13 +14,15 @@ from bandit_service.model import (
     Freshness,
     PolicyConfig,
     PolicyView,
+    Preview,
     Query,
     Recorded,
+    RevisionView,
     Routed,
     StateView,
     Submission,
 )
-from bandit_service.rpc import answers, convert, convert_policy, policy_answers
+from bandit_service.rpc import answers, convert, convert_policy, policy_answers, preview_answers
 from bandit_service.rpc.deadline import time_left
 from bandit_service.rpc.pb import policy_pb2, routing_pb2
 from bandit_service.watching import CallWatch
@@ -60,8 +62,14 @@ class Administration(Protocol):
 
     def list(self, page_size: int, page_token: str) -> tuple[Sequence[PolicyView], str]: ...
 
+    async def history(self, name: str, limit: int, before: int) -> Sequence[RevisionView]: ...
+
+    async def preview(
+        self, name: str, changes: Mapping[str, Any], etag: str, limit: int
+    ) -> Preview: ...
+
     async def update(
-        self, name: str, changes: Mapping[str, Any], etag: str
+        self, name: str, changes: Mapping[str, Any], etag: str, author: str
     ) -> tuple[PolicyView, bool]: ...
 
     async def delete(self, name: str, etag: str) -> None: ...
@@ -194,3 +202,15 @@ class PolicyHandlers:
         return policy_answers.state(
             *await self._administration.state_from(name, position, time_left())
         )
+
+    async def GetPolicyHistory(
+        self, request: policy_pb2.GetPolicyHistoryRequest
+    ) -> policy_pb2.GetPolicyHistoryResponse:
+        views = await self._administration.history(*convert_policy.history(request))
+        return policy_answers.history(views)
+
+    async def PreviewPolicy(
+        self, request: policy_pb2.PreviewPolicyRequest
+    ) -> policy_pb2.PreviewPolicyResponse:
+        found = await self._administration.preview(*convert_policy.preview(request))
+        return preview_answers.preview(found)

@@ -10,6 +10,7 @@ from bandit_service.model import (
     Forgetting,
     Freshness,
     PolicyView,
+    RevisionView,
     StateView,
 )
 from bandit_service.rpc import convert_objective, form
@@ -72,6 +73,26 @@ def state(view: StateView, freshness: Freshness) -> pb.GetPolicyStateResponse:
             )
             for arm in view.arms
         ],
+    )
+
+
+def history(views: Sequence[RevisionView]) -> pb.GetPolicyHistoryResponse:
+    return pb.GetPolicyHistoryResponse(
+        revisions=[
+            pb.PolicyRevision(
+                revision=view.revision,
+                etag=view.etag,
+                position=view.position,
+                create_time=form.timestamp(view.time),
+                author=view.author,
+                learning_restarted=view.restarted,
+                changes=[
+                    pb.FieldChange(field=one.field, old=one.old or "", new=one.new or "")
+                    for one in view.changes
+                ],
+            )
+            for view in views
+        ]
     )
 
 

@@ -210,3 +210,21 @@ def test_a_server_that_is_not_there_is_unavailable(run):
 
     assert done.exit_code == 6
     assert done.stderr.count("\n") == 1
+
+
+def test_an_update_says_who_makes_it(run, chat, policies, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "ada")
+    assert run("policy", "update", "chat", "--set", "floor=0.1").exit_code == 0
+    assert run("policy", "update", "chat", "--set", "floor=0.2", "--author", "ci").exit_code == 0
+
+    assert policies.authors == ["ada", "ci"]
+
+
+def test_history_shows_a_line_a_change(run, chat):
+    shown = run("policy", "history", "chat").stdout
+
+    assert "ada" in shown
+    assert "0.05" in shown
+    assert "(created)" in shown
+    made = json.loads(run("policy", "history", "chat", "--limit", "1", "--json").stdout)
+    assert [one["revision"] for one in made["revisions"]] == ["2"]

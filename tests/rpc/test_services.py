@@ -80,9 +80,23 @@ POLICY_CALLS = [
     (
         "UpdatePolicy",
         policy_pb2.UpdatePolicyRequest(
+            policy=policy_pb2.Policy(name="chat", floor=0.5, etag="1"),
+            update_mask=MASK,
+            author="ada",
+        ),
+        ("update", "chat", {"floor": 0.5}, "1", "ada"),
+    ),
+    (
+        "PreviewPolicy",
+        policy_pb2.PreviewPolicyRequest(
             policy=policy_pb2.Policy(name="chat", floor=0.5, etag="1"), update_mask=MASK
         ),
-        ("update", "chat", {"floor": 0.5}, "1"),
+        ("preview", "chat", {"floor": 0.5}, "1", 2000),
+    ),
+    (
+        "GetPolicyHistory",
+        policy_pb2.GetPolicyHistoryRequest(name="chat", before_position=7),
+        ("history", "chat", 100, 7),
     ),
     ("DeletePolicy", policy_pb2.DeletePolicyRequest(name="chat"), ("delete", "chat", "")),
     (
@@ -107,7 +121,7 @@ POLICY_CALLS = [
         policy_pb2.RemoveArmRequest(policy="chat", arm="large", etag="1"),
         ("remove_arm", "chat", "large", "1"),
     ),
-    ("GetPolicyState", policy_pb2.GetPolicyStateRequest(name="chat"), ("state", "chat")),
+    ("GetPolicyState", policy_pb2.GetPolicyStateRequest(name="chat"), ("state", "chat", 0)),
 ]
 
 

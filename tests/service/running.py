@@ -185,7 +185,7 @@ async def running_on(
             journal,
             Router(registry, journal, store, now, PATIENCE, degraded_after),
             Recorder(journal, PATIENCE),
-            Administrator(registry, journal, PATIENCE),
+            Administrator(registry, journal, store, PATIENCE),
         )
     finally:
         watched.release()

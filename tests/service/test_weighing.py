@@ -10,6 +10,7 @@ from bandit_service.errors import InvalidField
 from bandit_service.model import (
     Arm,
     ArmState,
+    FeedbackEvent,
     Objective,
     ObjectiveOverride,
     OverrideLimits,
@@ -19,6 +20,7 @@ from bandit_service.model import (
     WeightRange,
 )
 from bandit_service.weighing import points_of
+from policies.policy import Array
 from tests.builders import (
     NOW,
     a_config,
@@ -57,10 +59,10 @@ def a_pool(**changes: object) -> PolicyConfig:
     return configuration.check(a_config(**({"arms": POOL} | changes)), shape_of)
 
 
-def offsets_under(config: PolicyConfig, *events: object, **query: object) -> list[float]:
+def offsets_under(config: PolicyConfig, *events: FeedbackEvent, **query: object) -> Array:
     made = decide(an_engine(config, *events), [a_query(output_tokens=100, **query)])[0]
     assert made.offsets is not None
-    return np.frombuffer(made.offsets).tolist()
+    return np.frombuffer(made.offsets)
 
 
 @pytest.mark.parametrize(

@@ -400,14 +400,14 @@ class ArmStatistics(_message.Message):
     def __init__(self, arm: _Optional[str] = ..., observations: _Optional[float] = ..., mean_quality: _Optional[float] = ..., mean_cost_usd: _Optional[float] = ..., mean_latency_seconds: _Optional[float] = ..., mean_energy_joules: _Optional[float] = ..., failure_share: _Optional[float] = ...) -> None: ...
 
 class GetPolicyHistoryRequest(_message.Message):
-    __slots__ = ("name", "limit", "before_revision")
+    __slots__ = ("name", "limit", "before_position")
     NAME_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
-    BEFORE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_POSITION_FIELD_NUMBER: _ClassVar[int]
     name: str
     limit: int
-    before_revision: int
-    def __init__(self, name: _Optional[str] = ..., limit: _Optional[int] = ..., before_revision: _Optional[int] = ...) -> None: ...
+    before_position: int
+    def __init__(self, name: _Optional[str] = ..., limit: _Optional[int] = ..., before_position: _Optional[int] = ...) -> None: ...
 
 class GetPolicyHistoryResponse(_message.Message):
     __slots__ = ("revisions",)
