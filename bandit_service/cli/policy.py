@@ -112,6 +112,35 @@ def update(
 
 @app.command()
 @calling
+def preview(
+    service: Service,
+    name: Name,
+    assignments: Set = None,
+    file: File = None,
+    decisions: Annotated[
+        int, typer.Option(min=1, max=2000, help="Look at the latest so many.")
+    ] = 2000,
+) -> None:
+    """Print what an update would have done to recent traffic, and change nothing."""
+    from bandit_service.cli import policy_messages as messages
+    from bandit_service.cli.previews import show
+    from bandit_service.rpc.pb import policy_pb2 as pb
+
+    if not (assignments or file):
+        raise typer.BadParameter("give --set or --file")
+    update = messages.to_update(_get(service, name).policy, file, assignments or [], None)
+    request = pb.PreviewPolicyRequest(
+        policy=update.policy, update_mask=update.update_mask, decisions=decisions
+    )
+    found = service.policies.PreviewPolicy(request, timeout=TIMEOUT_SECONDS)
+    if service.as_json:
+        output.as_json(found)
+    else:
+        show(found)
+
+
+@app.command()
+@calling
 def delete(service: Service, name: Name, etag: Etag = None, yes: Yes = False) -> None:
     """Delete a policy. Its log is kept."""
     from bandit_service.rpc.pb import policy_pb2 as pb

@@ -83,6 +83,20 @@ class FakePolicies(policy_pb2_grpc.PolicyServiceServicer):
         ]
         return pb.GetPolicyHistoryResponse(revisions=revisions[: request.limit])
 
+    async def PreviewPolicy(self, request: Any, context: Any) -> Any:
+        policy = await self._found(request.policy.name, context, request.policy.etag)
+        self.masks.append(list(request.update_mask.paths))
+        third = pb.Interval(value=1 / 3, low=0.25, high=0.5)
+        arms = [pb.ArmPreview(arm=arm.name, before=third, after=third) for arm in policy.arms]
+        return pb.PreviewPolicyResponse(
+            basis=pb.PREVIEW_BASIS_TRAFFIC if request.decisions > 1 else pb.PREVIEW_BASIS_ESTIMATES,
+            decisions=request.decisions,
+            arms=arms,
+            quality=pb.AmountPreview(before=third, after=third, difference=third),
+            overlap=pb.Overlap(decisions=9, effective_decisions=4.5, why_not="too little"),
+            objective=request.policy.objective,
+        )
+
     async def _found(self, name: str, context: Any, etag: str = "") -> pb.Policy:
         policy = self.policies.get(name)
         if policy is None:

@@ -228,3 +228,21 @@ def test_history_shows_a_line_a_change(run, chat):
     assert "(created)" in shown
     made = json.loads(run("policy", "history", "chat", "--limit", "1", "--json").stdout)
     assert [one["revision"] for one in made["revisions"]] == ["2"]
+
+
+def test_a_preview_changes_nothing_and_says_what_it_rests_on(run, chat, policies):
+    before = policies.policies["chat"].SerializeToString()
+
+    shown = run("policy", "preview", "chat", "--set", "objective.quality_per_usd=9")
+    alone = run("policy", "preview", "chat", "--set", "floor=0.1", "--decisions", "1")
+    made = run("policy", "preview", "chat", "--set", "objective.quality_per_usd=9", "--json")
+
+    assert shown.exit_code == 0, shown.output
+    assert "2000 recent decisions" in shown.stdout
+    assert "0.3333 [0.25, 0.5]" in shown.stdout
+    assert "unknown: too little" in shown.stdout
+    assert "no traffic yet" in alone.stdout
+    assert json.loads(made.stdout)["objective"]["quality_per_usd"] == 9.0
+    assert policies.masks == [["objective"], ["floor"], ["objective"]]
+    assert policies.policies["chat"].SerializeToString() == before
+    assert run("policy", "preview", "chat").exit_code == 2
