@@ -46,10 +46,10 @@ class Administrator:
         self._timeout = timeout
         self._lookups = Lookups()
 
-    async def create(self, config: PolicyConfig) -> PolicyView:
+    async def create(self, config: PolicyConfig, author: str = "") -> PolicyView:
         """Raises PolicyExists, or InvalidField if the configuration makes no sense."""
         policy_id = await self._journal.change(
-            lambda batch: revising.create(batch, config), self._timeout
+            lambda batch: revising.create(batch, config, author), self._timeout
         )
         return self._registry.by_id[policy_id].view()
 
@@ -132,26 +132,27 @@ class Administrator:
             lambda batch: revising.delete(batch, policy_id, etag), self._timeout
         )
 
-    async def add_arm(self, policy: str, arm: Arm, etag: str) -> PolicyView:
-        return await self._revise(policy, configuration.arm_added(arm), etag)
+    async def add_arm(self, policy: str, arm: Arm, etag: str, author: str = "") -> PolicyView:
+        return await self._revise(policy, configuration.arm_added(arm), etag, author)
 
     async def update_arm(
-        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str
+        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str, author: str = ""
     ) -> PolicyView:
-        return await self._revise(policy, configuration.arm_updated(arm, changes), etag)
+        return await self._revise(policy, configuration.arm_updated(arm, changes), etag, author)
 
-    async def retire_arm(self, policy: str, arm: str, etag: str) -> PolicyView:
+    async def retire_arm(self, policy: str, arm: str, etag: str, author: str = "") -> PolicyView:
         change = configuration.arm_state_changed(arm, ArmState.RETIRED)
-        return await self._revise(policy, change, etag)
+        return await self._revise(policy, change, etag, author)
 
-    async def remove_arm(self, policy: str, arm: str, etag: str) -> PolicyView:
+    async def remove_arm(self, policy: str, arm: str, etag: str, author: str = "") -> PolicyView:
         change = configuration.arm_state_changed(arm, ArmState.REMOVED)
-        return await self._revise(policy, change, etag)
+        return await self._revise(policy, change, etag, author)
 
-    async def _revise(self, policy: str, change: Change, etag: str) -> PolicyView:
+    async def _revise(self, policy: str, change: Change, etag: str, author: str) -> PolicyView:
         engine = self._engine(policy)
         await self._journal.change(
-            lambda batch: revising.revise(batch, engine.identity.id, etag, change), self._timeout
+            lambda batch: revising.revise(batch, engine.identity.id, etag, change, author),
+            self._timeout,
         )
         return engine.view()
 

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 import policies
 from bandit_service import draw, weighing
-from bandit_service.calls import CallStatistics, offsets
+from bandit_service.calls import CallStatistics
 from bandit_service.eligibility import Codes, Eligibility, Exclusion
 from bandit_service.errors import BanditError, NoEligibleArm
 from bandit_service.model import Decision, Mode, PolicyConfig, Query
+from bandit_service.offsets import offsets
 
 Array = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import policies
 from bandit_service import configuration
-from bandit_service.calls import CallStatistics, amounts, filled, offsets, removed
+from bandit_service.calls import CallStatistics
 from bandit_service.configuration import Change, ShapeOf
 from bandit_service.eligibility import Exclusion
 from bandit_service.engine import PolicyEngine
@@ -30,6 +30,7 @@ from bandit_service.model import (
     Preview,
     Query,
 )
+from bandit_service.offsets import amounts, filled, offsets, removed
 from bandit_service.resampling import Resamples
 
 Array = NDArray[np.float64]

@@ -12,12 +12,13 @@ from bandit_service.errors import StaleEtag
 from bandit_service.model import JournalEntry, PolicyConfig, RevisionEvent
 
 
-def create(batch: Batch, config: PolicyConfig) -> int:
+def create(batch: Batch, config: PolicyConfig, author: str = "") -> int:
     """The id of the new policy. Raises PolicyExists."""
     checked = check(config, batch.shape_of)
     identity = batch.tx.create_policy(config.name, secrets.token_bytes(32), batch.now)
     batch.created.append(identity)
-    batch.append(identity.id, [JournalEntry(1, RevisionEvent(1, 0, 0, checked, batch.now))])
+    event = RevisionEvent(1, 0, 0, checked, batch.now, author)
+    batch.append(identity.id, [JournalEntry(1, event)])
     return identity.id
 
 

@@ -39,6 +39,7 @@ def create(
         int | None, typer.Option(min=1, help="Queries come as so many numbers.")
     ] = None,
     assignments: Set = None,
+    author: Author = None,
 ) -> None:
     """Create a policy from a YAML file, or from its name and arms."""
     from bandit_service.cli import policy_messages as messages
@@ -47,7 +48,7 @@ def create(
     if text and vector:
         raise typer.BadParameter("give either --text or --vector")
     policy = messages.to_create(name, file, arm or [], vector, assignments or [])
-    request = pb.CreatePolicyRequest(policy=policy)
+    request = pb.CreatePolicyRequest(policy=policy, author=messages.author(author))
     _show(service, service.policies.CreatePolicy(request, timeout=TIMEOUT_SECONDS))
 
 
@@ -103,7 +104,7 @@ def update(
         raise typer.BadParameter("give --set or --file")
     current = _get(service, name).policy
     request = messages.to_update(current, file, assignments or [], etag)
-    request.author = messages.user_name() if author is None else author
+    request.author = messages.author(author)
     changed = service.policies.UpdatePolicy(request, timeout=TIMEOUT_SECONDS)
     _show(service, changed)
     if changed.learning_restarted:
@@ -227,13 +228,14 @@ def add_arm(
     assignments: Set = None,
     file: File = None,
     etag: Etag = None,
+    author: Author = None,
 ) -> None:
     """Add an arm. It can be chosen from the next decision on."""
     from bandit_service.cli import policy_messages as messages
     from bandit_service.rpc.pb import policy_pb2 as pb
 
     made = messages.new_arm(arm, file, assignments or [])
-    request = pb.AddArmRequest(policy=name, arm=made, etag=etag)
+    request = pb.AddArmRequest(policy=name, arm=made, etag=etag, author=messages.author(author))
     _show(service, service.policies.AddArm(request, timeout=TIMEOUT_SECONDS))
 
 
@@ -246,6 +248,7 @@ def update_arm(
     assignments: Set = None,
     file: File = None,
     etag: Etag = None,
+    author: Author = None,
 ) -> None:
     """Change fields of an arm, as `policy update` does. What was learned is kept."""
     from bandit_service.cli import policy_messages as messages
@@ -254,29 +257,39 @@ def update_arm(
         raise typer.BadParameter("give --set or --file")
     current = _get(service, name).policy
     request = messages.to_update_arm(current, arm, file, assignments or [], etag)
+    request.author = messages.author(author)
     _show(service, service.policies.UpdateArm(request, timeout=TIMEOUT_SECONDS))
 
 
 @app.command()
 @calling
-def retire_arm(service: Service, name: Name, arm: ArmName, etag: Etag = None) -> None:
+def retire_arm(
+    service: Service, name: Name, arm: ArmName, etag: Etag = None, author: Author = None
+) -> None:
     """Take an arm out of service. Late feedback is still learned."""
+    from bandit_service.cli import policy_messages as messages
     from bandit_service.rpc.pb import policy_pb2 as pb
 
-    request = pb.RetireArmRequest(policy=name, arm=arm, etag=etag)
+    request = pb.RetireArmRequest(policy=name, arm=arm, etag=etag, author=messages.author(author))
     _show(service, service.policies.RetireArm(request, timeout=TIMEOUT_SECONDS))
 
 
 @app.command()
 @calling
 def remove_arm(
-    service: Service, name: Name, arm: ArmName, etag: Etag = None, yes: Yes = False
+    service: Service,
+    name: Name,
+    arm: ArmName,
+    etag: Etag = None,
+    author: Author = None,
+    yes: Yes = False,
 ) -> None:
     """Take an arm out for good, and forget what was learned of it."""
+    from bandit_service.cli import policy_messages as messages
     from bandit_service.rpc.pb import policy_pb2 as pb
 
     _confirm(f"Remove arm {arm} of policy {name} for ever?", yes)
-    request = pb.RemoveArmRequest(policy=name, arm=arm, etag=etag)
+    request = pb.RemoveArmRequest(policy=name, arm=arm, etag=etag, author=messages.author(author))
     _show(service, service.policies.RemoveArm(request, timeout=TIMEOUT_SECONDS))
 
 

@@ -54,8 +54,10 @@ def to_update(
     return pb.UpdatePolicyRequest(policy=policy, update_mask=mask)
 
 
-def user_name() -> str:
-    """Who runs the command; empty where the system does not know."""
+def author(given: str | None) -> str:
+    """Who makes a change: the user, unless given; empty where the system does not know."""
+    if given is not None:
+        return given
     try:
         return getpass.getuser()[: convert_policy.LONGEST_AUTHOR]
     except (KeyError, OSError):  # a container's user without a name

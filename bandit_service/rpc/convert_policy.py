@@ -48,7 +48,15 @@ LONGEST_AUTHOR = 128
 MOST_PREVIEWED = 2_000
 
 Update = tuple[str, dict[str, Any], str, str]
-ArmUpdate = tuple[str, str, dict[str, Any], str]
+ArmUpdate = tuple[str, str, dict[str, Any], str, str]
+Change = (
+    pb.CreatePolicyRequest
+    | pb.UpdatePolicyRequest
+    | pb.AddArmRequest
+    | pb.UpdateArmRequest
+    | pb.RetireArmRequest
+    | pb.RemoveArmRequest
+)
 Message = TypeVar("Message", pb.Policy, pb.Arm)
 
 
@@ -67,8 +75,7 @@ def config(request: pb.CreatePolicyRequest) -> PolicyConfig:
 def policy_update(request: pb.UpdatePolicyRequest) -> Update:
     changes = _changes(request.policy, request.update_mask, _POLICY_FIELDS)
     name = policy_name("policy.name", request.policy.name)
-    author = form.text("author", request.author, LONGEST_AUTHOR)
-    return name, changes, _etag(request.policy.etag), author
+    return name, changes, _etag(request.policy.etag), author(request)
 
 
 def preview(request: pb.PreviewPolicyRequest) -> tuple[str, dict[str, Any], str, int]:
@@ -88,21 +95,23 @@ def deletion(request: pb.DeletePolicyRequest) -> tuple[str, str]:
     return policy_name("name", request.name), _etag(request.etag)
 
 
-def arm_addition(request: pb.AddArmRequest) -> tuple[str, Arm, str]:
+def arm_addition(request: pb.AddArmRequest) -> tuple[str, Arm, str, str]:
     policy = policy_name("policy", request.policy)
-    return policy, _arm(request.arm, "arm."), _etag(request.etag)
+    return policy, _arm(request.arm, "arm."), _etag(request.etag), author(request)
 
 
 def arm_update(request: pb.UpdateArmRequest) -> ArmUpdate:
     readers = {field: _within("arm.", read) for field, read in _ARM_FIELDS.items()}
     changes = _changes(request.arm, request.update_mask, readers)
     arm = form.required("arm.name", request.arm.name, form.LONGEST_NAME)
-    return policy_name("policy", request.policy), arm, changes, _etag(request.etag)
-
-
-def arm_reference(request: pb.RetireArmRequest | pb.RemoveArmRequest) -> tuple[str, str, str]:
     policy = policy_name("policy", request.policy)
-    return policy, form.required("arm", request.arm, form.LONGEST_NAME), _etag(request.etag)
+    return policy, arm, changes, _etag(request.etag), author(request)
+
+
+def arm_reference(request: pb.RetireArmRequest | pb.RemoveArmRequest) -> tuple[str, str, str, str]:
+    policy = policy_name("policy", request.policy)
+    arm = form.required("arm", request.arm, form.LONGEST_NAME)
+    return policy, arm, _etag(request.etag), author(request)
 
 
 def page(request: pb.ListPoliciesRequest) -> tuple[int, str]:
@@ -117,6 +126,11 @@ def page(request: pb.ListPoliciesRequest) -> tuple[int, str]:
 def policy_name(field: str, name: str) -> str:
     """The name of a policy that should be there."""
     return form.required(field, name, form.LONGEST_POLICY_NAME)
+
+
+def author(request: Change) -> str:
+    """Who makes a change; empty where nobody says."""
+    return form.text("author", request.author, LONGEST_AUTHOR)
 
 
 def _etag(etag: str) -> str:

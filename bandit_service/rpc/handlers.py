@@ -56,7 +56,7 @@ class FeedbackDesk(Protocol):
 class Administration(Protocol):
     """Keeps policies."""
 
-    async def create(self, config: PolicyConfig) -> PolicyView: ...
+    async def create(self, config: PolicyConfig, author: str) -> PolicyView: ...
 
     def get(self, name: str) -> PolicyView: ...
 
@@ -74,15 +74,15 @@ class Administration(Protocol):
 
     async def delete(self, name: str, etag: str) -> None: ...
 
-    async def add_arm(self, policy: str, arm: Arm, etag: str) -> PolicyView: ...
+    async def add_arm(self, policy: str, arm: Arm, etag: str, author: str) -> PolicyView: ...
 
     async def update_arm(
-        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str
+        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str, author: str
     ) -> PolicyView: ...
 
-    async def retire_arm(self, policy: str, arm: str, etag: str) -> PolicyView: ...
+    async def retire_arm(self, policy: str, arm: str, etag: str, author: str) -> PolicyView: ...
 
-    async def remove_arm(self, policy: str, arm: str, etag: str) -> PolicyView: ...
+    async def remove_arm(self, policy: str, arm: str, etag: str, author: str) -> PolicyView: ...
 
     async def state_from(
         self, name: str, min_position: int, left: float | None = None
@@ -151,7 +151,8 @@ class PolicyHandlers:
     async def CreatePolicy(
         self, request: policy_pb2.CreatePolicyRequest
     ) -> policy_pb2.CreatePolicyResponse:
-        view = await self._administration.create(convert_policy.config(request))
+        config, author = convert_policy.config(request), convert_policy.author(request)
+        view = await self._administration.create(config, author)
         return policy_pb2.CreatePolicyResponse(policy=policy_answers.policy(view))
 
     async def GetPolicy(self, request: policy_pb2.GetPolicyRequest) -> policy_pb2.GetPolicyResponse:

@@ -79,8 +79,8 @@ class FakeUseCases:
             for said in submissions
         ]
 
-    async def create(self, config: PolicyConfig) -> PolicyView:
-        self._asked("create", config)
+    async def create(self, config: PolicyConfig, author: str) -> PolicyView:
+        self._asked("create", config, author)
         return a_view(config)
 
     def get(self, name: str) -> PolicyView:
@@ -121,22 +121,22 @@ class FakeUseCases:
     async def delete(self, name: str, etag: str) -> None:
         self._asked("delete", name, etag)
 
-    async def add_arm(self, policy: str, arm: Arm, etag: str) -> PolicyView:
-        self._asked("add_arm", policy, arm, etag)
+    async def add_arm(self, policy: str, arm: Arm, etag: str, author: str) -> PolicyView:
+        self._asked("add_arm", policy, arm, etag, author)
         return a_view()
 
     async def update_arm(
-        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str
+        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str, author: str
     ) -> PolicyView:
-        self._asked("update_arm", policy, arm, changes, etag)
+        self._asked("update_arm", policy, arm, changes, etag, author)
         return a_view()
 
-    async def retire_arm(self, policy: str, arm: str, etag: str) -> PolicyView:
-        self._asked("retire_arm", policy, arm, etag)
+    async def retire_arm(self, policy: str, arm: str, etag: str, author: str) -> PolicyView:
+        self._asked("retire_arm", policy, arm, etag, author)
         return a_view()
 
-    async def remove_arm(self, policy: str, arm: str, etag: str) -> PolicyView:
-        self._asked("remove_arm", policy, arm, etag)
+    async def remove_arm(self, policy: str, arm: str, etag: str, author: str) -> PolicyView:
+        self._asked("remove_arm", policy, arm, etag, author)
         return a_view()
 
     async def state_from(

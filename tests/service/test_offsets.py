@@ -4,8 +4,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from bandit_service.calls import CallStatistics, offsets
+from bandit_service.calls import CallStatistics
 from bandit_service.model import Arm, ArmState, Objective, Query, Usage
+from bandit_service.offsets import offsets
 from policies.policy import Array
 from tests.builders import a_query, arms
 

@@ -220,10 +220,12 @@ class Arm(_message.Message):
     def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., prompt_version: _Optional[str] = ..., input_usd_per_million_tokens: _Optional[float] = ..., output_usd_per_million_tokens: _Optional[float] = ..., context_limit_tokens: _Optional[int] = ..., modalities: _Optional[_Iterable[_Union[_routing_pb2.Modality, str]]] = ..., tags: _Optional[_Iterable[str]] = ..., declared_joules_per_output_token: _Optional[float] = ..., state: _Optional[_Union[ArmState, str]] = ...) -> None: ...
 
 class CreatePolicyRequest(_message.Message):
-    __slots__ = ("policy",)
+    __slots__ = ("policy", "author")
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
     policy: Policy
-    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+    author: str
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ..., author: _Optional[str] = ...) -> None: ...
 
 class CreatePolicyResponse(_message.Message):
     __slots__ = ("policy",)
@@ -290,14 +292,16 @@ class DeletePolicyResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class AddArmRequest(_message.Message):
-    __slots__ = ("policy", "arm", "etag")
+    __slots__ = ("policy", "arm", "etag", "author")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
     policy: str
     arm: Arm
     etag: str
-    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[_Union[Arm, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+    author: str
+    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[_Union[Arm, _Mapping]] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
 
 class AddArmResponse(_message.Message):
     __slots__ = ("policy",)
@@ -306,16 +310,18 @@ class AddArmResponse(_message.Message):
     def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
 class UpdateArmRequest(_message.Message):
-    __slots__ = ("policy", "arm", "update_mask", "etag")
+    __slots__ = ("policy", "arm", "update_mask", "etag", "author")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
     UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
     policy: str
     arm: Arm
     update_mask: _field_mask_pb2.FieldMask
     etag: str
-    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[_Union[Arm, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+    author: str
+    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[_Union[Arm, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
 
 class UpdateArmResponse(_message.Message):
     __slots__ = ("policy",)
@@ -324,14 +330,16 @@ class UpdateArmResponse(_message.Message):
     def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
 class RetireArmRequest(_message.Message):
-    __slots__ = ("policy", "arm", "etag")
+    __slots__ = ("policy", "arm", "etag", "author")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
     policy: str
     arm: str
     etag: str
-    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+    author: str
+    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[str] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
 
 class RetireArmResponse(_message.Message):
     __slots__ = ("policy",)
@@ -340,14 +348,16 @@ class RetireArmResponse(_message.Message):
     def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
 class RemoveArmRequest(_message.Message):
-    __slots__ = ("policy", "arm", "etag")
+    __slots__ = ("policy", "arm", "etag", "author")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
     policy: str
     arm: str
     etag: str
-    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+    author: str
+    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[str] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
 
 class RemoveArmResponse(_message.Message):
     __slots__ = ("policy",)
