@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bandit_service.calls import COST, ENERGY, INPUT, LATENCY, OUTPUT, CallStatistics
 from bandit_service.model import Arm, ArmState, Objective, Query
-from bandit_service.weighing import weights_of
+from bandit_service.weighing import REFERENCE_TOKENS, weights_of
 
 Array = NDArray[np.float64]
 
@@ -115,13 +115,17 @@ def _as_listed(costs: Array, listed: Array) -> Array:
 
 
 def _expected_energy(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) -> Array:
-    """Joules a call, (n, K): the mean seen, else what is declared times output tokens."""
+    """Joules a call, (n, K): the mean seen, else what is declared times output tokens.
+
+    Of an arm that has not written yet, the tokens are those of the others, or of a reference
+    call: else a dial would not know a large model from a small one before it was tried.
+    """
     declared = _column(arm.declared_joules_per_output_token for arm in arms)
-    return np.where(
-        np.isnan(means[:, ENERGY]),
-        declared * _output_tokens(means, queries),
-        means[:, ENERGY],
-    )
+    seen = means[:, OUTPUT][~np.isnan(means[:, OUTPUT])]
+    usual = float(seen.mean()) if len(seen) else float(REFERENCE_TOKENS)
+    tokens = _output_tokens(means, queries)
+    tokens = np.where(np.isnan(tokens), usual, tokens)
+    return np.where(np.isnan(means[:, ENERGY]), declared * tokens, means[:, ENERGY])
 
 
 def _output_tokens(means: Array, queries: Sequence[Query]) -> Array:

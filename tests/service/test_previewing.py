@@ -1,6 +1,7 @@
 """What a change would have done: against reweighting by hand, and against having done it."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,7 +14,6 @@ from bandit_service.model import (
     Algorithm,
     Arm,
     Objective,
-    Preview,
     Usage,
     UsageLesson,
 )
@@ -55,7 +55,7 @@ def logged(engine, count=60, seed=1):
     return decisions, known
 
 
-def looked_at(engine, decisions=(), qualities=None, **changes) -> Preview:
+def looked_at(engine, decisions=(), qualities=None, **changes) -> Any:
     change = configuration.updated(changes)
     return preview(Snapshot.of(engine), change, decisions, qualities or {})
 
@@ -166,6 +166,19 @@ def test_before_there_is_traffic_it_rests_on_the_estimates_alone():
     np.testing.assert_allclose(shares, np.frombuffer(made.probabilities), rtol=1e-9)
     assert all((one.after.low, one.after.high) == (None, None) for one in found.arms)
     assert found.cost_usd.after.value < found.cost_usd.before.value
+
+
+def test_before_there_is_traffic_declared_energy_is_that_of_a_reference_call():
+    arms = tuple(
+        Arm(name=name, declared_joules_per_output_token=joules)
+        for name, joules in (("a", 0.1), ("b", 0.4), ("c", 1.0))
+    )
+    engine = an_engine(a_config(arms=arms, floor=1.0))
+
+    found = looked_at(engine, objective=Objective(accuracy_energy_dial=9.0))
+
+    assert found.energy_joules.after.value == pytest.approx(500 * (0.1 + 0.4 + 1.0) / 3)
+    assert found.objective.reference_joules == pytest.approx(200.0)
 
 
 def test_what_cannot_be_decided_again_is_left_out_and_hard_filters_stay():
