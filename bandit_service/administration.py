@@ -2,18 +2,33 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bandit_service import configuration, revising
 from bandit_service.configuration import Change
 from bandit_service.engine import PolicyEngine, Registry
-from bandit_service.errors import InvalidField, PolicyNotFound
+from bandit_service.errors import InvalidField, PolicyNotFound, StaleEtag
+from bandit_service.history import history
 from bandit_service.journal import Journal
-from bandit_service.model import Arm, ArmState, Freshness, PolicyConfig, PolicyView, StateView
+from bandit_service.lookups import Lookups
+from bandit_service.model import (
+    Arm,
+    ArmState,
+    Freshness,
+    PolicyConfig,
+    PolicyView,
+    Preview,
+    RevisionView,
+    StateView,
+)
+from bandit_service.ports import Reader
+from bandit_service.previewing import Snapshot, preview
 
 MOST_PER_PAGE = 1_000
 DEFAULT_PER_PAGE = 100
+LAST_POSITION = 2**53
+PREVIEW_SECONDS = 8.0  # it computes, in a thread; clients wait for 10
 
 
 class Administrator:
@@ -22,15 +37,19 @@ class Administrator:
     An `etag` is checked where it is not empty; a stale one raises StaleEtag.
     """
 
-    def __init__(self, registry: Registry, journal: Journal, timeout: float) -> None:
+    def __init__(
+        self, registry: Registry, journal: Journal, reader: Reader, timeout: float
+    ) -> None:
         self._registry = registry
         self._journal = journal
+        self._reader = reader
         self._timeout = timeout
+        self._lookups = Lookups()
 
-    async def create(self, config: PolicyConfig) -> PolicyView:
+    async def create(self, config: PolicyConfig, author: str = "") -> PolicyView:
         """Raises PolicyExists, or InvalidField if the configuration makes no sense."""
         policy_id = await self._journal.change(
-            lambda batch: revising.create(batch, config), self._timeout
+            lambda batch: revising.create(batch, config, author), self._timeout
         )
         return self._registry.by_id[policy_id].view()
 
@@ -64,14 +83,46 @@ class Administrator:
         engine = self._engine(name)
         return engine.state_view(), self._journal.following.freshness(engine)
 
+    async def history(self, name: str, limit: int, before: int) -> Sequence[RevisionView]:
+        """The last `limit` changes before a position of the journal, the latest first; 0 is
+        where the journal ends."""
+        policy_id = self._engine(name).identity.id
+        entries = await self._lookups.ask(
+            self._timeout,
+            self._reader.revisions,
+            policy_id,
+            before or LAST_POSITION,
+            limit + 1,  # one more, to tell what the first of them changed
+        )
+        return history(policy_id, entries)[:limit]
+
+    async def preview(
+        self, name: str, changes: Mapping[str, Any], etag: str, limit: int
+    ) -> Preview:
+        """What an update would have done to the last `limit` decisions; nothing is changed.
+
+        Raises what the update would.
+        """
+        engine = self._engine(name)
+        current = engine.view().etag
+        if etag and etag != current:
+            raise StaleEtag(name, etag, current)
+        snapshot, change = Snapshot.of(engine), configuration.updated(changes)
+
+        def look() -> Preview:
+            return preview(snapshot, change, *self._reader.recent(engine.identity.id, limit))
+
+        return await self._lookups.ask(max(self._timeout, PREVIEW_SECONDS), look)
+
     async def update(
-        self, name: str, changes: Mapping[str, Any], etag: str
+        self, name: str, changes: Mapping[str, Any], etag: str, author: str = ""
     ) -> tuple[PolicyView, bool]:
         """The policy as changed, and whether its learning started afresh."""
         engine = self._engine(name)
         change = configuration.updated(changes)
         restarted = await self._journal.change(
-            lambda batch: revising.revise(batch, engine.identity.id, etag, change), self._timeout
+            lambda batch: revising.revise(batch, engine.identity.id, etag, change, author),
+            self._timeout,
         )
         return engine.view(), restarted
 
@@ -81,26 +132,27 @@ class Administrator:
             lambda batch: revising.delete(batch, policy_id, etag), self._timeout
         )
 
-    async def add_arm(self, policy: str, arm: Arm, etag: str) -> PolicyView:
-        return await self._revise(policy, configuration.arm_added(arm), etag)
+    async def add_arm(self, policy: str, arm: Arm, etag: str, author: str = "") -> PolicyView:
+        return await self._revise(policy, configuration.arm_added(arm), etag, author)
 
     async def update_arm(
-        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str
+        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str, author: str = ""
     ) -> PolicyView:
-        return await self._revise(policy, configuration.arm_updated(arm, changes), etag)
+        return await self._revise(policy, configuration.arm_updated(arm, changes), etag, author)
 
-    async def retire_arm(self, policy: str, arm: str, etag: str) -> PolicyView:
+    async def retire_arm(self, policy: str, arm: str, etag: str, author: str = "") -> PolicyView:
         change = configuration.arm_state_changed(arm, ArmState.RETIRED)
-        return await self._revise(policy, change, etag)
+        return await self._revise(policy, change, etag, author)
 
-    async def remove_arm(self, policy: str, arm: str, etag: str) -> PolicyView:
+    async def remove_arm(self, policy: str, arm: str, etag: str, author: str = "") -> PolicyView:
         change = configuration.arm_state_changed(arm, ArmState.REMOVED)
-        return await self._revise(policy, change, etag)
+        return await self._revise(policy, change, etag, author)
 
-    async def _revise(self, policy: str, change: Change, etag: str) -> PolicyView:
+    async def _revise(self, policy: str, change: Change, etag: str, author: str) -> PolicyView:
         engine = self._engine(policy)
         await self._journal.change(
-            lambda batch: revising.revise(batch, engine.identity.id, etag, change), self._timeout
+            lambda batch: revising.revise(batch, engine.identity.id, etag, change, author),
+            self._timeout,
         )
         return engine.view()
 

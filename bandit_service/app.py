@@ -102,7 +102,7 @@ async def serve(settings: Settings) -> int:
         await journal.declare_fold(COMMIT_SECONDS)
         jobs.begin_from(journal.started_from)
         jobs.start()
-        administrator = Administrator(registry, journal, COMMIT_SECONDS)
+        administrator = Administrator(registry, journal, store, COMMIT_SECONDS)
         health = rpc.Health()
         degraded_after = settings.degraded_after_seconds if settings.degraded else None
         server, port = rpc.build_server(

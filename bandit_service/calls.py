@@ -1,22 +1,22 @@
 """What calls of each arm take, and whether they succeed at all.
 
-Kept apart from quality and weighed against it at decision time, so that a change of
-prices or of the objective acts at once and corrupts nothing. Part of the learned
+Kept apart from quality and weighed against it at decision time (offsets.py), so that a change
+of prices or of the objective acts at once and corrupts nothing. Part of the learned
 state: a fold of the journal like the rest.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit_service.model import Arm, ArmState, ArmStatistics, Objective, Query, Usage
+from bandit_service.model import ArmStatistics, Usage
 
 Array = NDArray[np.float64]
 
 _FIELDS = ("cost_usd", "latency_seconds", "energy_joules", "input_tokens", "output_tokens")
-_COST, _LATENCY, _ENERGY, _INPUT, _OUTPUT = range(len(_FIELDS))
+COST, LATENCY, ENERGY, INPUT, OUTPUT = range(len(_FIELDS))
 
 # Five failures in a row are no accident at any usable failure rate (at 10 % one in
 # 100,000). The rest doubles while a probe keeps failing.
@@ -67,6 +67,14 @@ class CallStatistics:
     @property
     def arms(self) -> int:
         return len(self.calls)
+
+    def copy(self) -> "CallStatistics":
+        """An independent one."""
+        made = CallStatistics(0)
+        made.troubled = self.troubled
+        for name, sums in self.canonical().items():
+            setattr(made, name, sums.copy())
+        return made
 
     def add_arm(self) -> None:
         for name, sums in self.canonical().items():
@@ -129,112 +137,11 @@ class CallStatistics:
             arm=name,
             observations=float(count),
             mean_quality=float(total / count) if count else None,
-            mean_cost_usd=_known(mean[_COST]),
-            mean_latency_seconds=_known(mean[_LATENCY]),
-            mean_energy_joules=_known(mean[_ENERGY]),
+            mean_cost_usd=_known(mean[COST]),
+            mean_latency_seconds=_known(mean[LATENCY]),
+            mean_energy_joules=_known(mean[ENERGY]),
             failure_share=None if share is None else float(share),
         )
-
-
-def offsets(
-    objective: Objective, arms: Sequence[Arm], calls: CallStatistics, queries: Sequence[Query]
-) -> Array | None:
-    """What the objective adds to each arm's quality, shape (n, K), in points; <= 0.
-
-    None if quality is all that counts. An arm of unknown cost, latency or energy takes
-    the upper quartile of the others: unknown is never free.
-    """
-    weights = (objective.quality_per_usd, objective.quality_per_second, objective.quality_per_joule)
-    if not any(weights):
-        return None
-    means = calls.means()
-    gone = np.array([arm.state is ArmState.REMOVED for arm in arms])
-    total = np.zeros((len(queries), len(arms)))
-    if weights[0]:
-        total -= weights[0] * _assumed(_expected_cost(arms, means, queries), gone)
-    if weights[1]:
-        total -= weights[1] * _assumed(np.tile(means[:, _LATENCY], (len(queries), 1)), gone)
-    if weights[2]:
-        total -= weights[2] * _assumed(_expected_energy(arms, means, queries), gone)
-    return total
-
-
-def _expected_cost(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) -> Array:
-    """USD a call, (n, K). What is known best of: list prices times the tokens that the caller
-    expects; the mean seen; list prices times the mean tokens seen; the list price times what the
-    other arms' calls cost for each dollar of theirs."""
-    paid = means[:, _COST]
-    is_told = any(query.input_tokens is not None for query in queries)
-    is_free = any(arm.input_usd_per_million_tokens == 0.0 for arm in arms)
-    if not (is_told or is_free or np.isnan(paid).any()):
-        return np.tile(paid, (len(queries), 1))  # most calls, and a third of the time
-    price_in = _column(arm.input_usd_per_million_tokens for arm in arms)
-    price_out = _column(arm.output_usd_per_million_tokens for arm in arms)
-    told = _column(query.input_tokens for query in queries)[:, None]
-    written = _times(_output_tokens(means, queries), price_out)
-    expected = (_times(told, price_in) + written) / 1e6
-    usual = (_times(means[:, _INPUT], price_in) + written) / 1e6
-    seen = np.where(np.isnan(paid), usual, paid)
-    return _as_listed(np.where(np.isnan(expected), seen, expected), price_in + price_out)
-
-
-def _as_listed(costs: Array, listed: Array) -> Array:
-    """Fills costs (n, K) that are not known by list price (K,), in proportion to those that are.
-
-    Without it, the first arm that is tried lends its cost to all others: a dear one would go on
-    being chosen, because nothing seemed cheaper.
-    """
-    unknown = np.isnan(costs) & (listed > 0.0)
-    known = ~np.isnan(costs) & (listed > 0.0)
-    if not (unknown.any() and known.any()):
-        return costs
-    count = known.sum(axis=1, keepdims=True)
-    times = np.where(known, costs, 0.0) / np.where(listed > 0.0, listed, 1.0)
-    usual = times.sum(axis=1, keepdims=True) / np.maximum(count, 1)
-    return np.where(unknown & (count > 0), usual * listed, costs)
-
-
-def _expected_energy(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) -> Array:
-    """Joules a call, (n, K): the mean seen, else what is declared times output tokens."""
-    declared = _column(arm.declared_joules_per_output_token for arm in arms)
-    return np.where(
-        np.isnan(means[:, _ENERGY]),
-        declared * _output_tokens(means, queries),
-        means[:, _ENERGY],
-    )
-
-
-def _output_tokens(means: Array, queries: Sequence[Query]) -> Array:
-    """Tokens written, (n, K): the caller's estimate, else the arm's mean."""
-    told = _column(query.output_tokens for query in queries)[:, None]
-    return np.where(np.isnan(told), means[:, _OUTPUT], told)
-
-
-def _times(tokens: Array, price: Array) -> Array:
-    """tokens * price; what is listed at 0 costs nothing, however many tokens there are."""
-    product: Array = np.where(price == 0.0, 0.0, tokens * price)
-    return product
-
-
-def _assumed(amounts: Array, gone: NDArray[np.bool_]) -> Array:
-    """Fills what is not known by the row's upper quartile; 0 where no arm is known.
-
-    Arms that are `gone` (K,) do not count among the others.
-    """
-    amounts = np.where(gone, np.nan, amounts)
-    unknown = np.isnan(amounts)
-    if not unknown.any():
-        return amounts
-    filled = amounts.copy()
-    for row, missing in zip(filled, unknown, strict=True):
-        if missing.any():
-            row[missing] = 0.0 if missing.all() else np.nanquantile(row, 0.75)
-    return filled
-
-
-def _column(values: Iterable[float | None]) -> Array:
-    listed = [np.nan if value is None else float(value) for value in values]
-    return np.array(listed, dtype=np.float64)
 
 
 def _known(value: float) -> float | None:

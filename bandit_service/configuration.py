@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 import policies
-from bandit_service import embeddings, priors
+from bandit_service import embeddings, priors, weighing
 from bandit_service.errors import (
     ArmExists,
     ArmNotFound,
@@ -117,7 +117,10 @@ def _list_price(arm: Arm) -> float | None:
 
 
 def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
-    """The same configuration, with arms' models filled in. Raises InvalidField."""
+    """The same configuration, with arms' models and the dial's scale filled in.
+
+    Raises InvalidField.
+    """
     if not _POLICY_NAME.fullmatch(config.name):
         raise InvalidField(
             "name",
@@ -140,7 +143,7 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
     if isinstance(policy, policies.WeighsPrices) and policy.price_weight:
         _check_prices(config)
     arms = tuple(msgspec.structs.replace(arm, model=arm.model or arm.name) for arm in config.arms)
-    return msgspec.structs.replace(config, arms=arms)
+    return msgspec.structs.replace(config, arms=arms, objective=weighing.completed(config))
 
 
 def restarts(old: PolicyConfig, new: PolicyConfig, shape_of: ShapeOf) -> bool:
@@ -286,8 +289,8 @@ def _check_arm_numbers(arm: Arm, where: str) -> None:
 def _check_numbers(config: PolicyConfig) -> None:
     if not 0.0 <= config.floor <= 1.0:
         raise InvalidField("floor", f"must be in [0, 1], not {config.floor:g}")
-    for name in ("quality_per_usd", "quality_per_second", "quality_per_joule"):
-        _check_number(f"objective.{name}", getattr(config.objective, name))
+    weighing.checked(config.objective)
+    weighing.checked_limits(config.override_limits)
     if config.forgetting is not None:
         half_life = config.forgetting.half_life
         if not SHORTEST_HALF_LIFE <= half_life <= LONGEST_HALF_LIFE:

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import policies
-from bandit_service import draw
-from bandit_service.calls import CallStatistics, offsets
+from bandit_service import draw, weighing
+from bandit_service.calls import CallStatistics
 from bandit_service.eligibility import Codes, Eligibility, Exclusion
 from bandit_service.errors import BanditError, NoEligibleArm
 from bandit_service.model import Decision, Mode, PolicyConfig, Query
+from bandit_service.offsets import offsets
 from policies.budget import Keeper, scores
 
 Array = NDArray[np.float64]
@@ -72,6 +73,8 @@ class Decider:
     def exclusions(self, query: Query, calls: CallStatistics, now: float) -> Codes | BanditError:
         """Why each arm falls out, (K,); an error if all of them do."""
         try:
+            if query.objective is not None:
+                weighing.allowed(self._config, query.objective)
             codes = self.eligibility.exclusions(query)
         except BanditError as error:
             return error
@@ -103,7 +106,9 @@ class Decider:
         """
         config = self._config
         ids = draw.new_ids(len(queries), moment.now) if ids is None else ids
-        added = offsets(config.objective, config.arms, moment.calls, queries)
+        weighed = offsets(config.objective, config.arms, moment.calls, queries)
+        added = None if weighed is None else weighed.added
+        assumed = None if weighed is None else weighed.assumed
         eligible = None
         if not all(map(self._is_open, exclusions)):
             eligible = np.array(exclusions) == Exclusion.NONE
@@ -144,6 +149,7 @@ class Decider:
             _rows(added) if added is not None else [None] * len(ids),
             self._exclusion_rows(shown),
             seconds,
+            _rows(assumed) if assumed is not None else [None] * len(ids),
             strict=True,
         )
         return [self._decision(moment, *row) for row in rows]
@@ -242,6 +248,7 @@ class Decider:
         added: bytes | None,
         exclusions: bytes,
         second_chances: Array | None,
+        assumed: bytes | None,
     ) -> Decision:
         second = None
         alone = exclusions.count(Exclusion.NONE) == 1
@@ -290,6 +297,8 @@ class Decider:
             query.input_tokens,
             query.output_tokens,
             None if second_chances is None else second_chances.tobytes(),
+            False,  # recovered
+            assumed if assumed is not None and any(assumed) else None,
         )
 
 
@@ -315,10 +324,12 @@ _payload = attrgetter(*_PAYLOAD)
 def request_digest(query: Query) -> bytes:
     """Equal for equal requests, whatever they contain."""
     payload = dict(zip(_PAYLOAD, _payload(query), strict=True))
+    if query.objective is not None:
+        payload["objective"] = query.objective
     return hashlib.blake2b(msgspec.msgpack.encode(payload), digest_size=16).digest()
 
 
-def _rows(matrix: Array) -> list[bytes]:
+def _rows(matrix: NDArray[Any]) -> list[bytes]:
     """The rows of a matrix (n, m) as bytes, cut from one copy."""
     whole, width = matrix.tobytes(), matrix.shape[1] * matrix.itemsize
     if len(matrix) == 1:

@@ -68,7 +68,7 @@ class PolicyEngine:
         self.update_time = identity.create_time
         self.is_whole = True  # False once an entry was folded in only in part
         self.sessions: OrderedDict[bytes, int | None] = OrderedDict()
-        self._shape_of = shape_of
+        self.shape_of = shape_of
 
     @classmethod
     def restored(cls, identity: StoredPolicy, shape_of: ShapeOf, snapshot: Snapshot) -> Self:
@@ -109,7 +109,7 @@ class PolicyEngine:
         self.is_whole = True
 
     def _revise(self, event: RevisionEvent) -> None:
-        config, shape = event.config, self._shape_of(event.config.features)
+        config, shape = event.config, self.shape_of(event.config.features)
         policy = configuration.build(config, shape.dim)
         afresh = self.revision == 0 or event.started_epoch != self.started_epoch
         if afresh:

@@ -35,6 +35,7 @@ def explanation(
             objective_offset=0.0 if added is None else float(added[slot]),
             shadow_probability=None if shadow is None else float(shadow[slot]),
             second_probability=None if seconds is None else float(seconds[slot]),
+            assumed=decision.assumed is not None and bool(decision.assumed[slot]),
         )
         for slot, code in enumerate(decision.exclusions)
     ]

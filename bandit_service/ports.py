@@ -61,6 +61,17 @@ class Reader(Protocol):
         """The clock of the policy's last decision."""
         ...
 
+    def revisions(self, policy_id: int, before: int, limit: int) -> list[JournalEntry]:
+        """The last revisions before position `before`, in order, at most `limit`."""
+        ...
+
+    def recent(
+        self, policy_id: int, limit: int
+    ) -> tuple[list[Decision], dict[tuple[str, int], float]]:
+        """The latest decisions, the latest first, at most `limit`; and the qualities that stand
+        of them, by decision and arm."""
+        ...
+
     def last_revisions(self) -> Mapping[int, RevisionEvent]:
         """The revision in force, for the ids of policies that are not deleted."""
         ...

@@ -12,17 +12,17 @@ from bandit_service.errors import StaleEtag
 from bandit_service.model import JournalEntry, PolicyConfig, RevisionEvent
 
 
-def create(batch: Batch, config: PolicyConfig) -> int:
+def create(batch: Batch, config: PolicyConfig, author: str = "") -> int:
     """The id of the new policy. Raises PolicyExists."""
     checked = check(config, batch.shape_of)
     identity = batch.tx.create_policy(config.name, secrets.token_bytes(32), batch.now)
     batch.created.append(identity)
-    first = RevisionEvent(1, 0, 0, checked, batch.now, FOLD_VERSION)
+    first = RevisionEvent(1, 0, 0, checked, batch.now, FOLD_VERSION, author)
     batch.append(identity.id, [JournalEntry(1, first)])
     return identity.id
 
 
-def revise(batch: Batch, policy_id: int, given_etag: str, change: Change) -> bool:
+def revise(batch: Batch, policy_id: int, given_etag: str, change: Change, author: str = "") -> bool:
     """Changes a policy's configuration; True if learning starts afresh.
 
     Raises StaleEtag, or what the change raises.
@@ -37,7 +37,7 @@ def revise(batch: Batch, policy_id: int, given_etag: str, change: Change) -> boo
     if new != old:
         epoch += afresh or new.forgetting != old.forgetting
         started = epoch if afresh else started
-        _append_revision(batch, policy_id, known, epoch, started, new)
+        _append_revision(batch, policy_id, known, epoch, started, new, author)
     return afresh
 
 
@@ -51,10 +51,16 @@ def declare_fold(batch: Batch, policy_id: int) -> None:
 
 
 def _append_revision(
-    batch: Batch, policy_id: int, known: Known, epoch: int, started: int, config: PolicyConfig
+    batch: Batch,
+    policy_id: int,
+    known: Known,
+    epoch: int,
+    started: int,
+    config: PolicyConfig,
+    author: str = "",
 ) -> None:
     revision = known.revision + 1
-    event = RevisionEvent(revision, epoch, started, config, batch.now, FOLD_VERSION)
+    event = RevisionEvent(revision, epoch, started, config, batch.now, FOLD_VERSION, author)
     batch.append(policy_id, [JournalEntry(known.position + 1, event)])
 
 

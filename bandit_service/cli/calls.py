@@ -9,6 +9,7 @@ from bandit_service.cli import output
 from bandit_service.cli.connection import TIMEOUT_SECONDS, Service, calling
 
 _SOURCES = "expert, user, check, judge or implicit."
+_OWN_WEIGHT = "Points it is worth, for this query; the policy sets the limits."
 _FAILURES = "timeout, rate_limit, error or refusal: how the call failed."
 
 
@@ -30,6 +31,12 @@ def route(
     min_position: Annotated[
         int, typer.Option(min=0, help="Wait for this position of the journal.")
     ] = 0,
+    quality_per_usd: Annotated[float | None, typer.Option(help=_OWN_WEIGHT)] = None,
+    quality_per_second: Annotated[float | None, typer.Option(help=_OWN_WEIGHT)] = None,
+    quality_per_joule: Annotated[float | None, typer.Option(help=_OWN_WEIGHT)] = None,
+    dial: Annotated[
+        float | None, typer.Option(help="From 0, accuracy, to 10, energy, for this query.")
+    ] = None,
 ) -> None:
     """Choose an arm for a query."""
     from bandit_service.client.messages import RouteOptions, route_request
@@ -45,6 +52,10 @@ def route(
         "subject": subject,
         "duel": duel,
         "min_position": min_position,
+        "quality_per_usd": quality_per_usd,
+        "quality_per_second": quality_per_second,
+        "quality_per_joule": quality_per_joule,
+        "accuracy_energy_dial": dial,
     }
     if text == "-":
         text = typer.get_text_stream("stdin").read()
@@ -118,7 +129,17 @@ def decision(
     made = found.decision
     output.facts([("policy", made.policy), *_of_response(made.response)])
     output.table(
-        ("arm", "probability", "as second", "shadow", "quality", "±", "objective", "why not"),
+        (
+            "arm",
+            "probability",
+            "as second",
+            "shadow",
+            "quality",
+            "±",
+            "objective",
+            "assumed",
+            "why not",
+        ),
         [
             (
                 arm.arm,
@@ -128,6 +149,7 @@ def decision(
                 output.optional(arm, "quality"),
                 output.optional(arm, "quality_deviation"),
                 arm.objective_offset,
+                "yes" if arm.assumed else "",
                 arm.ineligible_reason,
             )
             for arm in made.arms

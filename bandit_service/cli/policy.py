@@ -1,5 +1,6 @@
 """The commands that change policies and their arms while they serve."""
 
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,9 @@ Set = Annotated[
 ]
 Etag = Annotated[
     str | None, typer.Option(help="Only if the policy has not changed since it had this etag.")
+]
+Author = Annotated[
+    str | None, typer.Option(help="Who makes the change. [default: the user's name]")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -43,6 +47,7 @@ def create(
         Path | None, typer.Option(metavar="FILE", help="YAML file with a list under `arms:`.")
     ] = None,
     assignments: Set = None,
+    author: Author = None,
 ) -> None:
     """Create a policy from a preset, from a YAML file, or from its name and arms."""
     from bandit_service.cli import policy_messages as messages
@@ -51,7 +56,7 @@ def create(
     if text and vector:
         raise typer.BadParameter("give either --text or --vector")
     policy = messages.to_create(name, file, arm or [], vector, assignments or [], preset, arms)
-    request = pb.CreatePolicyRequest(policy=policy)
+    request = pb.CreatePolicyRequest(policy=policy, author=messages.author(author))
     _show(service, service.policies.CreatePolicy(request, timeout=TIMEOUT_SECONDS))
 
 
@@ -113,7 +118,12 @@ def list_policies(service: Service) -> None:
 @app.command()
 @calling
 def update(
-    service: Service, name: Name, assignments: Set = None, file: File = None, etag: Etag = None
+    service: Service,
+    name: Name,
+    assignments: Set = None,
+    file: File = None,
+    etag: Etag = None,
+    author: Author = None,
 ) -> None:
     """Change fields of a policy.
 
@@ -126,10 +136,40 @@ def update(
         raise typer.BadParameter("give --set or --file")
     current = _get(service, name).policy
     request = messages.to_update(current, file, assignments or [], etag)
+    request.author = messages.author(author)
     changed = service.policies.UpdatePolicy(request, timeout=TIMEOUT_SECONDS)
     _show(service, changed)
     if changed.learning_restarted:
         typer.echo("learning started afresh: the features or the kind of state changed", err=True)
+
+
+@app.command()
+@calling
+def preview(
+    service: Service,
+    name: Name,
+    assignments: Set = None,
+    file: File = None,
+    decisions: Annotated[
+        int, typer.Option(min=1, max=2000, help="Look at the latest so many.")
+    ] = 2000,
+) -> None:
+    """Print what an update would have done to recent traffic, and change nothing."""
+    from bandit_service.cli import policy_messages as messages
+    from bandit_service.cli.previews import show
+    from bandit_service.rpc.pb import policy_pb2 as pb
+
+    if not (assignments or file):
+        raise typer.BadParameter("give --set or --file")
+    update = messages.to_update(_get(service, name).policy, file, assignments or [], None)
+    request = pb.PreviewPolicyRequest(
+        policy=update.policy, update_mask=update.update_mask, decisions=decisions
+    )
+    found = service.policies.PreviewPolicy(request, timeout=TIMEOUT_SECONDS)
+    if service.as_json:
+        output.as_json(found)
+    else:
+        show(found)
 
 
 @app.command()
@@ -189,6 +229,30 @@ def state(
 
 @app.command()
 @calling
+def history(
+    service: Service,
+    name: Name,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The last so many.")] = 100,
+) -> None:
+    """Print who changed what, and when. The latest change comes first."""
+    from bandit_service.rpc.pb import policy_pb2 as pb
+
+    request = pb.GetPolicyHistoryRequest(name=name, limit=limit)
+    found = service.policies.GetPolicyHistory(request, timeout=TIMEOUT_SECONDS)
+    if service.as_json:
+        output.as_json(found)
+        return
+    rows = []
+    for made in found.revisions:
+        when = made.create_time.ToDatetime(UTC).isoformat(" ", "seconds")
+        about = (made.revision, when, made.author or None, made.etag)
+        changes = [(one.field, one.old or None, one.new or None) for one in made.changes]
+        rows += [(*about, *change) for change in changes or [("(created)", None, None)]]
+    output.table(("revision", "when", "who", "etag", "field", "old", "new"), rows)
+
+
+@app.command()
+@calling
 def add_arm(
     service: Service,
     name: Name,
@@ -196,13 +260,14 @@ def add_arm(
     assignments: Set = None,
     file: File = None,
     etag: Etag = None,
+    author: Author = None,
 ) -> None:
     """Add an arm. It can be chosen from the next decision on."""
     from bandit_service.cli import policy_messages as messages
     from bandit_service.rpc.pb import policy_pb2 as pb
 
     made = messages.new_arm(arm, file, assignments or [])
-    request = pb.AddArmRequest(policy=name, arm=made, etag=etag)
+    request = pb.AddArmRequest(policy=name, arm=made, etag=etag, author=messages.author(author))
     _show(service, service.policies.AddArm(request, timeout=TIMEOUT_SECONDS))
 
 
@@ -215,6 +280,7 @@ def update_arm(
     assignments: Set = None,
     file: File = None,
     etag: Etag = None,
+    author: Author = None,
 ) -> None:
     """Change fields of an arm, as `policy update` does. What was learned is kept."""
     from bandit_service.cli import policy_messages as messages
@@ -223,29 +289,39 @@ def update_arm(
         raise typer.BadParameter("give --set or --file")
     current = _get(service, name).policy
     request = messages.to_update_arm(current, arm, file, assignments or [], etag)
+    request.author = messages.author(author)
     _show(service, service.policies.UpdateArm(request, timeout=TIMEOUT_SECONDS))
 
 
 @app.command()
 @calling
-def retire_arm(service: Service, name: Name, arm: ArmName, etag: Etag = None) -> None:
+def retire_arm(
+    service: Service, name: Name, arm: ArmName, etag: Etag = None, author: Author = None
+) -> None:
     """Take an arm out of service. Late feedback is still learned."""
+    from bandit_service.cli import policy_messages as messages
     from bandit_service.rpc.pb import policy_pb2 as pb
 
-    request = pb.RetireArmRequest(policy=name, arm=arm, etag=etag)
+    request = pb.RetireArmRequest(policy=name, arm=arm, etag=etag, author=messages.author(author))
     _show(service, service.policies.RetireArm(request, timeout=TIMEOUT_SECONDS))
 
 
 @app.command()
 @calling
 def remove_arm(
-    service: Service, name: Name, arm: ArmName, etag: Etag = None, yes: Yes = False
+    service: Service,
+    name: Name,
+    arm: ArmName,
+    etag: Etag = None,
+    author: Author = None,
+    yes: Yes = False,
 ) -> None:
     """Take an arm out for good, and forget what was learned of it."""
+    from bandit_service.cli import policy_messages as messages
     from bandit_service.rpc.pb import policy_pb2 as pb
 
     _confirm(f"Remove arm {arm} of policy {name} for ever?", yes)
-    request = pb.RemoveArmRequest(policy=name, arm=arm, etag=etag)
+    request = pb.RemoveArmRequest(policy=name, arm=arm, etag=etag, author=messages.author(author))
     _show(service, service.policies.RemoveArm(request, timeout=TIMEOUT_SECONDS))
 
 

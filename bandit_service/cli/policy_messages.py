@@ -1,5 +1,6 @@
 """From flags and files to the messages of PolicyService, and from a policy to words."""
 
+import getpass
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,16 @@ def to_update(
     policy = _message(policy_yaml.checked(said, PolicyConfig, _source(file, sets)))
     policy.etag = etag or current.etag
     return pb.UpdatePolicyRequest(policy=policy, update_mask=mask)
+
+
+def author(given: str | None) -> str:
+    """Who makes a change: the user, unless given; empty where the system does not know."""
+    if given is not None:
+        return given
+    try:
+        return getpass.getuser()[: convert_policy.LONGEST_AUTHOR]
+    except (KeyError, OSError):  # a container's user without a name
+        return ""
 
 
 def new_arm(name: str, file: Path | None, sets: list[str]) -> pb.Arm:

@@ -38,6 +38,10 @@ class RouteOptions(TypedDict, total=False):
     duel                 True for two arms, to be compared by `prefer` or `tie`
     min_position         wait for this position of the policy's journal, which `FeedbackResult`
                          names: so that what was told to one replica counts on every other
+    quality_per_usd, quality_per_second, quality_per_joule
+                         points of quality that a dollar, a second, a joule is worth for this
+                         query, within the limits that the policy sets
+    accuracy_energy_dial  instead of these: from 0, accuracy alone, to 10, energy
     timeout              seconds for the call with its retries; default: the client's
     """
 
@@ -52,6 +56,10 @@ class RouteOptions(TypedDict, total=False):
     subject: str | None
     duel: bool
     min_position: int
+    quality_per_usd: float | None
+    quality_per_second: float | None
+    quality_per_joule: float | None
+    accuracy_energy_dial: float | None
     timeout: float | None
 
 
@@ -118,7 +126,18 @@ def route_request(
         subject=options.get("subject"),
         duel=options.get("duel", False),
         min_position=options.get("min_position", 0),
+        objective=_objective(options),
     )
+
+
+def _objective(options: RouteOptions) -> pb.ObjectiveOverride | None:
+    asked = pb.ObjectiveOverride(
+        quality_per_usd=options.get("quality_per_usd"),
+        quality_per_second=options.get("quality_per_second"),
+        quality_per_joule=options.get("quality_per_joule"),
+        accuracy_energy_dial=options.get("accuracy_energy_dial"),
+    )
+    return asked if asked.ListFields() else None
 
 
 def packed(vector: Iterable[float]) -> bytes:

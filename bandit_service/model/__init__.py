@@ -20,12 +20,14 @@ from bandit_service.model.configuration import (
     Features,
     Forgetting,
     Objective,
+    OverrideLimits,
     PolicyConfig,
     TextFeatures,
     VectorFeatures,
     WarmStart,
+    WeightRange,
 )
-from bandit_service.model.decisions import Claim, Decision, Query, Routed
+from bandit_service.model.decisions import Claim, Decision, ObjectiveOverride, Query, Routed
 from bandit_service.model.energy import (
     ArmAccount,
     CallEnergy,
@@ -52,14 +54,23 @@ from bandit_service.model.feedback import (
     Usage,
 )
 from bandit_service.model.ids import moment_of, smallest_id
+from bandit_service.model.previews import (
+    AmountPreview,
+    ArmPreview,
+    Interval,
+    Overlap,
+    Preview,
+)
 from bandit_service.model.retention import Limits, Pruned
 from bandit_service.model.views import (
     ArmExplanation,
     ArmStatistics,
     Explanation,
+    FieldChange,
     Freshness,
     PolicyView,
     ReplicaHealth,
+    RevisionView,
     StateView,
     StoredPolicy,
 )
@@ -79,9 +90,11 @@ from bandit_service.model.words import (
 
 __all__ = [
     "Algorithm",
+    "AmountPreview",
     "Arm",
     "ArmAccount",
     "ArmExplanation",
+    "ArmPreview",
     "ArmState",
     "ArmStatistics",
     "ArmWarmStart",
@@ -102,9 +115,11 @@ __all__ = [
     "Failure",
     "Features",
     "FeedbackEvent",
+    "FieldChange",
     "Folded",
     "Forgetting",
     "Freshness",
+    "Interval",
     "JournalEntry",
     "Kind",
     "Learned",
@@ -115,11 +130,15 @@ __all__ = [
     "Modality",
     "Mode",
     "Objective",
+    "ObjectiveOverride",
     "Outcome",
+    "Overlap",
+    "OverrideLimits",
     "PolicyConfig",
     "PolicyView",
     "Preference",
     "PreferenceLearning",
+    "Preview",
     "Pruned",
     "Query",
     "Recorded",
@@ -127,6 +146,7 @@ __all__ = [
     "RecordedFeedback",
     "ReplicaHealth",
     "RevisionEvent",
+    "RevisionView",
     "Routed",
     "Source",
     "StateView",
@@ -137,6 +157,7 @@ __all__ = [
     "UsageLesson",
     "VectorFeatures",
     "WarmStart",
+    "WeightRange",
     "WhenUnlogged",
     "moment_of",
     "smallest_id",

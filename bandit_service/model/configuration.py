@@ -63,11 +63,33 @@ class Features(Config, frozen=True):
 
 
 class Objective(Config, frozen=True):
-    """What a unit of each resource is worth in points of quality, >= 0."""
+    """What a unit of each resource is worth in points of quality, >= 0.
+
+    Instead of weights there can be a dial from accuracy, 0, to energy, 10: what it means is in
+    `weighing`. `reference_joules` is its scale, filled in when the dial is first set.
+    """
 
     quality_per_usd: float = 0.0
     quality_per_second: float = 0.0
     quality_per_joule: float = 0.0
+    accuracy_energy_dial: float | None = None
+    reference_joules: float | None = None
+
+
+class WeightRange(Config, frozen=True):
+    """From the least to the most, both included."""
+
+    min: float = 0.0
+    max: float = 0.0
+
+
+class OverrideLimits(Config, frozen=True):
+    """Within what a query may bring weights of its own. None: that one it may not."""
+
+    quality_per_usd: WeightRange | None = None
+    quality_per_second: WeightRange | None = None
+    quality_per_joule: WeightRange | None = None
+    accuracy_energy_dial: WeightRange | None = None
 
 
 class Forgetting(Config, frozen=True):
@@ -127,3 +149,4 @@ class PolicyConfig(Config, frozen=True):
     warm_start: WarmStart | None = None
     feedback_horizon: float = 30 * 86_400.0
     when_unlogged: WhenUnlogged = WhenUnlogged.REJECT
+    override_limits: OverrideLimits | None = None

@@ -5,6 +5,15 @@ import msgspec
 from bandit_service.model.words import Modality
 
 
+class ObjectiveOverride(msgspec.Struct, frozen=True, gc=False):
+    """What a query asks to be weighed with instead. None: as the policy has it."""
+
+    quality_per_usd: float | None = None
+    quality_per_second: float | None = None
+    quality_per_joule: float | None = None
+    accuracy_energy_dial: float | None = None
+
+
 class Query(msgspec.Struct, frozen=True, gc=False):
     """One request for a choice, well-formed, not yet checked against a policy.
 
@@ -24,6 +33,7 @@ class Query(msgspec.Struct, frozen=True, gc=False):
     subject: str = ""
     duel: bool = False
     min_position: int = 0
+    objective: ObjectiveOverride | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -39,6 +49,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     exclusions     (K,) uint8, an engine.Exclusion a slot, 0 where eligible
     recovered      made of the decision's token, because its row was not there: all chances but
                    the propensity are NaN, and off-policy estimates have to leave it out
+    assumed        (K,) uint8, 1 where what the objective weighed was not known, and taken from
+                   the other arms; None where all was known
     """
 
     id: str
@@ -70,6 +82,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     output_tokens: int | None = None
     second_probabilities: bytes | None = None
     recovered: bool = False
+    assumed: bytes | None = None
 
 
 class Routed(msgspec.Struct, frozen=True, gc=False):

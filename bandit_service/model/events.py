@@ -64,7 +64,8 @@ class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
 
     `epoch` rises when learning restarts, and when it forgets at another pace from here on;
     `started_epoch` is the one in which learning last began. `fold_version` is that of the program
-    that wrote it; the first one did not say so yet.
+    that wrote it; the first one did not say so yet. `author` is who made the change, where somebody
+    said.
     """
 
     revision: int
@@ -73,6 +74,7 @@ class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
     config: PolicyConfig
     time: float
     fold_version: int = 1
+    author: str = ""
 
 
 Event = FeedbackEvent | RevisionEvent

@@ -26,6 +26,26 @@ class PolicyView(msgspec.Struct, frozen=True):
     update_time: float
 
 
+class FieldChange(msgspec.Struct, frozen=True):
+    """A field before and after, as JSON; None where there was, or is, none."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+
+class RevisionView(msgspec.Struct, frozen=True):
+    """One change of a policy, as its operator sees it. The first revision has no changes."""
+
+    revision: int
+    etag: str
+    position: int
+    time: float
+    author: str
+    restarted: bool
+    changes: tuple[FieldChange, ...]
+
+
 class ArmStatistics(msgspec.Struct, frozen=True):
     """What was learned of one arm, without context. None is unknown."""
 
@@ -94,6 +114,7 @@ class ArmExplanation(msgspec.Struct, frozen=True):
     objective_offset: float
     shadow_probability: float | None
     second_probability: float | None = None
+    assumed: bool = False
 
 
 class Explanation(msgspec.Struct, frozen=True):

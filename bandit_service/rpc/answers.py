@@ -112,6 +112,7 @@ def _arm(arm: ArmExplanation) -> pb.ArmExplanation:
         objective_offset=arm.objective_offset,
         shadow_probability=arm.shadow_probability,
         second_probability=arm.second_probability,
+        assumed=arm.assumed,
     )
 
 

@@ -22,7 +22,7 @@ from bandit_service.model import (
     Submission,
     Usage,
 )
-from bandit_service.rpc import form
+from bandit_service.rpc import convert_objective, form
 from bandit_service.rpc.pb import routing_pb2 as pb
 
 MOST_ITEMS = 512
@@ -93,6 +93,9 @@ def query(request: pb.RouteRequest) -> Query:
         subject=form.text("subject", subject, LONGEST_PERSON) if subject else "",
         duel=request.duel,
         min_position=position("min_position", request.min_position) if request.min_position else 0,
+        objective=convert_objective.override(request.objective)
+        if request.HasField("objective")
+        else None,
     )
 
 

@@ -19,15 +19,14 @@ from bandit_service.model import (
     Features,
     Forgetting,
     Mode,
-    Objective,
     PolicyConfig,
     PreferenceLearning,
     TextFeatures,
     VectorFeatures,
     WhenUnlogged,
 )
-from bandit_service.rpc import form, warm_start
-from bandit_service.rpc.convert import MODALITIES, SOURCES
+from bandit_service.rpc import convert_objective, form, warm_start
+from bandit_service.rpc.convert import MODALITIES, SOURCES, position
 from bandit_service.rpc.pb import policy_pb2 as pb
 
 MODES = form.Vocabulary(pb.Mode, Mode)
@@ -45,8 +44,19 @@ _POLICY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 _DEFAULT = PolicyConfig(name="", arms=())
 _DEFAULT_ARM = Arm(name="")
 
-Update = tuple[str, dict[str, Any], str]
-ArmUpdate = tuple[str, str, dict[str, Any], str]
+LONGEST_AUTHOR = 128
+MOST_PREVIEWED = 2_000
+
+Update = tuple[str, dict[str, Any], str, str]
+ArmUpdate = tuple[str, str, dict[str, Any], str, str]
+Change = (
+    pb.CreatePolicyRequest
+    | pb.UpdatePolicyRequest
+    | pb.AddArmRequest
+    | pb.UpdateArmRequest
+    | pb.RetireArmRequest
+    | pb.RemoveArmRequest
+)
 Message = TypeVar("Message", pb.Policy, pb.Arm)
 
 
@@ -64,28 +74,44 @@ def config(request: pb.CreatePolicyRequest) -> PolicyConfig:
 
 def policy_update(request: pb.UpdatePolicyRequest) -> Update:
     changes = _changes(request.policy, request.update_mask, _POLICY_FIELDS)
-    return policy_name("policy.name", request.policy.name), changes, _etag(request.policy.etag)
+    name = policy_name("policy.name", request.policy.name)
+    return name, changes, _etag(request.policy.etag), author(request)
+
+
+def preview(request: pb.PreviewPolicyRequest) -> tuple[str, dict[str, Any], str, int]:
+    changes = _changes(request.policy, request.update_mask, _POLICY_FIELDS)
+    name = policy_name("policy.name", request.policy.name)
+    decisions = form.whole("decisions", request.decisions, MOST_PREVIEWED) or MOST_PREVIEWED
+    return name, changes, _etag(request.policy.etag), decisions
+
+
+def history(request: pb.GetPolicyHistoryRequest) -> tuple[str, int, int]:
+    name = policy_name("name", request.name)
+    limit = form.whole("limit", request.limit, LARGEST_PAGE) or DEFAULT_PAGE
+    return name, limit, position("before_position", request.before_position)
 
 
 def deletion(request: pb.DeletePolicyRequest) -> tuple[str, str]:
     return policy_name("name", request.name), _etag(request.etag)
 
 
-def arm_addition(request: pb.AddArmRequest) -> tuple[str, Arm, str]:
+def arm_addition(request: pb.AddArmRequest) -> tuple[str, Arm, str, str]:
     policy = policy_name("policy", request.policy)
-    return policy, _arm(request.arm, "arm."), _etag(request.etag)
+    return policy, _arm(request.arm, "arm."), _etag(request.etag), author(request)
 
 
 def arm_update(request: pb.UpdateArmRequest) -> ArmUpdate:
     readers = {field: _within("arm.", read) for field, read in _ARM_FIELDS.items()}
     changes = _changes(request.arm, request.update_mask, readers)
     arm = form.required("arm.name", request.arm.name, form.LONGEST_NAME)
-    return policy_name("policy", request.policy), arm, changes, _etag(request.etag)
-
-
-def arm_reference(request: pb.RetireArmRequest | pb.RemoveArmRequest) -> tuple[str, str, str]:
     policy = policy_name("policy", request.policy)
-    return policy, form.required("arm", request.arm, form.LONGEST_NAME), _etag(request.etag)
+    return policy, arm, changes, _etag(request.etag), author(request)
+
+
+def arm_reference(request: pb.RetireArmRequest | pb.RemoveArmRequest) -> tuple[str, str, str, str]:
+    policy = policy_name("policy", request.policy)
+    arm = form.required("arm", request.arm, form.LONGEST_NAME)
+    return policy, arm, _etag(request.etag), author(request)
 
 
 def page(request: pb.ListPoliciesRequest) -> tuple[int, str]:
@@ -100,6 +126,11 @@ def page(request: pb.ListPoliciesRequest) -> tuple[int, str]:
 def policy_name(field: str, name: str) -> str:
     """The name of a policy that should be there."""
     return form.required(field, name, form.LONGEST_POLICY_NAME)
+
+
+def author(request: Change) -> str:
+    """Who makes a change; empty where nobody says."""
+    return form.text("author", request.author, LONGEST_AUTHOR)
 
 
 def _etag(etag: str) -> str:
@@ -152,15 +183,6 @@ def _features(policy: pb.Policy) -> Features:
     )
 
 
-def _objective(policy: pb.Policy) -> Objective:
-    said = policy.objective
-    return Objective(
-        quality_per_usd=form.number("objective.quality_per_usd", said.quality_per_usd),
-        quality_per_second=form.number("objective.quality_per_second", said.quality_per_second),
-        quality_per_joule=form.number("objective.quality_per_joule", said.quality_per_joule),
-    )
-
-
 def _forgetting(policy: pb.Policy) -> Forgetting | None:
     if not policy.HasField("forgetting"):
         return _DEFAULT.forgetting
@@ -184,7 +206,8 @@ def _forgetting(policy: pb.Policy) -> Forgetting | None:
 _POLICY_FIELDS: Mapping[str, Callable[[pb.Policy], Any]] = {
     "algorithm": _algorithm,
     "features": _features,
-    "objective": _objective,
+    "objective": convert_objective.objective,
+    "override_limits": convert_objective.limits,
     "mode": lambda said: MODES.read("mode", said.mode) if said.mode else _DEFAULT.mode,
     "default_arm": lambda said: form.text("default_arm", said.default_arm, form.LONGEST_NAME),
     "forgetting": _forgetting,

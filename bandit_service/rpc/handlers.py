@@ -14,13 +14,15 @@ from bandit_service.model import (
     Freshness,
     PolicyConfig,
     PolicyView,
+    Preview,
     Query,
     Recorded,
+    RevisionView,
     Routed,
     StateView,
     Submission,
 )
-from bandit_service.rpc import answers, convert, convert_policy, policy_answers
+from bandit_service.rpc import answers, convert, convert_policy, policy_answers, preview_answers
 from bandit_service.rpc.deadline import time_left
 from bandit_service.rpc.pb import policy_pb2, routing_pb2
 from bandit_service.watching import CallWatch
@@ -54,27 +56,33 @@ class FeedbackDesk(Protocol):
 class Administration(Protocol):
     """Keeps policies."""
 
-    async def create(self, config: PolicyConfig) -> PolicyView: ...
+    async def create(self, config: PolicyConfig, author: str) -> PolicyView: ...
 
     def get(self, name: str) -> PolicyView: ...
 
     def list(self, page_size: int, page_token: str) -> tuple[Sequence[PolicyView], str]: ...
 
+    async def history(self, name: str, limit: int, before: int) -> Sequence[RevisionView]: ...
+
+    async def preview(
+        self, name: str, changes: Mapping[str, Any], etag: str, limit: int
+    ) -> Preview: ...
+
     async def update(
-        self, name: str, changes: Mapping[str, Any], etag: str
+        self, name: str, changes: Mapping[str, Any], etag: str, author: str
     ) -> tuple[PolicyView, bool]: ...
 
     async def delete(self, name: str, etag: str) -> None: ...
 
-    async def add_arm(self, policy: str, arm: Arm, etag: str) -> PolicyView: ...
+    async def add_arm(self, policy: str, arm: Arm, etag: str, author: str) -> PolicyView: ...
 
     async def update_arm(
-        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str
+        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str, author: str
     ) -> PolicyView: ...
 
-    async def retire_arm(self, policy: str, arm: str, etag: str) -> PolicyView: ...
+    async def retire_arm(self, policy: str, arm: str, etag: str, author: str) -> PolicyView: ...
 
-    async def remove_arm(self, policy: str, arm: str, etag: str) -> PolicyView: ...
+    async def remove_arm(self, policy: str, arm: str, etag: str, author: str) -> PolicyView: ...
 
     async def state_from(
         self, name: str, min_position: int, left: float | None = None
@@ -143,7 +151,8 @@ class PolicyHandlers:
     async def CreatePolicy(
         self, request: policy_pb2.CreatePolicyRequest
     ) -> policy_pb2.CreatePolicyResponse:
-        view = await self._administration.create(convert_policy.config(request))
+        config, author = convert_policy.config(request), convert_policy.author(request)
+        view = await self._administration.create(config, author)
         return policy_pb2.CreatePolicyResponse(policy=policy_answers.policy(view))
 
     async def GetPolicy(self, request: policy_pb2.GetPolicyRequest) -> policy_pb2.GetPolicyResponse:
@@ -194,3 +203,15 @@ class PolicyHandlers:
         return policy_answers.state(
             *await self._administration.state_from(name, position, time_left())
         )
+
+    async def GetPolicyHistory(
+        self, request: policy_pb2.GetPolicyHistoryRequest
+    ) -> policy_pb2.GetPolicyHistoryResponse:
+        views = await self._administration.history(*convert_policy.history(request))
+        return policy_answers.history(views)
+
+    async def PreviewPolicy(
+        self, request: policy_pb2.PreviewPolicyRequest
+    ) -> policy_pb2.PreviewPolicyResponse:
+        found = await self._administration.preview(*convert_policy.preview(request))
+        return preview_answers.preview(found)

@@ -9,11 +9,11 @@ from bandit_service.model import (
     Features,
     Forgetting,
     Freshness,
-    PolicyConfig,
     PolicyView,
+    RevisionView,
     StateView,
 )
-from bandit_service.rpc import form, warm_start
+from bandit_service.rpc import convert_objective, form, warm_start
 from bandit_service.rpc.convert import MODALITIES, SOURCES
 from bandit_service.rpc.convert_policy import CLOCKS, MODES, PREFERENCE_LEARNING, WHEN_UNLOGGED
 from bandit_service.rpc.pb import policy_pb2 as pb
@@ -27,7 +27,8 @@ def policy(view: PolicyView) -> pb.Policy:
         name=config.name,
         algorithm=pb.Algorithm(name=config.algorithm.name, settings=config.algorithm.settings),
         features=_features(config.features),
-        objective=_objective(config),
+        objective=convert_objective.objective_message(config.objective),
+        override_limits=convert_objective.limits_message(config.override_limits),
         mode=MODES.write(config.mode),
         default_arm=config.default_arm,
         forgetting=_forgetting(config.forgetting) if config.forgetting else None,
@@ -76,19 +77,31 @@ def state(view: StateView, freshness: Freshness) -> pb.GetPolicyStateResponse:
     )
 
 
+def history(views: Sequence[RevisionView]) -> pb.GetPolicyHistoryResponse:
+    return pb.GetPolicyHistoryResponse(
+        revisions=[
+            pb.PolicyRevision(
+                revision=view.revision,
+                etag=view.etag,
+                position=view.position,
+                create_time=form.timestamp(view.time),
+                author=view.author,
+                learning_restarted=view.restarted,
+                changes=[
+                    pb.FieldChange(field=one.field, old=one.old or "", new=one.new or "")
+                    for one in view.changes
+                ],
+            )
+            for view in views
+        ]
+    )
+
+
 def _features(features: Features) -> pb.Features:
     if features.vector is not None:
         return pb.Features(vector=pb.VectorFeatures(dimension=features.vector.dimension))
     assert features.text is not None
     return pb.Features(text=pb.TextFeatures(dimensions=features.text.dimensions))
-
-
-def _objective(config: PolicyConfig) -> pb.Objective:
-    return pb.Objective(
-        quality_per_usd=config.objective.quality_per_usd,
-        quality_per_second=config.objective.quality_per_second,
-        quality_per_joule=config.objective.quality_per_joule,
-    )
 
 
 def _forgetting(forgetting: Forgetting) -> pb.Forgetting:

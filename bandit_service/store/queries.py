@@ -60,6 +60,14 @@ class Queries:
             f"SELECT position, body FROM journal WHERE policy_id = {mark} AND kind = 'revision' "
             "ORDER BY position DESC LIMIT 1"
         )
+        self._revisions = (
+            f"SELECT position, body FROM journal WHERE policy_id = {mark} AND kind = 'revision' "
+            f"AND position < {mark} ORDER BY position DESC LIMIT {mark}"
+        )
+        self._recent = (
+            f"SELECT {_all(tables.decision)} FROM decision WHERE policy_id = {mark} "
+            f"AND id >= {mark} ORDER BY id DESC LIMIT {mark}"
+        )
         self._recorded = (
             "SELECT feedback_id, digest, position, effect FROM recorded_feedback "
             f"WHERE policy_id = {mark} AND feedback_id {among}"
@@ -113,6 +121,18 @@ class Queries:
             event = rows.entry_of(row).event
             return event if isinstance(event, RevisionEvent) else None
         return None
+
+    def revisions(
+        self, connection: Connection, policy_id: int, before: int, limit: int
+    ) -> list[JournalEntry]:
+        found = _read(connection, self._revisions, policy_id, before, limit)
+        return [rows.entry_of(row) for row in reversed(found)]
+
+    def recent(
+        self, connection: Connection, policy_id: int, first_id: str, limit: int
+    ) -> list[Decision]:
+        found = _read(connection, self._recent, policy_id, first_id, limit)
+        return [rows.decision_of(row) for row in found]
 
     def recorded(
         self, connection: Connection, policy_id: int, feedback_ids: Iterable[str]

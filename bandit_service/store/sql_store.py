@@ -271,6 +271,21 @@ class SqlStore:
             clock = self._queries.last_clock(connection, policy_id, recently)
             return self._queries.last_clock(connection, policy_id, "") if clock is None else clock
 
+    def revisions(self, policy_id: int, before: int, limit: int) -> list[JournalEntry]:
+        with self._read() as connection:
+            return self._queries.revisions(connection, policy_id, before, limit)
+
+    def recent(
+        self, policy_id: int, limit: int
+    ) -> tuple[list[Decision], dict[tuple[str, int], float]]:
+        recently = smallest_id(time.time() - RECENTLY)
+        with self._read() as connection:
+            found = self._queries.recent(connection, policy_id, recently, limit)
+            if len(found) < limit:  # few of late, or the clock is another's
+                found = self._queries.recent(connection, policy_id, "", limit)
+            learned = self._queries.learned(connection, [one.id for one in found])
+        return found, {(one.decision_id, one.arm): one.value for one in learned}
+
     def last_revisions(self) -> dict[int, RevisionEvent]:
         with self._read() as connection:
             ids = [policy.id for policy in self._queries.policies(connection)]

@@ -12,6 +12,7 @@ class FakePolicies(policy_pb2_grpc.PolicyServiceServicer):
     def __init__(self) -> None:
         self.policies: dict[str, pb.Policy] = {}
         self.masks: list[list[str]] = []
+        self.authors: list[str] = []
 
     async def CreatePolicy(self, request: Any, context: Any) -> Any:
         name = request.policy.name
@@ -34,6 +35,7 @@ class FakePolicies(policy_pb2_grpc.PolicyServiceServicer):
     async def UpdatePolicy(self, request: Any, context: Any) -> Any:
         policy = await self._found(request.policy.name, context, request.policy.etag)
         self._replace(policy, request.policy, request.update_mask.paths)
+        self.authors.append(request.author)
         restarted = "features" in request.update_mask.paths
         changed = self._changed(policy.name)
         return pb.UpdatePolicyResponse(policy=changed, learning_restarted=restarted)
@@ -71,6 +73,29 @@ class FakePolicies(policy_pb2_grpc.PolicyServiceServicer):
         arms = [pb.ArmStatistics(arm=arm.name, observations=2.0) for arm in policy.arms]
         arms[0].mean_quality = 0.75
         return pb.GetPolicyStateResponse(position=9, state_hash="abc", arms=arms)
+
+    async def GetPolicyHistory(self, request: Any, context: Any) -> Any:
+        policy = await self._found(request.name, context)
+        change = pb.FieldChange(field="floor", old="0.01", new="0.05")
+        revisions = [
+            pb.PolicyRevision(revision=2, etag=policy.etag, author="ada", changes=[change]),
+            pb.PolicyRevision(revision=1, etag="e1"),
+        ]
+        return pb.GetPolicyHistoryResponse(revisions=revisions[: request.limit])
+
+    async def PreviewPolicy(self, request: Any, context: Any) -> Any:
+        policy = await self._found(request.policy.name, context, request.policy.etag)
+        self.masks.append(list(request.update_mask.paths))
+        third = pb.Interval(value=1 / 3, low=0.25, high=0.5)
+        arms = [pb.ArmPreview(arm=arm.name, before=third, after=third) for arm in policy.arms]
+        return pb.PreviewPolicyResponse(
+            basis=pb.PREVIEW_BASIS_TRAFFIC if request.decisions > 1 else pb.PREVIEW_BASIS_ESTIMATES,
+            decisions=request.decisions,
+            arms=arms,
+            quality=pb.AmountPreview(before=third, after=third, difference=third),
+            overlap=pb.Overlap(decisions=9, effective_decisions=4.5, why_not="too little"),
+            objective=request.policy.objective,
+        )
 
     async def _found(self, name: str, context: Any, etag: str = "") -> pb.Policy:
         policy = self.policies.get(name)

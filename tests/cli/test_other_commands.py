@@ -27,6 +27,18 @@ def test_route_prints_the_decision(run, server, service):
     assert service.routed[0].duel
 
 
+def test_route_sends_weights_of_its_own_and_none_unless_asked(run, server, service):
+    done = run("route", "chat", "hello", "--quality-per-usd", "0", "--quality-per-joule", "0.5")
+    assert done.exit_code == 0, done.output
+    assert run("route", "chat", "hello", "--dial", "7").exit_code == 0
+    assert run("route", "chat", "hello").exit_code == 0
+
+    weights, dial, plain = service.routed
+    assert weights.objective == pb.ObjectiveOverride(quality_per_usd=0.0, quality_per_joule=0.5)
+    assert dial.objective == pb.ObjectiveOverride(accuracy_energy_dial=7.0)
+    assert not plain.HasField("objective")
+
+
 def test_route_takes_numbers_and_standard_input(run, server, service):
     assert run("route", "chat", "--vector", "0.5,-1").exit_code == 0
     assert run("route", "chat", "-", stdin="from a file").exit_code == 0

@@ -210,3 +210,39 @@ def test_a_server_that_is_not_there_is_unavailable(run):
 
     assert done.exit_code == 6
     assert done.stderr.count("\n") == 1
+
+
+def test_an_update_says_who_makes_it(run, chat, policies, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "ada")
+    assert run("policy", "update", "chat", "--set", "floor=0.1").exit_code == 0
+    assert run("policy", "update", "chat", "--set", "floor=0.2", "--author", "ci").exit_code == 0
+
+    assert policies.authors == ["ada", "ci"]
+
+
+def test_history_shows_a_line_a_change(run, chat):
+    shown = run("policy", "history", "chat").stdout
+
+    assert "ada" in shown
+    assert "0.05" in shown
+    assert "(created)" in shown
+    made = json.loads(run("policy", "history", "chat", "--limit", "1", "--json").stdout)
+    assert [one["revision"] for one in made["revisions"]] == ["2"]
+
+
+def test_a_preview_changes_nothing_and_says_what_it_rests_on(run, chat, policies):
+    before = policies.policies["chat"].SerializeToString()
+
+    shown = run("policy", "preview", "chat", "--set", "objective.quality_per_usd=9")
+    alone = run("policy", "preview", "chat", "--set", "floor=0.1", "--decisions", "1")
+    made = run("policy", "preview", "chat", "--set", "objective.quality_per_usd=9", "--json")
+
+    assert shown.exit_code == 0, shown.output
+    assert "2000 recent decisions" in shown.stdout
+    assert "0.3333 [0.25, 0.5]" in shown.stdout
+    assert "unknown: too little" in shown.stdout
+    assert "no traffic yet" in alone.stdout
+    assert json.loads(made.stdout)["objective"]["quality_per_usd"] == 9.0
+    assert policies.masks == [["objective"], ["floor"], ["objective"]]
+    assert policies.policies["chat"].SerializeToString() == before
+    assert run("policy", "preview", "chat").exit_code == 2

@@ -97,6 +97,43 @@ VALUES: dict[str, tuple[str, str, pp.Policy]] = {
         "objective.quality_per_usd",
         objective(quality_per_usd=1e308),
     ),
+    "a dial beyond ten": (
+        "objective",
+        "objective.accuracy_energy_dial",
+        objective(accuracy_energy_dial=10.5, reference_joules=1.0),
+    ),
+    "a dial of NaN": (
+        "objective",
+        "objective.accuracy_energy_dial",
+        objective(accuracy_energy_dial=NAN, reference_joules=1.0),
+    ),
+    "a dial and a weight": (
+        "objective",
+        "objective.accuracy_energy_dial",
+        objective(accuracy_energy_dial=5.0, reference_joules=1.0, quality_per_usd=1.0),
+    ),
+    "a dial without a scale": (
+        "objective",
+        "objective.reference_joules",
+        objective(accuracy_energy_dial=5.0),
+    ),
+    "a scale of nothing": (
+        "objective",
+        "objective.reference_joules",
+        objective(accuracy_energy_dial=5.0, reference_joules=0.0),
+    ),
+    "limits the wrong way round": (
+        "override_limits",
+        "override_limits.quality_per_usd.max",
+        pp.Policy(
+            override_limits=pp.OverrideLimits(quality_per_usd=pp.WeightRange(min=2.0, max=1.0))
+        ),
+    ),
+    "limits of a dial beyond ten": (
+        "override_limits",
+        "override_limits.accuracy_energy_dial.max",
+        pp.Policy(override_limits=pp.OverrideLimits(accuracy_energy_dial=pp.WeightRange(max=11.0))),
+    ),
     "an unknown mode": ("mode", "mode", pp.Policy(mode=99)),  # type: ignore[arg-type]
     "a default arm that never was": ("default_arm", "default_arm", pp.Policy(default_arm="nobody")),
     "a default arm with NUL": ("default_arm", "default_arm", pp.Policy(default_arm=NUL)),

@@ -110,6 +110,18 @@ QUERIES: Cases = {
         NO_ELIGIBLE_ARM,
         query(allowed_arms=["small"], input_tokens=900, output_tokens=101),
     ),
+    "weights of its own where the policy allows none": (
+        bad("objective.quality_per_usd"),
+        query(objective=pb.ObjectiveOverride(quality_per_usd=1.0)),
+    ),
+    "a weight of NaN": (
+        bad("objective.quality_per_joule"),
+        query(objective=pb.ObjectiveOverride(quality_per_joule=NAN)),
+    ),
+    "a negative dial": (
+        bad("objective.accuracy_energy_dial"),
+        query(objective=pb.ObjectiveOverride(accuracy_energy_dial=-1.0)),
+    ),
     "a session that is too long": (bad("session"), query(session=PERSON)),
     "a session with NUL": (bad("session"), query(session=NUL)),
     "a subject that is too long": (bad("subject"), query(subject=PERSON)),

@@ -6,13 +6,19 @@ from typing import Any
 from bandit_service.errors import BanditError
 from bandit_service.model import (
     Arm,
+    ArmPreview,
     Effect,
     Explanation,
+    FieldChange,
     Freshness,
+    Interval,
+    Objective,
     PolicyConfig,
     PolicyView,
+    Preview,
     Query,
     Recorded,
+    RevisionView,
     Routed,
     StateView,
     Submission,
@@ -73,8 +79,8 @@ class FakeUseCases:
             for said in submissions
         ]
 
-    async def create(self, config: PolicyConfig) -> PolicyView:
-        self._asked("create", config)
+    async def create(self, config: PolicyConfig, author: str) -> PolicyView:
+        self._asked("create", config, author)
         return a_view(config)
 
     def get(self, name: str) -> PolicyView:
@@ -86,30 +92,51 @@ class FakeUseCases:
         return [a_view()], "more"
 
     async def update(
-        self, name: str, changes: Mapping[str, Any], etag: str
+        self, name: str, changes: Mapping[str, Any], etag: str, author: str
     ) -> tuple[PolicyView, bool]:
-        self._asked("update", name, changes, etag)
+        self._asked("update", name, changes, etag, author)
         return a_view(), True
+
+    async def history(self, name: str, limit: int, before: int) -> Sequence[RevisionView]:
+        self._asked("history", name, limit, before)
+        change = FieldChange("floor", "0.01", None)
+        return [RevisionView(2, "1-2", 9, NOW, "ada", True, (change,))]
+
+    async def preview(
+        self, name: str, changes: Mapping[str, Any], etag: str, limit: int
+    ) -> Preview:
+        self._asked("preview", name, changes, etag, limit)
+        return Preview(
+            decisions=0,
+            left_out=1,
+            arms=(ArmPreview("small", Interval(0.5), Interval(0.25)),),
+            quality=None,
+            cost_usd=None,
+            latency_seconds=None,
+            energy_joules=None,
+            overlap=None,
+            objective=Objective(),
+        )
 
     async def delete(self, name: str, etag: str) -> None:
         self._asked("delete", name, etag)
 
-    async def add_arm(self, policy: str, arm: Arm, etag: str) -> PolicyView:
-        self._asked("add_arm", policy, arm, etag)
+    async def add_arm(self, policy: str, arm: Arm, etag: str, author: str) -> PolicyView:
+        self._asked("add_arm", policy, arm, etag, author)
         return a_view()
 
     async def update_arm(
-        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str
+        self, policy: str, arm: str, changes: Mapping[str, Any], etag: str, author: str
     ) -> PolicyView:
-        self._asked("update_arm", policy, arm, changes, etag)
+        self._asked("update_arm", policy, arm, changes, etag, author)
         return a_view()
 
-    async def retire_arm(self, policy: str, arm: str, etag: str) -> PolicyView:
-        self._asked("retire_arm", policy, arm, etag)
+    async def retire_arm(self, policy: str, arm: str, etag: str, author: str) -> PolicyView:
+        self._asked("retire_arm", policy, arm, etag, author)
         return a_view()
 
-    async def remove_arm(self, policy: str, arm: str, etag: str) -> PolicyView:
-        self._asked("remove_arm", policy, arm, etag)
+    async def remove_arm(self, policy: str, arm: str, etag: str, author: str) -> PolicyView:
+        self._asked("remove_arm", policy, arm, etag, author)
         return a_view()
 
     async def state_from(

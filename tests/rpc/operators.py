@@ -12,12 +12,14 @@ from bandit_service.model import (
     Modality,
     Mode,
     Objective,
+    OverrideLimits,
     PolicyConfig,
     PolicyView,
     PreferenceLearning,
     Source,
     VectorFeatures,
     WarmStart,
+    WeightRange,
 )
 from bandit_service.rpc import convert_policy, policy_answers
 from bandit_service.rpc.pb import policy_pb2 as pb
@@ -66,6 +68,9 @@ A_RICH_CONFIG = PolicyConfig(
         projection=((1.0, 2.0), (3.0, 4.0)),
     ),
     feedback_horizon=3600.5,
+    override_limits=OverrideLimits(
+        quality_per_usd=WeightRange(min=0.5, max=20.0), accuracy_energy_dial=WeightRange(max=10.0)
+    ),
 )
 
 

@@ -18,7 +18,8 @@ from tests.rpc.operators import A_RICH_ARM, A_RICH_CONFIG, NUL, a_policy, writte
 
 def update(policy, *paths):
     mask = FieldMask(paths=paths)
-    return convert_policy.policy_update(pb.UpdatePolicyRequest(policy=policy, update_mask=mask))
+    request = pb.UpdatePolicyRequest(policy=policy, update_mask=mask, author="ada")
+    return convert_policy.policy_update(request)
 
 
 def update_arm(arm, *paths):
@@ -30,7 +31,8 @@ def update_arm(arm, *paths):
 def test_an_update_changes_what_the_mask_names_and_nothing_else():
     policy = a_policy(floor=0.2, mode=pb.MODE_OBSERVE, default_arm="small", etag="2")
 
-    assert update(policy, "floor", "mode") == ("chat", {"floor": 0.2, "mode": Mode.OBSERVE}, "2")
+    changes = {"floor": 0.2, "mode": Mode.OBSERVE}
+    assert update(policy, "floor", "mode") == ("chat", changes, "2", "ada")
 
 
 def test_what_the_mask_does_not_name_is_not_checked():
@@ -40,7 +42,7 @@ def test_what_the_mask_does_not_name_is_not_checked():
 def test_a_field_that_is_named_but_not_set_gets_its_default():
     paths = [name for name in PolicyConfig.__struct_fields__ if name not in ("name", "arms")]
 
-    _, changes, _ = update(pb.Policy(name="chat"), *paths)
+    _, changes, _, _ = update(pb.Policy(name="chat"), *paths)
 
     assert PolicyConfig(name="chat", arms=(), **changes) == PolicyConfig(name="chat", arms=())
     assert set(changes) == set(paths)
@@ -49,7 +51,7 @@ def test_a_field_that_is_named_but_not_set_gets_its_default():
 def test_every_field_of_an_arm_can_be_changed_but_its_name_and_state():
     paths = [name for name in Arm.__struct_fields__ if name not in ("name", "state")]
 
-    policy, arm, changes, etag = update_arm(written(A_RICH_CONFIG).arms[1], *paths)
+    policy, arm, changes, etag, _ = update_arm(written(A_RICH_CONFIG).arms[1], *paths)
 
     assert (policy, arm, etag) == ("chat", "large", "2")
     assert Arm(name="large", **changes) == A_RICH_ARM
@@ -67,6 +69,12 @@ def test_a_mask_that_names_what_cannot_change_is_refused(path):
         update(a_policy(), "floor", path)
 
     assert repr(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("author", ["a" * 129, NUL])
+def test_who_makes_a_change_has_a_name_that_can_be_kept(author):
+    with pytest.raises(InvalidField, match="author"):
+        convert_policy.arm_reference(pb.RetireArmRequest(policy="c", arm="a", author=author))
 
 
 @pytest.mark.parametrize("path", ["name", "state", "floor"])

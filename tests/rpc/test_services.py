@@ -80,34 +80,48 @@ POLICY_CALLS = [
     (
         "UpdatePolicy",
         policy_pb2.UpdatePolicyRequest(
+            policy=policy_pb2.Policy(name="chat", floor=0.5, etag="1"),
+            update_mask=MASK,
+            author="ada",
+        ),
+        ("update", "chat", {"floor": 0.5}, "1", "ada"),
+    ),
+    (
+        "PreviewPolicy",
+        policy_pb2.PreviewPolicyRequest(
             policy=policy_pb2.Policy(name="chat", floor=0.5, etag="1"), update_mask=MASK
         ),
-        ("update", "chat", {"floor": 0.5}, "1"),
+        ("preview", "chat", {"floor": 0.5}, "1", 2000),
+    ),
+    (
+        "GetPolicyHistory",
+        policy_pb2.GetPolicyHistoryRequest(name="chat", before_position=7),
+        ("history", "chat", 100, 7),
     ),
     ("DeletePolicy", policy_pb2.DeletePolicyRequest(name="chat"), ("delete", "chat", "")),
     (
         "AddArm",
-        policy_pb2.AddArmRequest(policy="chat", arm=AN_ARM, etag="1"),
-        ("add_arm", "chat", Arm(name="large", tags=("eu",)), "1"),
+        policy_pb2.AddArmRequest(policy="chat", arm=AN_ARM, etag="1", author="a"),
+        ("add_arm", "chat", Arm(name="large", tags=("eu",)), "1", "a"),
     ),
     (
         "UpdateArm",
         policy_pb2.UpdateArmRequest(
-            policy="chat", arm=AN_ARM, update_mask=FieldMask(paths=["tags"])
+            policy="chat", arm=AN_ARM, update_mask=FieldMask(paths=["tags"]), author="b"
         ),
-        ("update_arm", "chat", "large", {"tags": ("eu",)}, ""),
+        ("update_arm", "chat", "large", {"tags": ("eu",)}, "", "b"),
     ),
     (
         "RetireArm",
-        policy_pb2.RetireArmRequest(policy="chat", arm="large"),
-        ("retire_arm", "chat", "large", ""),
+        policy_pb2.RetireArmRequest(policy="chat", arm="large", author="c"),
+        ("retire_arm", "chat", "large", "", "c"),
     ),
     (
         "RemoveArm",
-        policy_pb2.RemoveArmRequest(policy="chat", arm="large", etag="1"),
-        ("remove_arm", "chat", "large", "1"),
+        policy_pb2.RemoveArmRequest(policy="chat", arm="large", etag="1", author="d"),
+        ("remove_arm", "chat", "large", "1", "d"),
     ),
-    ("GetPolicyState", policy_pb2.GetPolicyStateRequest(name="chat"), ("state", "chat")),
+    ("GetPolicyState", policy_pb2.GetPolicyStateRequest(name="chat"), ("state", "chat", 0)),
 ]
 
 

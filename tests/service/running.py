@@ -189,7 +189,7 @@ async def running_on(
             journal,
             Router(registry, journal, store, now, PATIENCE, degraded_after, tokens),
             Recorder(journal, PATIENCE, tokens),
-            Administrator(registry, journal, PATIENCE),
+            Administrator(registry, journal, store, PATIENCE),
         )
     finally:
         watched.release()

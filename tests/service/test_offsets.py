@@ -4,8 +4,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from bandit_service.calls import CallStatistics, offsets
+from bandit_service.calls import CallStatistics
 from bandit_service.model import Arm, ArmState, Objective, Query, Usage
+from bandit_service.offsets import offsets
 from policies.policy import Array
 from tests.builders import a_query, arms
 
@@ -34,7 +35,7 @@ def added(
 ) -> Array:
     found = offsets(objective, pool, calls, queries)
     assert found is not None
-    return found
+    return found.added
 
 
 def costs(pool: tuple[Arm, ...], calls: CallStatistics, **query: object) -> list[float]:

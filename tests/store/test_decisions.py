@@ -29,6 +29,7 @@ OPTIONAL: dict[str, Any] = {
     "subject_hash": EVERY_BYTE,
     "input_tokens": 0,
     "output_tokens": 2**62,
+    "assumed": bytes([0, 1, 1, 0]),
 }
 
 

@@ -27,6 +27,7 @@ def rows(
         yield [
             _row(decision, page.outcomes[decision.id], config, names, trust)
             for decision in page.decisions
+            if not decision.recovered  # from its token, which has no probabilities of the others
         ]
 
 
@@ -63,10 +64,11 @@ def _row(
     chances = np.frombuffer(decision.probabilities).tolist()
     mine = [each for each in outcomes if each.arm == decision.arm]
     usage = _usage(mine)
+    is_duel = decision.second_arm is not None or decision.second_probabilities is not None
     return Row(
         arm=names[decision.arm],
         # Of a duel it is the pair's; the first arm was drawn from the probabilities.
-        propensity=None if decision.second_arm is not None else decision.propensity,
+        propensity=None if is_duel else decision.propensity,
         probabilities={
             name: chance
             for name, chance, code in zip(names, chances, decision.exclusions, strict=False)

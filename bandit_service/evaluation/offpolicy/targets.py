@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 import policies
 from bandit_service import configuration
-from bandit_service.calls import offsets
 from bandit_service.engine import PolicyEngine
 from bandit_service.errors import BadInput, InvalidField
 from bandit_service.evaluation.contestants import Contestant, named, shape_of
@@ -32,6 +31,7 @@ from bandit_service.model import (
     UsageLesson,
     VectorFeatures,
 )
+from bandit_service.offsets import offsets
 
 Array = NDArray[np.float64]
 
@@ -131,11 +131,12 @@ class Learner:
         else:
             _check_served(self.label, eligible, len(block))
             open_arms = None if eligible.all() else eligible
+            weighed = offsets(config.objective, config.arms, engine.calls, _queries(block))
             learner = engine.policy.probabilities(
                 engine.state,
                 fitting(block.contexts, engine.shape.dim),
                 eligible=open_arms,
-                offsets=offsets(config.objective, config.arms, engine.calls, _queries(block)),
+                offsets=None if weighed is None else weighed.added,
                 clock=self._clock,
             )
             mine = policies.with_floor(learner, open_arms, config.floor)

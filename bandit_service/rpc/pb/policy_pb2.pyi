@@ -45,6 +45,12 @@ class ArmState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ARM_STATE_ACTIVE: _ClassVar[ArmState]
     ARM_STATE_RETIRED: _ClassVar[ArmState]
     ARM_STATE_REMOVED: _ClassVar[ArmState]
+
+class PreviewBasis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PREVIEW_BASIS_UNSPECIFIED: _ClassVar[PreviewBasis]
+    PREVIEW_BASIS_TRAFFIC: _ClassVar[PreviewBasis]
+    PREVIEW_BASIS_ESTIMATES: _ClassVar[PreviewBasis]
 MODE_UNSPECIFIED: Mode
 MODE_ACT: Mode
 MODE_OBSERVE: Mode
@@ -62,9 +68,12 @@ ARM_STATE_UNSPECIFIED: ArmState
 ARM_STATE_ACTIVE: ArmState
 ARM_STATE_RETIRED: ArmState
 ARM_STATE_REMOVED: ArmState
+PREVIEW_BASIS_UNSPECIFIED: PreviewBasis
+PREVIEW_BASIS_TRAFFIC: PreviewBasis
+PREVIEW_BASIS_ESTIMATES: PreviewBasis
 
 class Policy(_message.Message):
-    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time", "when_unlogged", "feedback_horizon", "warm_start")
+    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time", "when_unlogged", "feedback_horizon", "override_limits", "warm_start")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ALGORITHM_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +92,7 @@ class Policy(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     WHEN_UNLOGGED_FIELD_NUMBER: _ClassVar[int]
     FEEDBACK_HORIZON_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDE_LIMITS_FIELD_NUMBER: _ClassVar[int]
     WARM_START_FIELD_NUMBER: _ClassVar[int]
     name: str
     algorithm: Algorithm
@@ -102,8 +112,9 @@ class Policy(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     when_unlogged: WhenUnlogged
     feedback_horizon: _duration_pb2.Duration
+    override_limits: OverrideLimits
     warm_start: WarmStart
-    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., when_unlogged: _Optional[_Union[WhenUnlogged, str]] = ..., feedback_horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., when_unlogged: _Optional[_Union[WhenUnlogged, str]] = ..., feedback_horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., override_limits: _Optional[_Union[OverrideLimits, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ...) -> None: ...
 
 class WarmStart(_message.Message):
     __slots__ = ("n_eff", "arms", "spread", "projection")
@@ -178,14 +189,38 @@ class VectorFeatures(_message.Message):
     def __init__(self, dimension: _Optional[int] = ...) -> None: ...
 
 class Objective(_message.Message):
-    __slots__ = ("quality_per_usd", "quality_per_second", "quality_per_joule")
+    __slots__ = ("quality_per_usd", "quality_per_second", "quality_per_joule", "accuracy_energy_dial", "reference_joules")
     QUALITY_PER_USD_FIELD_NUMBER: _ClassVar[int]
     QUALITY_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     QUALITY_PER_JOULE_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_ENERGY_DIAL_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_JOULES_FIELD_NUMBER: _ClassVar[int]
     quality_per_usd: float
     quality_per_second: float
     quality_per_joule: float
-    def __init__(self, quality_per_usd: _Optional[float] = ..., quality_per_second: _Optional[float] = ..., quality_per_joule: _Optional[float] = ...) -> None: ...
+    accuracy_energy_dial: float
+    reference_joules: float
+    def __init__(self, quality_per_usd: _Optional[float] = ..., quality_per_second: _Optional[float] = ..., quality_per_joule: _Optional[float] = ..., accuracy_energy_dial: _Optional[float] = ..., reference_joules: _Optional[float] = ...) -> None: ...
+
+class OverrideLimits(_message.Message):
+    __slots__ = ("quality_per_usd", "quality_per_second", "quality_per_joule", "accuracy_energy_dial")
+    QUALITY_PER_USD_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_PER_JOULE_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_ENERGY_DIAL_FIELD_NUMBER: _ClassVar[int]
+    quality_per_usd: WeightRange
+    quality_per_second: WeightRange
+    quality_per_joule: WeightRange
+    accuracy_energy_dial: WeightRange
+    def __init__(self, quality_per_usd: _Optional[_Union[WeightRange, _Mapping]] = ..., quality_per_second: _Optional[_Union[WeightRange, _Mapping]] = ..., quality_per_joule: _Optional[_Union[WeightRange, _Mapping]] = ..., accuracy_energy_dial: _Optional[_Union[WeightRange, _Mapping]] = ...) -> None: ...
+
+class WeightRange(_message.Message):
+    __slots__ = ("min", "max")
+    MIN_FIELD_NUMBER: _ClassVar[int]
+    MAX_FIELD_NUMBER: _ClassVar[int]
+    min: float
+    max: float
+    def __init__(self, min: _Optional[float] = ..., max: _Optional[float] = ...) -> None: ...
 
 class Forgetting(_message.Message):
     __slots__ = ("clock", "half_life", "half_life_requests")
@@ -226,10 +261,12 @@ class Arm(_message.Message):
     def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., prompt_version: _Optional[str] = ..., input_usd_per_million_tokens: _Optional[float] = ..., output_usd_per_million_tokens: _Optional[float] = ..., context_limit_tokens: _Optional[int] = ..., modalities: _Optional[_Iterable[_Union[_routing_pb2.Modality, str]]] = ..., tags: _Optional[_Iterable[str]] = ..., declared_joules_per_output_token: _Optional[float] = ..., state: _Optional[_Union[ArmState, str]] = ..., embedding: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class CreatePolicyRequest(_message.Message):
-    __slots__ = ("policy",)
+    __slots__ = ("policy", "author")
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
     policy: Policy
-    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+    author: str
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ..., author: _Optional[str] = ...) -> None: ...
 
 class CreatePolicyResponse(_message.Message):
     __slots__ = ("policy",)
@@ -266,12 +303,14 @@ class ListPoliciesResponse(_message.Message):
     def __init__(self, policies: _Optional[_Iterable[_Union[Policy, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class UpdatePolicyRequest(_message.Message):
-    __slots__ = ("policy", "update_mask")
+    __slots__ = ("policy", "update_mask", "author")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
     policy: Policy
     update_mask: _field_mask_pb2.FieldMask
-    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    author: str
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., author: _Optional[str] = ...) -> None: ...
 
 class UpdatePolicyResponse(_message.Message):
     __slots__ = ("policy", "learning_restarted")
@@ -294,14 +333,16 @@ class DeletePolicyResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class AddArmRequest(_message.Message):
-    __slots__ = ("policy", "arm", "etag")
+    __slots__ = ("policy", "arm", "etag", "author")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
     policy: str
     arm: Arm
     etag: str
-    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[_Union[Arm, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+    author: str
+    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[_Union[Arm, _Mapping]] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
 
 class AddArmResponse(_message.Message):
     __slots__ = ("policy",)
@@ -310,16 +351,18 @@ class AddArmResponse(_message.Message):
     def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
 class UpdateArmRequest(_message.Message):
-    __slots__ = ("policy", "arm", "update_mask", "etag")
+    __slots__ = ("policy", "arm", "update_mask", "etag", "author")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
     UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
     policy: str
     arm: Arm
     update_mask: _field_mask_pb2.FieldMask
     etag: str
-    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[_Union[Arm, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+    author: str
+    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[_Union[Arm, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
 
 class UpdateArmResponse(_message.Message):
     __slots__ = ("policy",)
@@ -328,14 +371,16 @@ class UpdateArmResponse(_message.Message):
     def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
 class RetireArmRequest(_message.Message):
-    __slots__ = ("policy", "arm", "etag")
+    __slots__ = ("policy", "arm", "etag", "author")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
     policy: str
     arm: str
     etag: str
-    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+    author: str
+    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[str] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
 
 class RetireArmResponse(_message.Message):
     __slots__ = ("policy",)
@@ -344,14 +389,16 @@ class RetireArmResponse(_message.Message):
     def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
 
 class RemoveArmRequest(_message.Message):
-    __slots__ = ("policy", "arm", "etag")
+    __slots__ = ("policy", "arm", "etag", "author")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
     policy: str
     arm: str
     etag: str
-    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+    author: str
+    def __init__(self, policy: _Optional[str] = ..., arm: _Optional[str] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
 
 class RemoveArmResponse(_message.Message):
     __slots__ = ("policy",)
@@ -402,3 +449,127 @@ class ArmStatistics(_message.Message):
     mean_energy_joules: float
     failure_share: float
     def __init__(self, arm: _Optional[str] = ..., observations: _Optional[float] = ..., mean_quality: _Optional[float] = ..., mean_cost_usd: _Optional[float] = ..., mean_latency_seconds: _Optional[float] = ..., mean_energy_joules: _Optional[float] = ..., failure_share: _Optional[float] = ...) -> None: ...
+
+class GetPolicyHistoryRequest(_message.Message):
+    __slots__ = ("name", "limit", "before_position")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_POSITION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    limit: int
+    before_position: int
+    def __init__(self, name: _Optional[str] = ..., limit: _Optional[int] = ..., before_position: _Optional[int] = ...) -> None: ...
+
+class GetPolicyHistoryResponse(_message.Message):
+    __slots__ = ("revisions",)
+    REVISIONS_FIELD_NUMBER: _ClassVar[int]
+    revisions: _containers.RepeatedCompositeFieldContainer[PolicyRevision]
+    def __init__(self, revisions: _Optional[_Iterable[_Union[PolicyRevision, _Mapping]]] = ...) -> None: ...
+
+class PolicyRevision(_message.Message):
+    __slots__ = ("revision", "etag", "position", "create_time", "author", "learning_restarted", "changes")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    LEARNING_RESTARTED_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    revision: int
+    etag: str
+    position: int
+    create_time: _timestamp_pb2.Timestamp
+    author: str
+    learning_restarted: bool
+    changes: _containers.RepeatedCompositeFieldContainer[FieldChange]
+    def __init__(self, revision: _Optional[int] = ..., etag: _Optional[str] = ..., position: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., author: _Optional[str] = ..., learning_restarted: bool = ..., changes: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ...) -> None: ...
+
+class FieldChange(_message.Message):
+    __slots__ = ("field", "old", "new")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    OLD_FIELD_NUMBER: _ClassVar[int]
+    NEW_FIELD_NUMBER: _ClassVar[int]
+    field: str
+    old: str
+    new: str
+    def __init__(self, field: _Optional[str] = ..., old: _Optional[str] = ..., new: _Optional[str] = ...) -> None: ...
+
+class PreviewPolicyRequest(_message.Message):
+    __slots__ = ("policy", "update_mask", "decisions")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    update_mask: _field_mask_pb2.FieldMask
+    decisions: int
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., decisions: _Optional[int] = ...) -> None: ...
+
+class PreviewPolicyResponse(_message.Message):
+    __slots__ = ("basis", "decisions", "left_out", "arms", "quality", "cost_usd", "latency_seconds", "energy_joules", "overlap", "objective")
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    ARMS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
+    COST_USD_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_JOULES_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    basis: PreviewBasis
+    decisions: int
+    left_out: int
+    arms: _containers.RepeatedCompositeFieldContainer[ArmPreview]
+    quality: AmountPreview
+    cost_usd: AmountPreview
+    latency_seconds: AmountPreview
+    energy_joules: AmountPreview
+    overlap: Overlap
+    objective: Objective
+    def __init__(self, basis: _Optional[_Union[PreviewBasis, str]] = ..., decisions: _Optional[int] = ..., left_out: _Optional[int] = ..., arms: _Optional[_Iterable[_Union[ArmPreview, _Mapping]]] = ..., quality: _Optional[_Union[AmountPreview, _Mapping]] = ..., cost_usd: _Optional[_Union[AmountPreview, _Mapping]] = ..., latency_seconds: _Optional[_Union[AmountPreview, _Mapping]] = ..., energy_joules: _Optional[_Union[AmountPreview, _Mapping]] = ..., overlap: _Optional[_Union[Overlap, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ...) -> None: ...
+
+class ArmPreview(_message.Message):
+    __slots__ = ("arm", "before", "after")
+    ARM_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    arm: str
+    before: Interval
+    after: Interval
+    def __init__(self, arm: _Optional[str] = ..., before: _Optional[_Union[Interval, _Mapping]] = ..., after: _Optional[_Union[Interval, _Mapping]] = ...) -> None: ...
+
+class AmountPreview(_message.Message):
+    __slots__ = ("before", "after", "difference", "assumed_share")
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    ASSUMED_SHARE_FIELD_NUMBER: _ClassVar[int]
+    before: Interval
+    after: Interval
+    difference: Interval
+    assumed_share: float
+    def __init__(self, before: _Optional[_Union[Interval, _Mapping]] = ..., after: _Optional[_Union[Interval, _Mapping]] = ..., difference: _Optional[_Union[Interval, _Mapping]] = ..., assumed_share: _Optional[float] = ...) -> None: ...
+
+class Interval(_message.Message):
+    __slots__ = ("value", "low", "high")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    value: float
+    low: float
+    high: float
+    def __init__(self, value: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ...) -> None: ...
+
+class Overlap(_message.Message):
+    __slots__ = ("decisions", "effective_decisions", "quality_seen", "quality_after", "why_not")
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_SEEN_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_AFTER_FIELD_NUMBER: _ClassVar[int]
+    WHY_NOT_FIELD_NUMBER: _ClassVar[int]
+    decisions: int
+    effective_decisions: float
+    quality_seen: Interval
+    quality_after: Interval
+    why_not: str
+    def __init__(self, decisions: _Optional[int] = ..., effective_decisions: _Optional[float] = ..., quality_seen: _Optional[_Union[Interval, _Mapping]] = ..., quality_after: _Optional[_Union[Interval, _Mapping]] = ..., why_not: _Optional[str] = ...) -> None: ...

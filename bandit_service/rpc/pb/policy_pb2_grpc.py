@@ -85,6 +85,16 @@ class PolicyServiceStub(object):
                 request_serializer=bandit_dot_v1_dot_policy__pb2.GetPolicyStateRequest.SerializeToString,
                 response_deserializer=bandit_dot_v1_dot_policy__pb2.GetPolicyStateResponse.FromString,
                 _registered_method=True)
+        self.GetPolicyHistory = channel.unary_unary(
+                '/bandit.v1.PolicyService/GetPolicyHistory',
+                request_serializer=bandit_dot_v1_dot_policy__pb2.GetPolicyHistoryRequest.SerializeToString,
+                response_deserializer=bandit_dot_v1_dot_policy__pb2.GetPolicyHistoryResponse.FromString,
+                _registered_method=True)
+        self.PreviewPolicy = channel.unary_unary(
+                '/bandit.v1.PolicyService/PreviewPolicy',
+                request_serializer=bandit_dot_v1_dot_policy__pb2.PreviewPolicyRequest.SerializeToString,
+                response_deserializer=bandit_dot_v1_dot_policy__pb2.PreviewPolicyResponse.FromString,
+                _registered_method=True)
 
 
 class PolicyServiceServicer(object):
@@ -171,6 +181,22 @@ class PolicyServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPolicyHistory(self, request, context):
+        """Reads the changes of a policy from its journal, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewPolicy(self, request, context):
+        """Says what a change would have done to recent traffic, and changes nothing.
+        Fails as `UpdatePolicy` would, and with INVALID_ARGUMENT if the change makes
+        learning start afresh.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PolicyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -223,6 +249,16 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.GetPolicyState,
                     request_deserializer=bandit_dot_v1_dot_policy__pb2.GetPolicyStateRequest.FromString,
                     response_serializer=bandit_dot_v1_dot_policy__pb2.GetPolicyStateResponse.SerializeToString,
+            ),
+            'GetPolicyHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicyHistory,
+                    request_deserializer=bandit_dot_v1_dot_policy__pb2.GetPolicyHistoryRequest.FromString,
+                    response_serializer=bandit_dot_v1_dot_policy__pb2.GetPolicyHistoryResponse.SerializeToString,
+            ),
+            'PreviewPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewPolicy,
+                    request_deserializer=bandit_dot_v1_dot_policy__pb2.PreviewPolicyRequest.FromString,
+                    response_serializer=bandit_dot_v1_dot_policy__pb2.PreviewPolicyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -496,6 +532,60 @@ class PolicyService(object):
             '/bandit.v1.PolicyService/GetPolicyState',
             bandit_dot_v1_dot_policy__pb2.GetPolicyStateRequest.SerializeToString,
             bandit_dot_v1_dot_policy__pb2.GetPolicyStateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicyHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bandit.v1.PolicyService/GetPolicyHistory',
+            bandit_dot_v1_dot_policy__pb2.GetPolicyHistoryRequest.SerializeToString,
+            bandit_dot_v1_dot_policy__pb2.GetPolicyHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bandit.v1.PolicyService/PreviewPolicy',
+            bandit_dot_v1_dot_policy__pb2.PreviewPolicyRequest.SerializeToString,
+            bandit_dot_v1_dot_policy__pb2.PreviewPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -83,7 +83,7 @@ EFFECT_OTHER_FEATURES: Effect
 EFFECT_ARM_REMOVED: Effect
 
 class RouteRequest(_message.Message):
-    __slots__ = ("policy", "request_id", "text", "vector", "packed_vector", "input_tokens", "output_tokens", "required_tags", "required_modalities", "allowed_arms", "session", "subject", "duel", "min_position")
+    __slots__ = ("policy", "request_id", "text", "vector", "packed_vector", "input_tokens", "output_tokens", "required_tags", "required_modalities", "allowed_arms", "session", "subject", "duel", "min_position", "objective")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +98,7 @@ class RouteRequest(_message.Message):
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     DUEL_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     policy: str
     request_id: str
     text: str
@@ -112,7 +113,20 @@ class RouteRequest(_message.Message):
     subject: str
     duel: bool
     min_position: int
-    def __init__(self, policy: _Optional[str] = ..., request_id: _Optional[str] = ..., text: _Optional[str] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., packed_vector: _Optional[bytes] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., required_tags: _Optional[_Iterable[str]] = ..., required_modalities: _Optional[_Iterable[_Union[Modality, str]]] = ..., allowed_arms: _Optional[_Iterable[str]] = ..., session: _Optional[str] = ..., subject: _Optional[str] = ..., duel: bool = ..., min_position: _Optional[int] = ...) -> None: ...
+    objective: ObjectiveOverride
+    def __init__(self, policy: _Optional[str] = ..., request_id: _Optional[str] = ..., text: _Optional[str] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., packed_vector: _Optional[bytes] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., required_tags: _Optional[_Iterable[str]] = ..., required_modalities: _Optional[_Iterable[_Union[Modality, str]]] = ..., allowed_arms: _Optional[_Iterable[str]] = ..., session: _Optional[str] = ..., subject: _Optional[str] = ..., duel: bool = ..., min_position: _Optional[int] = ..., objective: _Optional[_Union[ObjectiveOverride, _Mapping]] = ...) -> None: ...
+
+class ObjectiveOverride(_message.Message):
+    __slots__ = ("quality_per_usd", "quality_per_second", "quality_per_joule", "accuracy_energy_dial")
+    QUALITY_PER_USD_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_PER_JOULE_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_ENERGY_DIAL_FIELD_NUMBER: _ClassVar[int]
+    quality_per_usd: float
+    quality_per_second: float
+    quality_per_joule: float
+    accuracy_energy_dial: float
+    def __init__(self, quality_per_usd: _Optional[float] = ..., quality_per_second: _Optional[float] = ..., quality_per_joule: _Optional[float] = ..., accuracy_energy_dial: _Optional[float] = ...) -> None: ...
 
 class Vector(_message.Message):
     __slots__ = ("values",)
@@ -318,7 +332,7 @@ class ContextSummary(_message.Message):
     def __init__(self, feature_version: _Optional[str] = ..., dimension: _Optional[int] = ..., norm: _Optional[float] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ArmExplanation(_message.Message):
-    __slots__ = ("arm", "probability", "ineligible_reason", "quality", "quality_deviation", "objective_offset", "shadow_probability", "second_probability")
+    __slots__ = ("arm", "probability", "ineligible_reason", "quality", "quality_deviation", "objective_offset", "shadow_probability", "second_probability", "assumed")
     ARM_FIELD_NUMBER: _ClassVar[int]
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     INELIGIBLE_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -327,6 +341,7 @@ class ArmExplanation(_message.Message):
     OBJECTIVE_OFFSET_FIELD_NUMBER: _ClassVar[int]
     SHADOW_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     SECOND_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    ASSUMED_FIELD_NUMBER: _ClassVar[int]
     arm: str
     probability: float
     ineligible_reason: str
@@ -335,7 +350,8 @@ class ArmExplanation(_message.Message):
     objective_offset: float
     shadow_probability: float
     second_probability: float
-    def __init__(self, arm: _Optional[str] = ..., probability: _Optional[float] = ..., ineligible_reason: _Optional[str] = ..., quality: _Optional[float] = ..., quality_deviation: _Optional[float] = ..., objective_offset: _Optional[float] = ..., shadow_probability: _Optional[float] = ..., second_probability: _Optional[float] = ...) -> None: ...
+    assumed: bool
+    def __init__(self, arm: _Optional[str] = ..., probability: _Optional[float] = ..., ineligible_reason: _Optional[str] = ..., quality: _Optional[float] = ..., quality_deviation: _Optional[float] = ..., objective_offset: _Optional[float] = ..., shadow_probability: _Optional[float] = ..., second_probability: _Optional[float] = ..., assumed: bool = ...) -> None: ...
 
 class Outcome(_message.Message):
     __slots__ = ("kind", "arm", "source", "value", "failure", "usage", "position", "update_time")

@@ -1,0 +1,161 @@
+"""What a call of each arm is expected to take, and what the objective makes of it. Pure."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit_service.calls import COST, ENERGY, INPUT, LATENCY, OUTPUT, CallStatistics
+from bandit_service.model import Arm, ArmState, Objective, Query
+from bandit_service.weighing import REFERENCE_TOKENS, weights_of
+
+Array = NDArray[np.float64]
+
+
+class Offsets(msgspec.Struct, frozen=True):
+    """What the objective adds to each arm's quality.
+
+    added    (n, K)  in points; <= 0
+    assumed  (n, K)  whether an amount that weighed was not known; None where all were
+    """
+
+    added: Array
+    assumed: NDArray[np.bool_] | None
+
+
+def offsets(
+    objective: Objective, arms: Sequence[Arm], calls: CallStatistics, queries: Sequence[Query]
+) -> Offsets | None:
+    """None if quality is all that counts, for all of the queries.
+
+    An arm of unknown cost, latency or energy takes the upper quartile of the others: unknown is
+    never free.
+    """
+    own = weights_of(objective)
+    asked = [query.objective for query in queries]
+    if any(asked):
+        each = [own if one is None else weights_of(objective, one) for one in asked]
+        weights = np.array(each)
+    else:
+        weights = np.array([own])  # of all of them
+    if not weights.any():
+        return None
+    needed = [bool(weight.any()) for weight in weights.T]
+    known = amounts(arms, calls, queries, needed)
+    gone = removed(arms)
+    total = np.zeros((len(queries), len(arms)))
+    flags: NDArray[np.bool_] | None = None
+    for amount, weight in zip(known, weights.T, strict=True):
+        if amount is None:
+            continue
+        total -= weight[:, None] * filled(amount, gone)
+        missing = np.isnan(amount)
+        if missing.any():
+            missing &= (weight > 0.0)[:, None]
+            flags = missing if flags is None else flags | missing
+    return Offsets(total, flags if flags is not None and flags.any() else None)
+
+
+def amounts(
+    arms: Sequence[Arm],
+    calls: CallStatistics,
+    queries: Sequence[Query],
+    needed: Sequence[bool] = (True, True, True),
+) -> tuple[Array | None, Array | None, Array | None]:
+    """Expected USD, seconds and joules of a call, each (n, K), NaN where nothing is known; None
+    where not needed."""
+    means = calls.means()
+    cost, latency, energy = needed
+    return (
+        _expected_cost(arms, means, queries) if cost else None,
+        np.tile(means[:, LATENCY], (len(queries), 1)) if latency else None,
+        _expected_energy(arms, means, queries) if energy else None,
+    )
+
+
+def removed(arms: Sequence[Arm]) -> NDArray[np.bool_]:
+    """Which of the slots are of no use any more, (K,)."""
+    return np.array([arm.state is ArmState.REMOVED for arm in arms])
+
+
+def _expected_cost(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) -> Array:
+    """USD a call, (n, K). What is known best of: list prices times the tokens that the caller
+    expects; the mean seen; list prices times the mean tokens seen; the list price times what the
+    other arms' calls cost for each dollar of theirs."""
+    paid = means[:, COST]
+    is_told = any(query.input_tokens is not None for query in queries)
+    is_free = any(arm.input_usd_per_million_tokens == 0.0 for arm in arms)
+    if not (is_told or is_free or np.isnan(paid).any()):
+        return np.tile(paid, (len(queries), 1))  # most calls, and a third of the time
+    price_in = _column(arm.input_usd_per_million_tokens for arm in arms)
+    price_out = _column(arm.output_usd_per_million_tokens for arm in arms)
+    told = _column(query.input_tokens for query in queries)[:, None]
+    written = _times(_output_tokens(means, queries), price_out)
+    expected = (_times(told, price_in) + written) / 1e6
+    usual = (_times(means[:, INPUT], price_in) + written) / 1e6
+    seen = np.where(np.isnan(paid), usual, paid)
+    return _as_listed(np.where(np.isnan(expected), seen, expected), price_in + price_out)
+
+
+def _as_listed(costs: Array, listed: Array) -> Array:
+    """Fills costs (n, K) that are not known by list price (K,), in proportion to those that are.
+
+    Without it, the first arm that is tried lends its cost to all others: a dear one would go on
+    being chosen, because nothing seemed cheaper.
+    """
+    unknown = np.isnan(costs) & (listed > 0.0)
+    known = ~np.isnan(costs) & (listed > 0.0)
+    if not (unknown.any() and known.any()):
+        return costs
+    count = known.sum(axis=1, keepdims=True)
+    times = np.where(known, costs, 0.0) / np.where(listed > 0.0, listed, 1.0)
+    usual = times.sum(axis=1, keepdims=True) / np.maximum(count, 1)
+    return np.where(unknown & (count > 0), usual * listed, costs)
+
+
+def _expected_energy(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) -> Array:
+    """Joules a call, (n, K): the mean seen, else what is declared times output tokens.
+
+    Of an arm that has not written yet, the tokens are those of the others, or of a reference
+    call: else a dial would not know a large model from a small one before it was tried.
+    """
+    declared = _column(arm.declared_joules_per_output_token for arm in arms)
+    seen = means[:, OUTPUT][~np.isnan(means[:, OUTPUT])]
+    usual = float(seen.mean()) if len(seen) else float(REFERENCE_TOKENS)
+    tokens = _output_tokens(means, queries)
+    tokens = np.where(np.isnan(tokens), usual, tokens)
+    return np.where(np.isnan(means[:, ENERGY]), declared * tokens, means[:, ENERGY])
+
+
+def _output_tokens(means: Array, queries: Sequence[Query]) -> Array:
+    """Tokens written, (n, K): the caller's estimate, else the arm's mean."""
+    told = _column(query.output_tokens for query in queries)[:, None]
+    return np.where(np.isnan(told), means[:, OUTPUT], told)
+
+
+def _times(tokens: Array, price: Array) -> Array:
+    """tokens * price; what is listed at 0 costs nothing, however many tokens there are."""
+    product: Array = np.where(price == 0.0, 0.0, tokens * price)
+    return product
+
+
+def filled(amounts: Array, gone: NDArray[np.bool_]) -> Array:
+    """Fills what is not known by the row's upper quartile; 0 where no arm is known.
+
+    Arms that are `gone` (K,) do not count among the others.
+    """
+    amounts = np.where(gone, np.nan, amounts)
+    unknown = np.isnan(amounts)
+    if not unknown.any():
+        return amounts
+    whole = amounts.copy()
+    for row, missing in zip(whole, unknown, strict=True):
+        if missing.any():
+            row[missing] = 0.0 if missing.all() else np.nanquantile(row, 0.75)
+    return whole
+
+
+def _column(values: Iterable[float | None]) -> Array:
+    listed = [np.nan if value is None else float(value) for value in values]
+    return np.array(listed, dtype=np.float64)

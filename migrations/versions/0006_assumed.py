@@ -1,0 +1,41 @@
+"""A decision says of which arms the cost, latency or energy was not known."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+CHECK = "length(assumed) = length(exclusions)"
+
+
+def upgrade() -> None:
+    column = sa.Column("assumed", sa.LargeBinary())
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            "ALTER TABLE decision ADD COLUMN assumed BLOB "
+            f"CONSTRAINT decision_assumed CHECK ({CHECK})"
+        )
+        serve()
+        return
+    op.add_column("decision", column)
+    # Not valid: only what is written from now on is checked, so no row has to be read.
+    op.execute(f"ALTER TABLE decision ADD CONSTRAINT decision_assumed CHECK ({CHECK}) NOT VALID")
+    op.execute("ALTER TABLE decision VALIDATE CONSTRAINT decision_assumed")
+    serve()
+
+
+def serve() -> None:
+    """Programs of this revision read and write these tables as they are."""
+    compatible = sa.table("compatible_revision", sa.column("revision", sa.Text))
+    op.bulk_insert(compatible, [{"revision": revision}])
+
+
+def downgrade() -> None:
+    op.execute(f"DELETE FROM compatible_revision WHERE revision = '{revision}'")
+    if op.get_bind().dialect.name == "sqlite":
+        with op.batch_alter_table("decision") as table:
+            table.drop_constraint("decision_assumed")
+            table.drop_column("assumed")
+        return
+    op.drop_column("decision", "assumed")
