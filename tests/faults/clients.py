@@ -176,14 +176,16 @@ async def _user(
 async def _judge(caller: Caller, choice: pb.RouteResponse, name: str, luck: random.Random) -> None:
     """One to three pieces of feedback, some of them revised, some sent twice, some failures."""
     sent: list[pb.FeedbackRequest] = []
-    call_failed = luck.random() < 0.1
-    for number in range(luck.choice((1, 1, 1, 2, 3))):
+    pieces = luck.choice((1, 1, 1, 2, 3))
+    # Which of them says that the call failed: the others may say more before it and after it.
+    failure = luck.randrange(pieces) if luck.random() < 0.1 else None
+    for number in range(pieces):
         request = pb.FeedbackRequest(
             decision_id=choice.decision_id,
             feedback_id=f"{name}-{number}",
             source=luck.choice(SOURCES),
         )
-        if call_failed and not sent:
+        if number == failure:
             request.failure = pb.FAILURE_TIMEOUT
         elif luck.random() < 0.5:
             request.success = luck.random() < 0.6
