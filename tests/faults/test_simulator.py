@@ -15,7 +15,7 @@ from tests.faults.simulated_store import WithoutDedupe
 from tests.faults.simulation import World
 from tests.faults.simulation_check import check
 
-SEEDS = range(1_000 * SEED, 1_000 * SEED + effort(300, 5_000))
+SEEDS = range(1_000 * SEED, 1_000 * SEED + effort(150, 5_000))
 A_FEW = SEEDS[:30]
 
 # Seeds that have found something once.
