@@ -112,8 +112,8 @@ GUARANTEES = (
     ),
     Guarantee(
         "G4",
-        "A decision is stored before it is answered, unless the answer is flagged as degraded: then "
-        "as soon as the database answers again.",
+        "A decision is stored before it is answered, unless the answer is flagged as degraded: "
+        "then as soon as the database answers again.",
         (_KILLS, _POSTGRES, _SYNC, _DEATHS, _NETWORK),
     ),
     Guarantee(
