@@ -101,16 +101,26 @@ class CallStatistics:
                 self.totals[arm, column] += after
                 self.counts[arm, column] += 1.0
 
-    def served(self, arm: int) -> None:
-        """A call came back: whatever was wrong with the arm is over."""
-        self.calls[arm] += 1.0
+    def served(self, arm: int, recounted: bool = False) -> None:
+        """A call came back: whatever was wrong with the arm is over.
+
+        `recounted`: it counts already, as one that failed.
+        """
+        if recounted:
+            self.failures[arm] -= 1.0
+        else:
+            self.calls[arm] += 1.0
         self.streak[arm] = 0.0
         if self.troubled:
             self.troubled = bool((self.streak >= FAILURES_BEFORE_REST).any())
 
-    def failed(self, arm: int, time: float) -> None:
-        """A call failed at `time`, in seconds since the epoch."""
-        self.calls[arm] += 1.0
+    def failed(self, arm: int, time: float, recounted: bool = False) -> None:
+        """A call failed at `time`, in seconds since the epoch.
+
+        `recounted`: it counts already, as one that answered.
+        """
+        if not recounted:
+            self.calls[arm] += 1.0
         self.failures[arm] += 1.0
         self.streak[arm] += 1.0
         self.last_failure[arm] = max(time, float(self.last_failure[arm]))

@@ -182,9 +182,9 @@ class PolicyEngine:
         if event.usage is not None:
             self.calls.replace(event.usage.arm, event.usage.old, event.usage.new)
         if event.served_arm is not None:
-            self.calls.served(event.served_arm)
+            self.calls.served(event.served_arm, event.recounted)
         if event.failed_arm is not None:
-            self.calls.failed(event.failed_arm, event.time)
+            self.calls.failed(event.failed_arm, event.time, event.recounted)
 
     # -- deciding ---------------------------------------------------------------------
 

@@ -18,7 +18,6 @@ from bandit_service.model import (
     Comparison,
     Decision,
     Effect,
-    Failure,
     FeedbackEvent,
     Kind,
     Learned,
@@ -33,7 +32,7 @@ from bandit_service.model import (
     moment_of,
 )
 from bandit_service.preferences import Subject, sides_of
-from bandit_service.standing import Standing, Terms
+from bandit_service.standing import Call, Standing, Terms
 
 # Of several kinds from one source, the finer one speaks.
 _FINENESS = {Kind.PREFERENCE: 0, Kind.SUCCESS: 1, Kind.SCORE: 2}
@@ -86,8 +85,9 @@ def plan(
     subjects = _subjects(submission, decisions, terms.config)
     sides = [subject for subject in subjects if subject[2] is Kind.PREFERENCE]
     told_before = preferences.spoken(sides, standing, terms) if sides else None
-    arm = _arm(submission, decisions[submission.decision_id], terms.config)
-    is_news = arm is not None and not standing.of(submission.decision_id, arm)
+    decision = decisions[submission.decision_id]
+    arm = _arm(submission, decision, terms.config)
+    known = None if arm is None else standing.call(decision.id, arm)
     for decision_id, slot, kind, value in subjects:
         standing.put(
             Outcome(decision_id, slot, kind, submission.source, position, now, value=value)
@@ -102,11 +102,10 @@ def plan(
         if learns_pairs and effect is not Effect.LEARNED:
             effect = pair_effect
     is_removed = arm is not None and terms.config.arms[arm].state is ArmState.REMOVED
-    decision = decisions[submission.decision_id]
     usage = _usage(submission, arm, decision, is_removed, standing, position, now)
-    failed, served = _health(submission, arm, is_news, standing, position, now)
-    if is_removed:
-        failed = served = None
+    _health(submission, arm, standing, position, now)
+    call = None if arm is None or is_removed else standing.call(decision.id, arm)
+    is_other = call is not known
     return FeedbackEvent(
         feedback_id=submission.feedback_id,
         decision_id=submission.decision_id,
@@ -116,8 +115,9 @@ def plan(
         lessons=lessons,
         comparison=comparison,
         usage=usage,
-        failed_arm=failed,
-        served_arm=served,
+        failed_arm=arm if call is Call.FAILED and is_other else None,
+        served_arm=arm if call is Call.ANSWERED and is_other else None,
+        recounted=call is not None and is_other and known is not None,
     )
 
 
@@ -298,25 +298,12 @@ def _usage(
 
 
 def _health(
-    submission: Submission,
-    arm: int | None,
-    is_news: bool,
-    standing: Standing,
-    position: int,
-    now: float,
-) -> tuple[int | None, int | None]:
-    """The slot that failed, and the slot that is known to have answered.
-
-    Each call counts once, whoever speaks of it and in whichever order: the first word says
-    that it answered, the first failure that it failed. A refusal is an answer.
-    """
-    failure, decision_id, source = submission.failure, submission.decision_id, submission.source
-    if arm is None:
-        return None, None
-    if failure is None:
-        return None, (arm if is_news else None)
-    is_told = standing.latest(decision_id, arm, Kind.FAILURE) is not None
-    standing.put(Outcome(decision_id, arm, Kind.FAILURE, source, position, now, failure=failure))
-    if failure is Failure.REFUSAL:
-        return None, (arm if is_news else None)
-    return (None, None) if is_told else (arm, None)
+    submission: Submission, arm: int | None, standing: Standing, position: int, now: float
+) -> None:
+    """Keeps what is said of a call's failure; `Standing.call` says what that comes to."""
+    failure, source = submission.failure, submission.source
+    if failure is not None and arm is not None:
+        told = Outcome(
+            submission.decision_id, arm, Kind.FAILURE, source, position, now, failure=failure
+        )
+        standing.put(told)

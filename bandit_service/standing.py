@@ -1,10 +1,11 @@
 """What stands of the decisions at hand while their feedback is planned, and under which terms."""
 
 from collections.abc import Iterable
+from enum import Enum
 
 import msgspec
 
-from bandit_service.model import Kind, Learned, Outcome, PolicyConfig
+from bandit_service.model import Failure, Kind, Learned, Outcome, PolicyConfig
 
 _OutcomeKey = tuple[str, int, Kind, str]
 
@@ -21,6 +22,13 @@ class Terms(msgspec.Struct, frozen=True):
     started_epoch: int
     started_position: int
     feature_version: str
+
+
+class Call(Enum):
+    """What is known to have become of one arm's call for one decision."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"
 
 
 class Standing:
@@ -49,6 +57,19 @@ class Standing:
         """What was said last, by whatever source."""
         told = [outcome for outcome in self.of(decision_id, arm) if outcome.kind is kind]
         return max(told, key=lambda outcome: outcome.position, default=None)
+
+    def call(self, decision_id: str, arm: int) -> Call | None:
+        """What stands of a call; None if nobody has spoken of it, for a preference does not.
+
+        It failed if anybody says so, and answered if it is only spoken of otherwise: so each
+        call counts once, whoever speaks of it and in whichever order. A refusal is an answer.
+        """
+        told = [one for one in self.of(decision_id, arm) if one.kind is not Kind.PREFERENCE]
+        if not told:
+            return None
+        failures = [one.failure for one in told if one.failure is not None]
+        has_failed = any(failure is not Failure.REFUSAL for failure in failures)
+        return Call.FAILED if has_failed else Call.ANSWERED
 
     def learned(self, decision_id: str, arm: int, terms: Terms) -> Learned | None:
         """What the state holds of it; what was learned before a restart is gone."""

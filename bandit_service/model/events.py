@@ -45,7 +45,11 @@ class Comparison(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FeedbackEvent(msgspec.Struct, frozen=True, tag="feedback"):
-    """One piece of feedback in the journal, with all that the fold needs."""
+    """One piece of feedback in the journal, with all that the fold needs.
+
+    `failed_arm` and `served_arm` are slots whose call is known by now to have failed, or to have
+    answered. `recounted` where the call counts already, as the opposite.
+    """
 
     feedback_id: str
     decision_id: str
@@ -57,6 +61,7 @@ class FeedbackEvent(msgspec.Struct, frozen=True, tag="feedback"):
     usage: UsageLesson | None = None
     failed_arm: int | None = None
     served_arm: int | None = None
+    recounted: bool = False
 
 
 class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):

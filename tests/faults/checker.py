@@ -19,6 +19,7 @@ from bandit_service.rpc.pb import routing_pb2 as pb
 from bandit_service.store import open_store
 from tests.builders import shape_of
 from tests.faults.clients import Acknowledged
+from tests.faults.processes import wait_until
 
 EFFECTS = {value: name.removeprefix("EFFECT_").lower() for name, value in pb.Effect.items()}
 # As the documentation ranks them: who is believed first, and which kind is finer.
@@ -64,6 +65,21 @@ def check(url: str, told: Acknowledged, policy_id: int = 1, may_lose: bool = Fal
     assert twice == 0, f"{twice} pieces of feedback took effect twice"
     assert may_lose or not lost, f"{len(lost)} lost: {lost[:5]}"
     return Verdict(told.count(), len(lost), twice, head, engine.state_hash())
+
+
+def wait_until_stored(url: str, told: Acknowledged) -> None:
+    """What was answered from memory gets into the log by itself, flagged. AssertionError if not."""
+    rows = _Rows(url)
+
+    def all_are() -> bool:
+        found = rows.all("SELECT id FROM decision WHERE degraded")
+        rows.end()
+        return {one for (one,) in found} >= told.degraded
+
+    try:
+        wait_until(all_are, "what was answered from memory is stored, flagged as degraded")
+    finally:
+        rows.close()
 
 
 def fold(store: Store, policy_id: int = 1, until: int | None = None) -> PolicyEngine:
@@ -127,6 +143,10 @@ class _Rows:
     def column(self, statement: str, policy_id: int) -> list[Any]:
         return [value for (value,) in self.all(statement, p=policy_id)]
 
+    def end(self) -> None:
+        """The next statement sees what has been committed meanwhile."""
+        self._connection.rollback()
+
     def close(self) -> None:
         self._connection.close()
         self._engine.dispose()
@@ -158,14 +178,17 @@ def _lost(
     stored = {r[0]: r[1:] for r in rows.all("SELECT id, request_id, arm, propensity FROM decision")}
     slots = dict(enumerate(("small", "middle", "large")))
     for key, choice in told.choices.items():
-        row = stored.get(choice.decision_id)
-        request_id = None if key == choice.decision_id else key
-        if row is None or (row[0], slots[row[1]], row[2]) != (
-            request_id,
-            choice.arm,
-            choice.propensity,
-        ):
+        answers = [choice, *told.decided_again.get(key, ())]
+        rows_of = [stored.get(each.decision_id) for each in answers]
+        wanted = [(each.arm, each.propensity) for each in answers]
+        if [row and (slots[row[1]], row[2]) for row in rows_of] != wanted:
             lost.append(key)
+            continue
+        holding = [row[0] for row in rows_of if row is not None]
+        request_id = None if key == choice.decision_id else key
+        assert sorted(holding, key=str) == sorted(
+            [request_id, *[None] * (len(answers) - 1)], key=str
+        ), f"{key} is held by {holding}"
     for feedback_id, (_, answer) in told.feedback.items():
         if recorded.get(feedback_id) != (answer.position, EFFECTS[answer.effect]):
             lost.append(feedback_id)

@@ -48,6 +48,9 @@ class Acknowledged:
     )  # by feedback id
     duplicates: int = 0  # that were told so
     refused: Counter[str] = field(default_factory=Counter)  # calls that had to be sent again
+    degraded: set[str] = field(default_factory=set)  # decisions answered from memory
+    # By request id: a repeat that memory alone has to answer may be decided afresh, flagged.
+    decided_again: dict[str, list[pb.RouteResponse]] = field(default_factory=dict)
     slowest: float = 0.0  # seconds, of one attempt
     problems: list[str] = field(default_factory=list)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
@@ -77,9 +80,15 @@ class Caller:
 
     async def route(self, request: pb.RouteRequest) -> pb.RouteResponse:
         answer: pb.RouteResponse = await self._until_answered("Route", request)
+        if answer.degraded:
+            self.told.degraded.add(answer.decision_id)
         key = request.request_id or answer.decision_id
         first = self.told.choices.setdefault(key, answer)
-        if first != answer:
+        if first.decision_id != answer.decision_id and (first.degraded or answer.degraded):
+            others = self.told.decided_again.setdefault(key, [])
+            if answer not in others:
+                others.append(answer)
+        elif first != answer:
             self.told.problems.append(f"two answers to {request.request_id}: {first} and {answer}")
         return answer
 
@@ -176,14 +185,16 @@ async def _user(
 async def _judge(caller: Caller, choice: pb.RouteResponse, name: str, luck: random.Random) -> None:
     """One to three pieces of feedback, some of them revised, some sent twice, some failures."""
     sent: list[pb.FeedbackRequest] = []
-    call_failed = luck.random() < 0.1
-    for number in range(luck.choice((1, 1, 1, 2, 3))):
+    pieces = luck.choice((1, 1, 1, 2, 3))
+    # Which of them says that the call failed: the others may say more before it and after it.
+    failure = luck.randrange(pieces) if luck.random() < 0.1 else None
+    for number in range(pieces):
         request = pb.FeedbackRequest(
             decision_id=choice.decision_id,
             feedback_id=f"{name}-{number}",
             source=luck.choice(SOURCES),
         )
-        if call_failed and not sent:
+        if number == failure:
             request.failure = pb.FAILURE_TIMEOUT
         elif luck.random() < 0.5:
             request.success = luck.random() < 0.6

@@ -45,6 +45,53 @@ _LATE = (
 _EQUAL = "service/test_replicas.py::test_at_equal_positions_states_are_equal_bit_for_bit"
 _MIGRATIONS = "store/test_migrations.py::test_several_processes_may_start_on_a_new_database"
 _POLITE = "test_end_to_end.py::test_it_ends_politely_when_told_to"
+_DEGRADED = "service/test_degraded.py::"
+_FROM_MEMORY = _DEGRADED + (
+    "test_an_outage_is_answered_from_memory_and_written_after_it_once_and_in_order"
+)
+_NEVER_EARLY = _DEGRADED + "test_feedback_is_never_acknowledged_without_being_durable"
+_REPEATED = (
+    _DEGRADED + "test_a_repeated_request_gets_its_first_answer_before_and_after_it_is_written"
+)
+_BOTH_KEPT = _DEGRADED + "test_a_request_that_was_decided_elsewhere_meanwhile_keeps_both_decisions"
+_FULL = _DEGRADED + "test_a_full_buffer_refuses"
+_BOUNDED = _DEGRADED + "test_a_buffer_is_bounded_in_bytes_too"
+_LEFT = _DEGRADED + "test_closing_writes_what_is_kept"
+_END_TO_END = "test_replicas_end_to_end.py::"
+_OUTAGE = _END_TO_END + (
+    "test_an_outage_of_postgres_is_survived_and_what_was_answered_is_written_after_it"
+)
+_TRIO = _END_TO_END + "test_three_replicas_are_one_service"
+_STOPPED = _END_TO_END + "test_a_server_that_is_told_to_stop_loses_nothing"
+_SAID = _END_TO_END + "test_a_server_that_stops_during_an_outage_says_what_is_lost"
+_HORIZON = "service/test_feedback_horizon.py::"
+_IN_TIME = _HORIZON + "test_up_to_the_horizon_feedback_is_learned"
+_TOO_LATE = _HORIZON + "test_a_second_beyond_the_horizon_it_is_refused_and_changes_nothing"
+_STILL_DUPLICATE = _HORIZON + "test_what_was_recorded_in_time_stays_a_duplicate"
+_HUNG = "service/test_hung_writer.py::"
+_HUNG_APPLIED = _HUNG + "test_what_a_given_up_writer_has_committed_is_applied_once"
+_HUNG_LATER = _HUNG + "test_what_a_given_up_writer_still_writes_is_applied_once"
+_HUNG_WHATEVER = _HUNG + (
+    "test_whatever_fails_what_was_acknowledged_is_there_once_and_states_agree"
+)
+_FENCED = "store/test_leases.py::test_a_holder_that_was_paused_writes_nothing_after_it_was_replaced"
+_STEPS_BACK = (
+    "checkpoints/test_jobs.py::test_a_holder_that_was_replaced_writes_nothing_and_knows_it"
+)
+_FLIPPED = "checkpoints/test_keeper.py::test_a_bit_that_flips_anywhere_is_found"
+_PART = "checkpoints/test_keeper.py::test_a_part_that_is_missing_is_missed"
+_HALF_WAY = "checkpoints/test_keeper.py::test_sigkill_half_way_leaves_the_one_before"
+_ASIDE = "checkpoints/test_recovery.py::test_a_damaged_one_is_left_aside_and_said_aloud"
+_OTHER_FOLD = "checkpoints/test_recovery.py::test_of_another_fold_version_none_is_used"
+_NAMED = (
+    "checkpoints/test_in_service.py::test_a_damaged_one_is_named_in_the_log_and_nothing_is_lost"
+)
+_FOLLOWING = "service/test_following.py::"
+_SAME_BITS = _FOLLOWING + "test_at_equal_positions_three_replicas_hold_the_same_bits"
+_FOLLOWS = _FOLLOWING + "test_what_one_writes_reaches_the_others_without_their_asking"
+_STALE = _FOLLOWING + "test_staleness_grows_only_while_the_replica_cannot_know"
+_ANYWHERE = "checkpoints/test_snapshots.py::test_a_checkpoint_anywhere_makes_no_difference"
+_LIVE = "store/test_live_migration.py::test_a_migration_under_load_loses_nothing_and_fails_nobody"
 
 GUARANTEES = (
     Guarantee(
@@ -65,7 +112,8 @@ GUARANTEES = (
     ),
     Guarantee(
         "G4",
-        "A decision that was answered is stored (group commit, the one mode there is).",
+        "A decision is stored before it is answered, unless the answer is flagged as degraded: "
+        "then as soon as the database answers again.",
         (_KILLS, _POSTGRES, _SYNC, _DEATHS, _NETWORK),
     ),
     Guarantee(
@@ -77,14 +125,17 @@ GUARANTEES = (
     Guarantee(
         "G6",
         "A request id gets one decision, whoever is asked and however often.",
-        (_KILLS, _WRITERS, _SIMULATOR),
+        (_KILLS, _WRITERS, _SIMULATOR, _TRIO, _REPEATED, _BOTH_KEPT),
+        "While the database is away a repeat may be decided afresh, flagged as degraded: then "
+        "both decisions are stored, and one of them holds the id.",
     ),
     Guarantee(
         "G7",
-        "With the database away every call is answered within the deadline, nothing is "
-        "acknowledged that is not durable, and the service recovers by itself.",
-        (_NETWORK, _POSTGRES),
-        "That Route answers from memory, flagged, is not asserted here.",
+        "With the database away every call is answered within the deadline, Route from memory "
+        "and flagged so; no feedback is acknowledged that is not durable, and the service "
+        "recovers by itself and stores what it has answered, once.",
+        (_NETWORK, _POSTGRES, _FROM_MEMORY, _NEVER_EARLY, _OUTAGE),
+        "What was answered from memory is lost if the process dies before it is stored.",
     ),
     Guarantee("G8", "Budgets are never exceeded by more than is reported.", (), "Not proved here."),
     Guarantee(
@@ -94,34 +145,37 @@ GUARANTEES = (
     ),
     Guarantee(
         "G10",
-        "Late feedback is applied, that of a removed arm only recorded.",
-        (_LATE, _AGREE, _SIMULATOR),
-        "There is no horizon here after which it is refused.",
+        "Late feedback is applied up to the policy's horizon, refused beyond it, and that of a "
+        "removed arm only recorded.",
+        (_LATE, _IN_TIME, _TOO_LATE, _STILL_DUPLICATE, _AGREE, _SIMULATOR),
     ),
     Guarantee(
         "G11",
         "A process that was stopped does no harm when it wakes.",
-        (_PAUSES,),
-        "Shown for the journal's lock; for the lease of chores it is not proved here.",
+        (_PAUSES, _FENCED, _STEPS_BACK, _HUNG_APPLIED, _HUNG_LATER, _HUNG_WHATEVER, _SIMULATOR),
+        "With SIGSTOP for the journal's lock; for the lease of checkpoints by holders that are "
+        "replaced while they do nothing.",
     ),
-    Guarantee("G12", "A bad checkpoint is never loaded.", (), "Not proved here."),
+    Guarantee(
+        "G12",
+        "A bad checkpoint is never loaded.",
+        (_FLIPPED, _PART, _HALF_WAY, _ASIDE, _OTHER_FOLD, _NAMED),
+    ),
     Guarantee(
         "G13",
         "Equal positions, equal states.",
-        (_EQUAL, _WRITERS, _SIMULATOR),
-        "How far a replica may be behind is not measured here.",
+        (_EQUAL, _SAME_BITS, _ANYWHERE, _FOLLOWS, _STALE, _TRIO, _WRITERS, _SIMULATOR),
     ),
+    Guarantee("G14", "Migrations are safe, under load too.", (_MIGRATIONS, _LIVE)),
     Guarantee(
-        "G14",
-        "Migrations are safe.",
-        (_MIGRATIONS,),
-        "Under load it is not proved here.",
+        "G15",
+        "SIGTERM drains: what was answered is stored, or it says how much is not.",
+        (_DRAIN, _POLITE, _STOPPED, _LEFT, _SAID),
     ),
-    Guarantee("G15", "SIGTERM drains: what was answered is stored.", (_DRAIN, _POLITE)),
     Guarantee(
         "G16",
         "Memory is bounded while the database is away, and while it serves.",
-        (_NETWORK, _F + "test_long_run.py::test_memory_stays_where_it_is"),
+        (_NETWORK, _FULL, _BOUNDED, _F + "test_long_run.py::test_memory_stays_where_it_is"),
     ),
     Guarantee(
         "G17",

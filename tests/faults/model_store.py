@@ -5,20 +5,26 @@ database would refuse raises Refused. `on_commit` decides what a commit comes to
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 from bandit_service.errors import PolicyExists, PolicyNotFound
 from bandit_service.model import (
+    Checkpoint,
     Decision,
     JournalEntry,
     Learned,
+    Lease,
+    Limits,
     Outcome,
+    Pruned,
     RecordedFeedback,
+    RevisionEvent,
     StoredPolicy,
 )
+from bandit_service.ports import CheckpointWriter, Leases
 
 
 class Refused(Exception):
@@ -61,7 +67,8 @@ class ModelTransaction:
                 if holder != one.id:
                     late[one.id] = self.tables.decisions[holder]
                     continue
-            self.tables.decisions.setdefault(one.id, one)
+            if one.degraded or one.id not in self.tables.decisions:
+                self.tables.decisions[one.id] = one
         return late
 
     def lock_head(self, policy_id: int) -> int:
@@ -128,6 +135,25 @@ class ModelTransaction:
         del self.tables.heads[policy_id]
 
 
+class NoCheckpoints:
+    """See ports.Checkpoints. None is ever written here: replicas fold whole journals."""
+
+    def of(self, policy_id: int) -> list[Checkpoint]:
+        return []
+
+    def of_deleted_policies(self) -> list[Checkpoint]:
+        return []
+
+    def part_sizes(self, checkpoint_id: int) -> list[int]:
+        raise NotImplementedError
+
+    def part(self, checkpoint_id: int, part: int) -> bytes | None:
+        raise NotImplementedError
+
+    def fenced(self, lease: Lease) -> AbstractContextManager[CheckpointWriter]:
+        raise NotImplementedError
+
+
 class ModelStore:
     """See ports.Store. One transaction at a time, as with one writer under the lock."""
 
@@ -167,9 +193,21 @@ class ModelStore:
         found = [one for one in self.tables.outcomes.values() if one.decision_id == decision_id]
         return sorted(found, key=lambda one: (one.position, one.arm, one.kind, one.source))
 
-    def session_arm(self, policy_id: int, session_hash: bytes) -> int | None:
-        found = self._of(policy_id, lambda one: one.session_hash == session_hash)
+    def session_arm(self, policy_id: int, session_hash: bytes, since: float) -> int | None:
+        mine = self._of(policy_id, lambda one: one.session_hash == session_hash)
+        found = [one for one in mine if one.create_time >= since]
         return found[-1].arm if found else None
+
+    def heads(self) -> dict[int, int]:
+        return dict(self.tables.heads)
+
+    def last_revisions(self) -> dict[int, RevisionEvent]:
+        found: dict[int, RevisionEvent] = {}
+        for policy_id, position in sorted(self.tables.journal):
+            event = self.tables.journal[policy_id, position].event
+            if policy_id in self.tables.heads and isinstance(event, RevisionEvent):
+                found[policy_id] = event
+        return found
 
     def last_clock(self, policy_id: int) -> float | None:
         found = self._of(policy_id, lambda one: True)
@@ -178,6 +216,23 @@ class ModelStore:
     def _of(self, policy_id: int, wanted: Callable[[Decision], bool]) -> list[Decision]:
         mine = [d for d in self.tables.decisions.values() if d.policy_id == policy_id and wanted(d)]
         return sorted(mine, key=lambda one: one.id)
+
+    @property
+    def checkpoints(self) -> NoCheckpoints:
+        return NoCheckpoints()
+
+    @property
+    def leases(self) -> Leases:
+        raise NotImplementedError
+
+    def make_partitions(self, now: float) -> list[str]:
+        raise NotImplementedError
+
+    def prune(self, limits: Limits, dry_run: bool) -> list[Pruned]:
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Nobody waits for memory."""
 
     def close(self) -> None:
         pass

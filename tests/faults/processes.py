@@ -116,6 +116,10 @@ class Service:
         return path.read_text() if path.exists() else ""
 
 
+# What is answered from memory dies with the process: who kills it, asks for durable answers.
+DURABLE = "--no-degraded"
+
+
 @contextmanager
 def services(
     nursery: Nursery, database: str, *arguments: str, count: int = 1

@@ -1,9 +1,11 @@
-"""One replica in one thread: the real journal, batches, planning and engines, step by step.
+"""One replica in one thread: the real journal, writer, batches, planning and engines, by steps.
 
 Nothing runs by itself: `write` is one turn of the writer's thread, `deliver` is one turn of the
-event loop. The only file of these tests that knows how a Journal looks inside.
+event loop, `follow` asks the writer to read on. The only file of these tests that knows how a
+Journal looks inside.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,14 +13,19 @@ from unittest import mock
 
 import numpy as np
 
-from bandit_service.batch import Batch, DecisionJob, FeedbackJob, PolicyJob, Taken
+from bandit_service import revising
+from bandit_service.batch import Batch
 from bandit_service.deciding import request_digest
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import BanditError, IdReused, PolicyNotFound
 from bandit_service.features import features_of
+from bandit_service.hearing import Hearing
 from bandit_service.journal import Journal
 from bandit_service.model import PolicyConfig, Query, Submission
 from bandit_service.ports import Store
+from bandit_service.watching import UNWATCHED
+from bandit_service.work import DecisionJob, FeedbackJob, Job, PolicyJob, PollJob, Taken
+from bandit_service.writer import Writer
 from tests.builders import SECRET, shape_of
 
 Answered = Callable[[Any], None]  # with a result or an Exception
@@ -41,15 +48,32 @@ class Replica:
         self,
         store: Store,
         now: Callable[[], float],
-        journal: Callable[..., Journal] = Journal,
+        hearing: Callable[..., Hearing] = Hearing,
     ) -> None:
         self.store, self.now = store, now
         self.registry = Registry()
         self.seen = -1  # the last position that was looked at from outside
         self._loop = _Loop()
-        self._journal = journal(store, self.registry, shape_of, now)
-        self._journal.load()
-        self._journal._loop = self._loop  # type: ignore[assignment]
+        self._journal = journal = Journal(store, self.registry, shape_of, now)
+        journal._hearing = hearing(self.registry, journal.following, shape_of, UNWATCHED)
+        journal.load()
+        self._begin(unsure=False)
+
+    def _begin(self, unsure: bool) -> None:
+        """As Journal does it, without a thread. It reads on only if it is asked to, or unsure."""
+        journal = self._journal
+        self._writer = journal._hearing.present = Writer(
+            self.store,
+            journal._queue,
+            self.registry,
+            journal._load,
+            shape_of,
+            self.now,
+            math.inf,
+            journal._hearing,
+            self._loop,  # type: ignore[arg-type]
+            unsure,
+        )
 
     def engine(self, name: str = "chat") -> PolicyEngine:
         return self.registry.by_name[name]
@@ -83,7 +107,11 @@ class Replica:
     def change(self, work: Callable[[Batch], Any], answered: Answered) -> None:
         self._submit(PolicyJob(work, answered, answered), answered)
 
-    def _submit(self, job: Any, answered: Answered) -> None:
+    def follow(self, answered: Answered) -> None:
+        """Reads what others have written; None when all of it has been applied."""
+        self._submit(PollJob(answered, answered), answered)
+
+    def _submit(self, job: Job, answered: Answered) -> None:
         try:
             self._journal.submit(job)
         except BanditError as refused:
@@ -92,12 +120,21 @@ class Replica:
     # -- turns ----------------------------------------------------------------------------
 
     def has_work(self) -> bool:
-        return bool(self._journal._waiting)
+        return bool(self._journal._queue._waiting)
 
     def write(self) -> None:
         """The writer takes what has gathered, and commits it or fails."""
-        if self._journal._waiting:
-            self._journal._write(self._journal._take())
+        writer = self._writer
+        if self.has_work() and (jobs := self._journal._queue.take(writer, 0.0, [])):
+            writer._do(jobs)
+
+    def give_up_writer(self) -> None:
+        """It hangs, for all that is known: those who wait are told so, and another one begins.
+
+        What it has done counts, or does yet; what it has to say of it does not.
+        """
+        self._journal._give_up_writer()
+        self._begin(unsure=True)
 
     def has_news(self) -> bool:
         return bool(self._loop.calls)
@@ -126,7 +163,7 @@ def ask(replica: Replica, send: Callable[[Answered], None]) -> Any:
 
 def create(replica: Replica, config: PolicyConfig) -> int:
     """A policy whose secret is known, so that equal ids draw equal arms everywhere."""
-    with mock.patch("bandit_service.batch.secrets.token_bytes", return_value=SECRET):
-        made = ask(replica, lambda answered: replica.change(lambda b: b.create(config), answered))
+    with mock.patch("bandit_service.revising.secrets.token_bytes", return_value=SECRET):
+        made = ask(replica, lambda a: replica.change(lambda b: revising.create(b, config), a))
     assert isinstance(made, int), made
     return made

@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from bandit_service import configuration
+from bandit_service import configuration, revising
 from bandit_service.model import (
     Algorithm,
     Arm,
@@ -224,7 +224,7 @@ class Services(RuleBasedStateMachine):
 
     def _revise(self, change: configuration.Change) -> None:
         def work(batch: Any) -> Any:
-            return batch.revise(1, "", change)
+            return revising.revise(batch, 1, "", change)
 
         self.three.ask(lambda replica, answered: replica.change(work, answered))
 

@@ -1,7 +1,7 @@
 """A database that tells written from synced, fails when it likes, and loses what is not synced."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,9 +23,13 @@ class SimulatedStore(ModelStore):
         self.is_down = False
         self.failures = 0.0  # of commits
         self.commits = self.unheard = 0
+        self.meanwhile: Callable[[], None] | None = None  # happens once, while a commit waits
         self._luck, self._is_durable = luck, is_durable
 
     def commit(self, tables: Tables) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
         self._answer()
         fails = self._luck.random() < self.failures
         if fails and self._luck.random() < 0.5:
@@ -53,6 +57,10 @@ class SimulatedStore(ModelStore):
         self._answer()
         with super().write() as transaction:
             yield transaction
+
+    def heads(self) -> dict[int, int]:
+        self._answer()
+        return super().heads()
 
     def policies(self) -> list[StoredPolicy]:
         self._answer()

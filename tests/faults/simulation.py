@@ -1,9 +1,9 @@
 """Several replicas, their database, their clients and the network, in one thread and one seed.
 
 Every step one thing happens: a message arrives, a writer commits, a loop delivers, a replica
-dies, the database goes away, the clock jumps. What is driven is the product's own journal,
-batches, planning and engines (`replica`); what is asserted is what clients were told, and counts
-that the simulation keeps for itself.
+dies, a writer hangs and is given up, the database goes away, the clock jumps. What is driven is
+the product's own journal, writer, batches, planning and engines (`replica`); what is asserted is
+what clients were told, and counts that the simulation keeps for itself.
 """
 
 import random
@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bandit_service import revising
 from bandit_service.batch import Batch
 from bandit_service.configuration import arm_added, updated
 from bandit_service.errors import IdReused, StoreUnavailable
-from bandit_service.journal import Journal
+from bandit_service.hearing import Hearing
 from bandit_service.model import Algorithm, Arm, Decision, Query, Recorded, Submission
 from tests.builders import NOW, a_config, arms, packed
 from tests.faults.replica import Replica, create
@@ -26,14 +27,14 @@ STEPS = 250
 REPLICAS = 3
 CLIENTS = 6
 # How often things go wrong, a step.
-CRASH, OUTAGE, JUMP, REVISION, POWER = 0.02, 0.01, 0.02, 0.01, 0.01
+CRASH, OUTAGE, JUMP, REVISION, POWER, HANG = 0.02, 0.01, 0.02, 0.01, 0.01, 0.02
 
 
 @dataclass
 class World:
     seed: int
     is_durable: bool = True
-    journal: Callable[..., Journal] = Journal
+    hearing: Callable[..., Hearing] = Hearing
     now: float = NOW
     step: int = 0
     clients: int = CLIENTS
@@ -58,7 +59,7 @@ class World:
         self.store.failures = self.luck.choice((0.0, 0.05, 0.3))
 
     def _replica(self) -> Replica:
-        return Replica(self.store, lambda: self.now, self.journal)
+        return Replica(self.store, lambda: self.now, self.hearing)
 
     # -- one thing after another ----------------------------------------------------------
 
@@ -90,6 +91,15 @@ class World:
             store.sync()
         if luck.random() < REVISION:
             self._revise()
+        living = [one for one in self.replicas if one is not None]
+        if living and luck.random() < HANG:
+            self.counts["hung writers"] += 1
+            # Now, with news that nobody has heard of yet; or while somebody's commit is under way.
+            give_up = luck.choice(living).give_up_writer
+            if luck.random() < 0.5:
+                give_up()
+            else:
+                store.meanwhile = give_up
 
     def _go_on(self) -> None:
         """The clock moves, clients send, messages arrive, every replica may take a turn."""
@@ -112,6 +122,8 @@ class World:
                 if luck.random() < 0.2:
                     self._restart(number)
                 continue
+            if luck.random() < 0.05:
+                replica.follow(lambda _: None)
             if luck.random() < 0.4:
                 replica.write()
             if luck.random() < 0.6:
@@ -185,7 +197,7 @@ class World:
         )
 
         def work(batch: Batch) -> object:
-            return batch.revise(1, "", change)
+            return revising.revise(batch, 1, "", change)
 
         self.luck.choice(living).change(work, lambda _: None)
 

@@ -1,13 +1,12 @@
 """What has to hold when a simulation is over, counted from what its clients sent and heard."""
 
 from collections import Counter
-from functools import partial
 
 import numpy as np
 
 from bandit_service.engine import PolicyEngine
-from bandit_service.model import FeedbackEvent, Submission
-from tests.builders import a_submission, shape_of
+from bandit_service.model import FeedbackEvent
+from tests.builders import shape_of
 from tests.faults.replica import ask
 from tests.faults.simulated_calls import Wrong
 from tests.faults.simulation import World
@@ -43,18 +42,12 @@ def _check_states(world: World) -> None:
     _check_sums(world, engine)
     for replica in world.replicas:
         assert replica is not None
-        # Refused, but it makes the replica read what the others have appended.
-        ask(replica, partial(replica.feedback, [_known(world)]))
+        if (wrong := ask(replica, replica.follow)) is not None:
+            raise Wrong(f"a replica cannot follow: {wrong!r}")
         if replica.engine().position != engine.position:
             raise Wrong(f"a replica stands at {replica.engine().position}, not {engine.position}")
         if replica.engine().state_hash() != engine.state_hash():
             raise Wrong("a replica's state is no fold of the journal")
-
-
-def _known(world: World) -> Submission:
-    decision = next(iter(world.store.synced.decisions.values()))
-    feedback_id = next(iter(world.feedback), "none yet")
-    return a_submission(decision_id=decision.id, feedback_id=feedback_id, score=0.123)
 
 
 def _check_sums(world: World, engine: PolicyEngine) -> None:

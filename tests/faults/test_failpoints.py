@@ -12,9 +12,9 @@ from tests.faults.asking import assert_same_state
 from tests.faults.checker import check
 from tests.faults.clients import Acknowledged, under_clients
 from tests.faults.effort import SOAK, effort, seeded, write_counts
-from tests.faults.processes import Service, services, wait_until
+from tests.faults.processes import DURABLE, Service, services, wait_until
 
-HITS = effort((1, 2), (1, 2, 3, 5, 8))
+HITS = effort((2,), (1, 2, 3, 5, 8))
 FAILING = [place for place, does in POINTS.items() if ERROR in does and place != "during_load"]
 
 
@@ -78,7 +78,7 @@ def test_a_death_at_any_of_the_places_loses_nothing(nursery, policy, fresh_url, 
     hits = HITS if SOAK or fresh_url.startswith("sqlite") else HITS[:1]
     with (
         seeded(request.node.name) as luck,
-        services(nursery, fresh_url, "--policy", policy) as (service,),
+        services(nursery, fresh_url, "--policy", policy, DURABLE) as (service,),
     ):
         service.start()  # there is a policy to load
         service.kill()
@@ -119,7 +119,7 @@ def test_a_failure_at_any_of_the_places_loses_nothing(nursery, policy, fresh_url
     acknowledged = 0
     with (
         seeded(request.node.name) as luck,
-        services(nursery, fresh_url, "--policy", policy) as (service,),
+        services(nursery, fresh_url, "--policy", policy, DURABLE) as (service,),
     ):
         service.start()  # there is a policy: to make it is not to fail
         service.kill()

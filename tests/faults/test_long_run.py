@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from tests.faults.asking import assert_same_state
-from tests.faults.checker import check
+from tests.faults.checker import check, wait_until_stored
 from tests.faults.clients import Acknowledged, under_clients
 from tests.faults.effort import effort, seeded, write_counts
 from tests.faults.processes import Service, services
 
-SECONDS = effort(4.0, 600.0)
+SECONDS = effort(3.0, 600.0)
 SAMPLES = 40
 ENOUGH = 100  # answers
 # What is kept of the last 20,000 decisions fills up in the first minute; from half time on the
@@ -36,6 +36,7 @@ def test_memory_stays_where_it_is(nursery, policy, fresh_url, request):
         services(nursery, fresh_url, "--policy", policy) as (service,),
     ):
         told, sizes = asyncio.run(sizes_over_time(service, luck))
+        wait_until_stored(fresh_url, told)
         verdict = check(fresh_url, told)
         assert_same_state(service.address, verdict)
 

@@ -11,13 +11,13 @@ import random
 import pytest
 
 from tests.faults.asking import assert_same_state
-from tests.faults.checker import check
+from tests.faults.checker import check, wait_until_stored
 from tests.faults.clients import Acknowledged, under_clients
 from tests.faults.effort import effort, seeded, write_counts
 from tests.faults.postgres import Postgres, a_postgres
-from tests.faults.processes import Service, services
+from tests.faults.processes import DURABLE, Service, services
 
-KILLS = effort(6, 50)
+KILLS = effort(3, 50)
 CONTROL_KILLS = effort(10, 30)  # at most: the first loss will do
 
 
@@ -44,6 +44,7 @@ def test_no_kill_of_postgres_loses_an_acknowledged_answer(nursery, policy, reque
         services(nursery, postgres.url, "--policy", policy) as (service,),
     ):
         told = asyncio.run(killed_often(service, postgres, luck, KILLS, least=100))
+        wait_until_stored(postgres.url, told)
         verdict = check(postgres.url, told)
         assert_same_state(service.address, verdict)
 
@@ -54,6 +55,7 @@ def test_no_kill_of_postgres_loses_an_acknowledged_answer(nursery, policy, reque
         acknowledged=verdict.acknowledged,
         lost=verdict.lost,
         twice=verdict.twice,
+        degraded=len(told.degraded),
     )
 
 
@@ -78,7 +80,7 @@ def test_what_is_committed_asynchronously_is_lost(nursery, policy, request):
         while not lost and kills < CONTROL_KILLS:
             kills += 1
             url = postgres.database(f"run_{kills}")
-            with services(nursery, url, "--policy", policy) as (service,):
+            with services(nursery, url, "--policy", policy, DURABLE) as (service,):
                 told = asyncio.run(killed_with_its_service(service, postgres))
             postgres.start()
             verdict = check(url, told, may_lose=True)

@@ -6,10 +6,10 @@ from tests.faults.asking import assert_same_state
 from tests.faults.checker import check, rederive
 from tests.faults.clients import Acknowledged, under_clients
 from tests.faults.effort import effort, seeded, write_counts
-from tests.faults.processes import Service, services
+from tests.faults.processes import DURABLE, Service, services
 
-KILLS = effort(30, 500)
-DRAINS = effort(4, 30)
+KILLS = effort(12, 500)
+DRAINS = effort(2, 30)
 LONGEST_LIFE = 0.25  # seconds, from the moment it serves
 ENOUGH = 10 * KILLS  # answers: on a busy machine few come in so short a life
 REDERIVED = 1_000
@@ -32,7 +32,7 @@ def test_no_kill_loses_an_acknowledged_answer_or_learns_one_twice(
 ):
     with (
         seeded(request.node.name) as luck,
-        services(nursery, fresh_url, "--policy", policy) as (service,),
+        services(nursery, fresh_url, "--policy", policy, DURABLE) as (service,),
     ):
         told = asyncio.run(killed_often(service, luck, KILLS))
         verdict = check(fresh_url, told)
@@ -67,7 +67,7 @@ async def drained_often(service: Service, luck) -> Acknowledged:
 def test_no_goodbye_loses_an_answer(nursery, policy, fresh_url, request):
     with (
         seeded(request.node.name) as luck,
-        services(nursery, fresh_url, "--policy", policy) as (service,),
+        services(nursery, fresh_url, "--policy", policy, DURABLE) as (service,),
     ):
         told = asyncio.run(drained_often(service, luck))
         verdict = check(fresh_url, told)

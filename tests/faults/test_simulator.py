@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from bandit_service.batch import Batch
-from bandit_service.journal import Journal
+from bandit_service.hearing import Hearing
 from bandit_service.model import FeedbackEvent
+from bandit_service.writer import Writer
 from tests.faults.effort import SEED, effort, write_counts
 from tests.faults.simulated_store import WithoutDedupe
 from tests.faults.simulation import World
 from tests.faults.simulation_check import check
 
-SEEDS = range(1_000 * SEED, 1_000 * SEED + effort(300, 5_000))
+SEEDS = range(1_000 * SEED, 1_000 * SEED + effort(150, 5_000))
 A_FEW = SEEDS[:30]
 
 # Seeds that have found something once.
@@ -37,8 +38,9 @@ def test_whatever_happens_nothing_is_lost_or_learned_twice():
     for seed in (*REGRESSIONS, *SEEDS):
         total += simulate(seed)
 
-    wanted = ("crashes", "outages", "clock jumps", "power failures", "unheard commits")
-    assert all(total[name] > len(SEEDS) / 20 for name in (*wanted, "duplicates"))
+    wanted = ["crashes", "outages", "clock jumps", "power failures", "unheard commits"]
+    wanted += ["hung writers", "duplicates"]
+    assert all(total[name] > len(SEEDS) / 20 for name in wanted)
     write_counts(
         "test_simulator::test_whatever_happens_nothing_is_lost_or_learned_twice",
         seeds=len(SEEDS),
@@ -77,29 +79,33 @@ def test_it_notices_that_nobody_looks_for_duplicates():
     assert is_noticed(without_dedupe)
 
 
-class Hasty(Journal):
+class Hasty(Hearing):
     """Broken on purpose: a commit that failed is taken for one that succeeded."""
 
-    def _refuse(self, job: Any, error: Exception) -> None:
-        made = getattr(job, "decisions", None)
-        job.done({}) if made else job.failed(error)
+    def refused(self, writer: Writer, job: Any, error: Exception) -> None:
+        if getattr(job, "decisions", None):
+            self._answer(job, {})
+        else:
+            super().refused(writer, job, error)
 
 
-class Forgetful(Journal):
+class Forgetful(Hearing):
     """Broken on purpose: learns what it has recorded itself, and nothing of the others."""
 
-    def _deliver(self, batch: Batch, results: list[tuple[Any, Any]]) -> None:
+    def delivered(
+        self, writer: Writer, batch: Batch, results: list[tuple[Any, Any]], seconds: float
+    ) -> None:
         mine = {one.feedback_id for job, _ in results for one in getattr(job, "submissions", ())}
         batch.entries = [
             (i, entry)
             for i, entry in batch.entries
             if not isinstance(entry.event, FeedbackEvent) or entry.event.feedback_id in mine
         ]
-        super()._deliver(batch, results)
+        super().delivered(writer, batch, results, seconds)
 
 
 @pytest.mark.parametrize("broken", [Hasty, Forgetful])
-def test_it_notices_a_broken_journal(broken, caplog):
+def test_it_notices_broken_hearing(broken, caplog):
     caplog.set_level("CRITICAL")
 
-    assert is_noticed(lambda seed: World(seed, journal=broken))
+    assert is_noticed(lambda seed: World(seed, hearing=broken))

@@ -7,7 +7,7 @@ from bandit_service.store import open_store
 from tests.faults.effort import SEED, effort, write_counts
 from tests.faults.services_machine import Services, counted
 
-EXAMPLES = effort(30, 500)
+EXAMPLES = effort(20, 500)
 STEPS = effort(25, 40)
 
 

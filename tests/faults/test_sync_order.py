@@ -15,11 +15,11 @@ import pytest
 
 from tests.faults.clients import Acknowledged, under_clients
 from tests.faults.effort import ROOT, effort, write_counts
-from tests.faults.processes import free_port, wait_until
+from tests.faults.processes import DURABLE, free_port, wait_until
 from tests.faults.system_calls import TRACED, too_early
 from tests.patience import PATIENCE
 
-ANSWERS = effort(200, 3_000)
+ANSWERS = effort(150, 3_000)
 WRITTEN = '7 pwrite64(14, "..f1..", 4096, 0) = 4096'
 SYNCED = "7 fdatasync(14) = 0"
 SENT = '9 sendmsg(20, {msg_iov=[{iov_base="..f1.."}]}, 0) = 5'
@@ -57,7 +57,7 @@ def test_no_answer_leaves_before_the_sync_of_its_commit(tmp_path, policy):
     assert strace, "this test needs strace: apt-get install strace"
     address, trace, said = f"127.0.0.1:{free_port()}", tmp_path / "trace", tmp_path / "said"
     serve = [sys.executable, "-m", "bandit_service.cli", "serve", "--listen", address]
-    database = ["--database", f"sqlite:///{tmp_path}/test.db", "--policy", policy]
+    database = ["--database", f"sqlite:///{tmp_path}/test.db", "--policy", policy, DURABLE]
     follow = [strace, "-f", "-qq", "-s", "16384", "-e", f"trace={TRACED}", "-o", str(trace)]
     with said.open("w") as output:
         process = subprocess.Popen(

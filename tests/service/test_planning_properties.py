@@ -76,7 +76,7 @@ def spoken_by(submission: Submission) -> list[Said]:
 def standing_qualities(history: list[Said], config: PolicyConfig) -> dict[Key, float]:
     """The quality of each decision and arm: by brute force, over the whole history."""
     last = {(s.decision, s.arm, s.kind, s.source): s.value for s in history}
-    ignored = config.preference_learning is PreferenceLearning.IGNORE
+    ignored = config.preference_learning is not PreferenceLearning.AS_QUALITY
     kinds = FINER_LAST[1:] if ignored else FINER_LAST
     found: dict[Key, float] = {}
     for source in reversed(config.quality_sources):  # the most trusted overwrites
