@@ -71,6 +71,9 @@ class ModelTransaction:
                 self.tables.decisions[one.id] = one
         return late
 
+    def recover_decisions(self, decisions: Sequence[Decision]) -> None:
+        raise NotImplementedError  # no tokens in these tests
+
     def lock_head(self, policy_id: int) -> int:
         if policy_id not in self.tables.heads:
             raise PolicyNotFound(self.tables.policies[policy_id].name)
@@ -200,6 +203,14 @@ class ModelStore:
 
     def heads(self) -> dict[int, int]:
         return dict(self.tables.heads)
+
+    def revisions(self, policy_id: int, before: int, limit: int) -> list[JournalEntry]:
+        raise NotImplementedError  # read by people only
+
+    def recent(
+        self, policy_id: int, limit: int
+    ) -> tuple[list[Decision], dict[tuple[str, int], float]]:
+        raise NotImplementedError  # read by previews only
 
     def last_revisions(self) -> dict[int, RevisionEvent]:
         found: dict[int, RevisionEvent] = {}
