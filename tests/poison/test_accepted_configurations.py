@@ -48,11 +48,19 @@ def a_life(house: House, name: str) -> None:
     assert all(math.isfinite(arm.observations) for arm in state.arms)
 
 
+def learning_of(algorithm: str) -> pp.PreferenceLearning:
+    """What an algorithm insists on."""
+    pairs = issubclass(policies.CATALOGUE[algorithm], policies.LearnsPairs)
+    return pp.PREFERENCE_LEARNING_AS_PAIRS if pairs else pp.PREFERENCE_LEARNING_IGNORE
+
+
 @contextmanager
 def a_policy(house: House, algorithm: str = "", **settings: float) -> Iterator[pp.Policy]:
     """One that is not there yet, and is gone afterwards: what ails it is to ail no other test."""
     policy = a_vector_policy("fresh")
     policy.algorithm.CopyFrom(pp.Algorithm(name=algorithm, settings=settings))
+    if algorithm:
+        policy.preference_learning = learning_of(algorithm)
     try:
         yield policy
     finally:
@@ -106,7 +114,8 @@ def test_an_algorithm_can_be_changed_for_any_other(house: House, before: str, af
         a_life(house, policy.name)
 
         policy.algorithm.name = after
-        mask = FieldMask(paths=["algorithm"])
+        policy.preference_learning = learning_of(after)
+        mask = FieldMask(paths=["algorithm", "preference_learning"])
         house.ok("UpdatePolicy", pp.UpdatePolicyRequest(policy=policy, update_mask=mask))
 
         a_life(house, policy.name)
