@@ -1,5 +1,7 @@
 """What the duelling benchmark compares with, and how its numbers are made."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,7 @@ def test_double_thompson_sampling_keeps_to_what_is_offered():
 
 
 def test_the_wrong_variant_measures_against_the_samplers_own_arm():
-    settings = {"dim": 2, "embeddings": ((1.0, 0.0), (0.0, 1.0)), "mu": 0.5}
+    settings: dict[str, Any] = {"dim": 2, "embeddings": ((1.0, 0.0), (0.0, 1.0)), "mu": 0.5}
     right, wrong = FGTSCDB(**settings), OwnArm(**settings)
     states = right.start(2), wrong.start(2)
     for state in states:
