@@ -49,13 +49,20 @@ def sample() -> tuple[OutcomeTable, tuple[Arm, ...]]:
 def quality(name: str, table: OutcomeTable, arms: tuple[Arm, ...], seeds: int) -> Array | None:
     """Of each seed, (seeds,); None where the sample lacks what the system needs."""
     try:
-        (entry,) = entered(with_arms([named(name)], arms), table)
+        (entry,) = entered(with_arms([named(name)], _needed(name, arms)), table)
     except BadInput:
         return None
     simulation = Simulation(table, entry)
     runs = [simulation.run(Traffic(), seed) for seed in range(seeds)]
     mean: Array = together(table, runs).average(table.quality).mean(axis=1)
     return mean
+
+
+def _needed(name: str, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
+    """Embeddings are for systems that need them: others can do without."""
+    if name in presets.names() and presets.Need.EMBEDDINGS in presets.found(name).needs:
+        return arms
+    return tuple(replace(arm, embedding=()) for arm in arms)
 
 
 def microseconds(name: str) -> tuple[float, float]:
@@ -72,7 +79,7 @@ def microseconds(name: str) -> tuple[float, float]:
         )
         for at, arm in enumerate(table.arms)
     )
-    (entry,) = entered(with_arms([named(name)], arms), table)
+    (entry,) = entered(with_arms([named(name)], _needed(name, arms)), table)
     simulation = Simulation(table, entry)
     engine = simulation.opened(seed=0)
     query = Query(name, duel=isinstance(engine.policy, LearnsPairs))

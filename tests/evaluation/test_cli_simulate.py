@@ -119,7 +119,7 @@ def test_an_unknown_arm_of_a_policy_names_both(folder, yaml):
         (["--jobs", "0"], "jobs"),
         (["--dials", "-1"], "dials"),
         (["--compare-with", "nobody"], "nobody"),
-        (["--policy", "nobody"], "default, uniform"),
+        (["--policy", "nobody"], "default, ccft, "),
         (["--policy", "nothing.yaml"], "nothing.yaml: cannot be read"),
         (["--json", "nowhere/numbers.json"], "--json: there is no folder"),
         (["--html", "nowhere/report.html"], "--html: there is no folder"),

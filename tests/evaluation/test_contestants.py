@@ -57,7 +57,7 @@ def test_settings_go_where_they_belong():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("linucp", "known: default, uniform"),
+        ("linucp", "known: default, ccft, "),
         ("linucb:wide=1", "no setting 'wide'; known: intercept"),
         ("linucb:width=1,width=2", "twice"),
         ("linucb:width=much", "must be a number, not 'much'"),
