@@ -154,6 +154,8 @@ def restarts(old: PolicyConfig, new: PolicyConfig, shape_of: ShapeOf) -> bool:
     first, second = (build(config, after.dim) for config in (old, new))
     if first.state_kind != second.state_kind or _sums(first) != _sums(second):
         return True
+    if isinstance(second, policies.LearnsPairs) and old.quality_sources != new.quality_sources:
+        return True  # which of several verdicts on a pair was learned is not written down
     return priors.projection(old) != priors.projection(new)
 
 

@@ -8,12 +8,14 @@ import asyncio
 import logging
 import os
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from apscheduler.events import (
@@ -41,6 +43,7 @@ LEASE_SECONDS = 15.0
 RENEWALS = 3  # a lease
 LOOKS_EVERY = 1.0  # seconds
 TIDY_EVERY = 3600.0
+TIDYING = "tidy_up"
 RETRY_SECONDS = 10.0  # after a checkpoint that could not be written
 
 
@@ -87,7 +90,6 @@ class Jobs:
         # A thread each, so that a long checkpoint does not cost the lease it is written under.
         self._saver = ThreadPoolExecutor(1, "checkpoints")
         self._renewer = ThreadPoolExecutor(1, "lease")
-        self._tidier = ThreadPoolExecutor(1, "retention")
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             # By default a run that comes a second late is left out without a word.
@@ -119,7 +121,9 @@ class Jobs:
             (self.tidy_up, TIDY_EVERY),
         )
         for job, every in jobs:
-            self._scheduler.add_job(job, "interval", seconds=every, next_run_time=at_once)
+            self._scheduler.add_job(
+                job, "interval", id=job.__name__, seconds=every, next_run_time=at_once
+            )
         self._scheduler.start()
 
     async def close(self) -> None:
@@ -135,14 +139,15 @@ class Jobs:
                 await self._drop()
         self._saver.shutdown()
         self._renewer.shutdown()
-        self._tidier.shutdown()
 
-    def _began(self, _event: JobEvent) -> None:
-        self._under_way += 1
-        self._idle.clear()
+    def _began(self, event: JobEvent) -> None:
+        if event.job_id != TIDYING:  # may take minutes, and can be broken off anywhere
+            self._under_way += 1
+            self._idle.clear()
 
-    def _ended(self, _event: JobEvent) -> None:
-        self._under_way -= 1
+    def _ended(self, event: JobEvent) -> None:
+        if event.job_id != TIDYING:
+            self._under_way -= 1
         if not self._under_way:
             self._idle.set()
 
@@ -162,6 +167,9 @@ class Jobs:
             log.warning("another replica has taken over the lease of %r", CHORES)
         elif found is not None and found != self._lease:
             log.info("this replica has the lease of %r, epoch %d", CHORES, found.epoch)
+            if self._scheduler.get_job(TIDYING):
+                soon = datetime.now(UTC) + timedelta(seconds=LOOKS_EVERY)
+                self._scheduler.modify_job(TIDYING, next_run_time=soon)
         self._lease = found
         return True
 
@@ -187,7 +195,7 @@ class Jobs:
         if self._lease is None:
             return
         try:
-            for one in await self._in(self._tidier, self._prune):
+            for one in await _aside(self._prune):
                 log.info("let go: %d rows of %s %s", one.rows, one.table, one.partition)
         except (StoreUnavailable, RefusedByDatabase) as error:
             log.warning("nothing was tidied up: %s", error)
@@ -237,6 +245,27 @@ class Jobs:
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
+
+
+async def _aside(work: Callable[[], T]) -> T:
+    """In a thread that the end of the program does not wait for."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(put: Callable[[Any], None], what: Any) -> None:
+        if not future.done():
+            put(what)
+
+    def run() -> None:
+        try:
+            outcome: tuple[Callable[[Any], None], Any] = future.set_result, work()
+        except BaseException as error:  # noqa: BLE001 - whoever waits hears of it
+            outcome = future.set_exception, error
+        with suppress(RuntimeError):  # the loop has gone
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=run, name="retention", daemon=True).start()
+    return await future
 
 
 def _tell(event: JobExecutionEvent) -> None:

@@ -142,7 +142,7 @@ def _traffic(config: PolicyConfig, decisions: Sequence[Decision], version: str) 
         # Whoever only observes shuts all arms but one; the learner may choose among all.
         free = (codes == Exclusion.NONE) | (codes == Exclusion.OBSERVED)
         open_ = active & np.pad(free, (0, max(0, width - len(free))), constant_values=True)[:width]
-        if not one.sticky and one.feature_version == version and open_.any():
+        if not (one.sticky or one.recovered) and one.feature_version == version and open_.any():
             kept.append(one)
             rows.append(open_)
     contexts = [np.frombuffer(one.context) for one in kept]

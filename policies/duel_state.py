@@ -154,10 +154,12 @@ class DuelState:
         clock: float,
     ) -> None:
         """Another value for a row, or None to withdraw it. What has left for the summary stays."""
-        seen = min(self.observations[side[0]] for side in (first, second) if side is not None)
-        if seen < weight * (1.0 - 1e-9):
+        if second is None and self.observations[first[0]] < weight * (1.0 - 1e-9):
             raise ValueError(f"arm {first[0]} has seen less weight than is to be revised")
         row = self.rows.find(first, second, old, weight, clock)
+        if row is None and second is not None:  # told from the other side
+            row = self.rows.find(second, first, 1.0 - old, weight, clock)
+            new = None if new is None else 1.0 - new
         if row is None:
             return
         if new is None:

@@ -66,10 +66,10 @@ def recover(
                 bad.why,
             )
         else:
-            fold(store, engine, progress=progress)
+            fold(store, engine, progress=progress, least=head)
             return Recovered(engine, checkpoint)
     engine = PolicyEngine(identity, shape_of)
-    fold(store, engine, progress=progress)
+    fold(store, engine, progress=progress, least=head)
     return Recovered(engine, None)
 
 
@@ -96,12 +96,14 @@ def fold(
     engine: PolicyEngine,
     upto: int | None = None,
     progress: Progress = quietly,
+    least: int = 1,
 ) -> None:
     """Applies what follows the engine's position in the journal, at most to `upto`.
 
     `progress` hears after every page how far it has come.
 
-    Raises BrokenJournal for a gap, for bytes that are no event, and for an empty journal.
+    Raises BrokenJournal for a gap, for bytes that are no event, and for a journal that ends before
+    `upto`, or before `least`: what retention has let go may be missing at its end.
     """
     identity = engine.identity
     try:
@@ -116,5 +118,5 @@ def fold(
                 break
     except (ValueError, ArithmeticError, LookupError, msgspec.MsgspecError) as wrong:
         raise BrokenJournal(identity.id, engine.position + 1) from wrong
-    if not engine.position:
-        raise BrokenJournal(identity.id, 1)
+    if engine.position < (least if upto is None else upto):
+        raise BrokenJournal(identity.id, engine.position + 1)

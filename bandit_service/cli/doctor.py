@@ -74,7 +74,7 @@ def _examine(**flags: Any) -> Iterator[Finding]:
         yield Finding("settings", "fail", str(error))
         return
     yield Finding("settings", "ok", f"listen on {settings.listen}")
-    yield _guarded("database", lambda: _database(settings.database))
+    yield _guarded("database", lambda: _database(settings.database, settings.checkpoint_key))
     yield _guarded("address", lambda: _address(settings.listen))
     if shown := settings.metrics_listen:
         holder = "a server that runs, or another program, may hold it"
@@ -120,7 +120,7 @@ def _energy() -> Finding:
     return Finding("energy", "ok", f"no meter here, which a router does not need ({told})")
 
 
-def _database(url: str) -> Finding:
+def _database(url: str, checkpoint_key: str) -> Finding:
     from bandit_service.errors import OlderSchema
     from bandit_service.store.engine import is_sqlite, open_engine
     from bandit_service.store.schema import check_schema
@@ -138,21 +138,23 @@ def _database(url: str) -> Finding:
         return Finding("database", "ok", f"{engine.url.database} will be {verb} at the start")
     finally:
         engine.dispose()
-    entries, policies = _journals(url)
+    entries, policies = _journals(url, checkpoint_key)
     detail = f"schema of this version; {policies} policies, {entries} journal entries, all readable"
     return Finding("database", "ok", detail)
 
 
-def _journals(url: str) -> tuple[int, int]:
+def _journals(url: str, checkpoint_key: str) -> tuple[int, int]:
     """Reads every journal as a start would; the number of entries and of policies."""
     from bandit_service.app import shape_of
+    from bandit_service.checkpoints import Seal, read_keys
     from bandit_service.engine import Registry
     from bandit_service.journal import Journal
     from bandit_service.store import open_store
 
     store, registry = open_store(url), Registry()
     try:
-        Journal(store, registry, shape_of, now=time.time).load()
+        seal = Seal(read_keys(Path(checkpoint_key)) if checkpoint_key else ())
+        Journal(store, registry, shape_of, now=time.time, seal=seal).load()
     finally:
         store.close()
     engines = registry.by_id.values()

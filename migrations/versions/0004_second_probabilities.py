@@ -10,7 +10,6 @@ CHECK = "length(second_probabilities) = 8 * length(exclusions)"
 
 
 def upgrade() -> None:
-    column = sa.Column("second_probabilities", sa.LargeBinary())
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
             "ALTER TABLE decision ADD COLUMN second_probabilities BLOB "
@@ -18,13 +17,14 @@ def upgrade() -> None:
         )
         serve()
         return
-    op.add_column("decision", column)
-    # Not valid: only what is written from now on is checked, so no row has to be read.
-    op.execute(
-        f"ALTER TABLE decision ADD CONSTRAINT decision_second_probabilities CHECK ({CHECK}) "
-        "NOT VALID"
-    )
-    op.execute("ALTER TABLE decision VALIDATE CONSTRAINT decision_second_probabilities")
+    # What an attempt that was broken off has left is no matter.
+    op.execute("ALTER TABLE decision ADD COLUMN IF NOT EXISTS second_probabilities BYTEA")
+    op.execute("ALTER TABLE decision DROP CONSTRAINT IF EXISTS decision_second_probabilities")
+    # Not valid at first: to read all rows under the lock would hold everybody up.
+    added = f"ADD CONSTRAINT decision_second_probabilities CHECK ({CHECK}) NOT VALID"
+    op.execute(f"ALTER TABLE decision {added}")
+    with op.get_context().autocommit_block():
+        op.execute("ALTER TABLE decision VALIDATE CONSTRAINT decision_second_probabilities")
     serve()
 
 

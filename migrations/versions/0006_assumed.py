@@ -10,7 +10,6 @@ CHECK = "length(assumed) = length(exclusions)"
 
 
 def upgrade() -> None:
-    column = sa.Column("assumed", sa.LargeBinary())
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
             "ALTER TABLE decision ADD COLUMN assumed BLOB "
@@ -18,10 +17,13 @@ def upgrade() -> None:
         )
         serve()
         return
-    op.add_column("decision", column)
-    # Not valid: only what is written from now on is checked, so no row has to be read.
+    # What an attempt that was broken off has left is no matter.
+    op.execute("ALTER TABLE decision ADD COLUMN IF NOT EXISTS assumed BYTEA")
+    op.execute("ALTER TABLE decision DROP CONSTRAINT IF EXISTS decision_assumed")
+    # Not valid at first: to read all rows under the lock would hold everybody up.
     op.execute(f"ALTER TABLE decision ADD CONSTRAINT decision_assumed CHECK ({CHECK}) NOT VALID")
-    op.execute("ALTER TABLE decision VALIDATE CONSTRAINT decision_assumed")
+    with op.get_context().autocommit_block():
+        op.execute("ALTER TABLE decision VALIDATE CONSTRAINT decision_assumed")
     serve()
 
 

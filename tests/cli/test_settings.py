@@ -55,10 +55,7 @@ def test_the_address_of_the_client_is_no_setting_of_the_server_and_no_typo():
         ({"BANDIT_INSECURE": "maybe"}, "BANDIT_INSECURE: must be true or false, got 'maybe'"),
         ({"BANDIT_PARTITION_DAYS": "week"}, "BANDIT_PARTITION_DAYS: must be a whole number"),
         ({"BANDIT_PARTITION_DAYS": "0"}, "partition_days: must be from 1 to 36500"),
-        (
-            {"BANDIT_KEEP_DECISIONS_DAYS": "-1"},
-            "BANDIT_KEEP_DECISIONS_DAYS: must be a whole number",
-        ),
+        ({"BANDIT_KEEP_DECISIONS_DAYS": "-1"}, "keep_decisions_days: must be from 0, which is"),
         ({"BANDIT_KEEP_JOURNAL_DAYS": "36501"}, "keep_journal_days: must be from 0, which is"),
         ({"BANDIT_LOG_LEVEL": "loud"}, "log_level: must be one of debug, info, "),
         ({"BANDIT_LOG_FORMAT": "xml"}, "log_format: must be json or text, got 'xml'"),

@@ -76,7 +76,8 @@ def test_no_line_holds_what_callers_send(tmp_path: Path) -> None:
         path = policy_file(tmp_path / name, POLICIES.format(name=name, features=features))
         files += ["--policy", str(path)]
     database = tmp_path / "bandit.db"
-    talkative = ("--log-level", "debug", "--log-format", "json")
+    # What is answered from memory would be lost at the end, and said to be.
+    talkative = ("--log-level", "debug", "--log-format", "json", "--no-degraded")
     with a_server(f"sqlite:///{database}", *files, *talkative) as server:
         ended = the_calls(server.address)
         with sqlite3.connect(database) as pulled:  # the ground, from under its feet

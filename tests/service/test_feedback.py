@@ -8,6 +8,7 @@ import pytest
 from bandit_service.errors import BanditError, DecisionNotFound, IdReused, PolicyNotFound
 from bandit_service.model import (
     Algorithm,
+    Arm,
     Effect,
     Failure,
     Preference,
@@ -16,7 +17,7 @@ from bandit_service.model import (
     Source,
     Usage,
 )
-from policies import CATALOGUE
+from policies import CATALOGUE, LearnsPairs
 from tests.builders import a_query, a_submission
 from tests.service.running import Service, running, some_turns
 
@@ -225,7 +226,17 @@ async def test_feedback_that_comes_together_with_the_deletion_is_refused(service
 @pytest.mark.parametrize("algorithm", CATALOGUE)
 async def test_a_restart_finds_the_same_state(database, algorithm):
     async with running(database) as service:
-        await service.create(algorithm=Algorithm(name=algorithm))
+        priced = (
+            Arm(name=name, input_usd_per_million_tokens=1.0, output_usd_per_million_tokens=2.0)
+            for name in ("small", "medium", "large")
+        )
+        await service.create(
+            algorithm=Algorithm(name=algorithm),
+            arms=tuple(priced),  # some algorithms weigh them
+            preference_learning=PreferenceLearning.AS_PAIRS
+            if issubclass(CATALOGUE[algorithm], LearnsPairs)
+            else PreferenceLearning.IGNORE,
+        )
         await some_traffic(service, seed=1)
         await service.administrator.remove_arm("chat", "medium", "")
         await some_traffic(service, seed=2)

@@ -71,6 +71,7 @@ async def test_the_longest_horizon_of_all_policies_holds_every_decision(
     await service.create(name="patient", feedback_horizon=1.0)
     await service.administrator.update("patient", {"feedback_horizon": 50 * DAY}, "")
     decision = await service.decide()
+    clock.now += 1.0
     await service.decide()
     clock.now = NOW + 50 * DAY
 
