@@ -115,7 +115,7 @@ async def test_batches_of_feedback_are_told_too(routing, watcher):
 async def test_a_caller_who_leaves(routing, watcher, use_cases):
     entered = asyncio.Event()
 
-    async def stalled(_query):
+    async def stalled(*_given):
         entered.set()
         await asyncio.Event().wait()
 
@@ -130,7 +130,7 @@ async def test_a_caller_who_leaves(routing, watcher, use_cases):
 async def test_a_caller_whose_time_is_up(routing, watcher, use_cases):
     entered = asyncio.Event()
 
-    async def stalled(_query):
+    async def stalled(*_given):
         entered.set()
         await asyncio.Event().wait()
 
