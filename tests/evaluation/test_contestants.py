@@ -1,5 +1,8 @@
 """Who takes part: names, settings, YAML configurations, and what they are on a table."""
 
+from dataclasses import replace
+
+import msgspec
 import numpy as np
 import pytest
 
@@ -35,7 +38,9 @@ def test_default_is_what_a_new_policy_gets():
 
 @pytest.mark.parametrize("name", policies.CATALOGUE)
 def test_every_algorithm_takes_part(name):
-    (entry,) = entered([named(name)], TABLE)
+    prices = {"input_usd_per_million_tokens": 1.0, "output_usd_per_million_tokens": 2.0}
+    priced = tuple(msgspec.structs.replace(arm, **prices) for arm in TABLE.arms)  # some weigh them
+    (entry,) = entered([named(name)], replace(TABLE, arms=priced))
 
     assert entry.config.algorithm.name == name
     assert entry.config.floor == PolicyConfig(name="x", arms=()).floor
