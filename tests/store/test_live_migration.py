@@ -25,7 +25,7 @@ from tests.patience import PATIENCE
 from tests.service.running import Service, WatchedStore, running_on
 from tests.store.test_migrations import HEAD
 
-BEFORE = "0001"  # the last revision without partitions
+BEFORE = "0002"  # the last revision without partitions
 ROWS = "SELECT tableoid::regclass::text, count(*) FROM {} GROUP BY 1"
 
 

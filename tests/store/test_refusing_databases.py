@@ -175,7 +175,7 @@ def test_a_user_who_may_only_read_is_refused_with_what_is_missing(url: str, owne
     owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO guest")
     owner.execute("GRANT INSERT ON decision, journal TO guest")
 
-    with pytest.raises(RefusedByDatabase, match="its user may not INSERT on learned, ") as refused:
+    with pytest.raises(RefusedByDatabase, match=r"may not .*INSERT on learned, ") as refused:
         open_store(as_guest(url))
 
     assert "INSERT on decision" not in str(refused.value)
