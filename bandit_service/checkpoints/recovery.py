@@ -118,5 +118,5 @@ def fold(
                 break
     except (ValueError, ArithmeticError, LookupError, msgspec.MsgspecError) as wrong:
         raise BrokenJournal(identity.id, engine.position + 1) from wrong
-    if engine.position < (least if upto is None else upto):
+    if engine.position < (max(1, least) if upto is None else upto):
         raise BrokenJournal(identity.id, engine.position + 1)
