@@ -189,3 +189,16 @@ def test_a_revised_verdict_takes_the_place_of_the_first() -> None:
 def test_embeddings_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError, match=r"every embedding must have 3 numbers \(dim\)"):
         FGTSCDB(dim=3, embeddings=((1.0, 2.0),))
+
+
+def test_a_verdict_revised_from_the_other_side_is_the_same_row() -> None:
+    embeddings, _ = a_world(9)
+    policy = a_policy(embeddings)
+    state = policy.start(ARMS)
+    first, second, x, _ = duels(9, 1)[0]
+
+    policy.compare(state, (first, x), (second, x), 1.0, clock=1.0)
+    policy.compare(state, (second, x), (first, x), 1.0, old=0.0, clock=1.0)
+
+    assert state.rows.arms.tolist() == [[first, second]]
+    assert state.rows.values.tolist() == [0.0]
