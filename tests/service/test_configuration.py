@@ -18,6 +18,7 @@ from bandit_service.model import (
     Mode,
     Objective,
     PolicyConfig,
+    PreferenceLearning,
     Source,
     TextFeatures,
     VectorFeatures,
@@ -265,3 +266,17 @@ def test_a_fallback_needs_an_arm_to_fall_back_to():
         check(a_config(when_unlogged=WhenUnlogged.FALLBACK), shape_of)
 
     check(a_config(when_unlogged=WhenUnlogged.FALLBACK, default_arm="small"), shape_of)
+
+
+@pytest.mark.parametrize(("algorithm", "afresh"), [("fgts_cdb", True), ("linucb", False)])
+def test_learners_of_pairs_start_afresh_when_other_sources_count(algorithm, afresh):
+    """Which of several verdicts on a pair was learned is not written down."""
+    pairs = algorithm == "fgts_cdb"
+    same = {
+        "algorithm": Algorithm(name=algorithm),
+        "preference_learning": PreferenceLearning.AS_PAIRS if pairs else PreferenceLearning.IGNORE,
+    }
+    before = a_config(**same, quality_sources=(Source.USER,))
+    after = a_config(**same, quality_sources=(Source.EXPERT, Source.USER))
+
+    assert restarts(before, after, shape_of) is afresh
