@@ -60,6 +60,7 @@ async def serve(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     write_logs(settings.log_level, settings.log_format)
     loop.set_exception_handler(of_the_loop)
+    stop = rpc.told_to_stop(loop)
     # Whatever can be wrong with the settings is found before a database is touched.
     for config in settings.policies:
         check(config, shape_of)
@@ -131,7 +132,7 @@ async def serve(settings: Settings) -> int:
         shown = f", metrics on http://{metrics.address}/metrics" if metrics else ""
         print(f"listening on {host}:{port} ({len(registry.by_name)} policies){shown}", flush=True)  # noqa: T201 - scripts wait for this line
         log.info("serving", extra={"version": __version__, "policies": len(registry.by_name)})
-        await _until_told_to_stop()
+        await stop.wait()
         log.info("draining")
         await rpc.stop(server, health, DRAIN_SECONDS)
     finally:
@@ -230,11 +231,3 @@ def _warm_up(registry: Registry) -> None:
     for engine in registry.by_name.values():
         if engine.config.features.text is not None:
             features_of(engine.config.features).from_texts(["warm up"])
-
-
-async def _until_told_to_stop() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()

@@ -5,7 +5,6 @@ server."""
 import asyncio
 import contextlib
 import logging
-import signal
 from collections.abc import Callable, Iterator
 
 from bandit_service.client import BanditRpcError, Client, Usage
@@ -54,6 +53,7 @@ async def run_meter(
 
     Raises ListenRefused.
     """
+    stop = rpc.told_to_stop(asyncio.get_running_loop())
     with metering(config, client) as agent:
         server, health, port = build_meter_server(agent, listen=listen, tls=tls, insecure=insecure)
         await rpc.start(server, health)
@@ -61,7 +61,7 @@ async def run_meter(
         host = listen.rpartition(":")[0]
         devices = len(config.devices())
         print(f"metering on {host}:{port} ({devices} devices)", flush=True)  # noqa: T201 - scripts wait for this line
-        await _until_told_to_stop()
+        await stop.wait()
         await rpc.stop(server, health, DRAIN_SECONDS)
     return 0
 
@@ -83,11 +83,3 @@ def sender(client: Client) -> Callable[[EnergyReport], None]:
             raise (Refused if error.callers else Away)(str(error)) from error
 
     return send
-
-
-async def _until_told_to_stop() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()

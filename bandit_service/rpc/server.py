@@ -1,7 +1,9 @@
 """The gRPC server: where it listens, to whom, and what it says of its health."""
 
+import asyncio
 import ipaddress
 import re
+import signal
 import socket
 from collections.abc import Sequence
 
@@ -127,6 +129,15 @@ async def start(server: grpc.aio.Server, health: Health) -> None:
     """Answers calls. Balancers are told to wait until `health.serving()`."""
     await health.not_serving()
     await server.start()
+
+
+def told_to_stop(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+    """Set by SIGTERM or SIGINT. To be called first of all, so that a server which is stopped while
+    it starts, or just as it says that it listens, drains and closes like any other."""
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    return told
 
 
 async def stop(server: grpc.aio.Server, health: Health, grace: float) -> None:
