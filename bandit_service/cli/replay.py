@@ -96,6 +96,20 @@ def replay(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a report with pictures.")
     ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Instead: derive decisions again from the database's journal and keys, and test "
+            "how often each arm came. Of --log-policy, or of all policies.",
+        ),
+    ] = False,
+    sample: Annotated[
+        int, typer.Option(min=1, metavar="N", help="With --verify: at most so many a policy.")
+    ] = 20_000,
+    checkpoint_key: Annotated[
+        Path | None, typer.Option(help="With --verify: file of keys, as the server has.")
+    ] = None,
 ) -> None:
     """Say what other policies would have earned, spent and consumed, from logged traffic alone.
 
@@ -105,6 +119,22 @@ def replay(
     # Before numpy is loaded; see `serve`.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     check_outputs(json, html, None)
+    if verify:
+        if log is not None or policy or gate or html is not None:
+            raise typer.BadParameter("--verify goes without LOG, --policy, --gate and --html")
+        from bandit_service.cli import verifying
+
+        verifying.verify(
+            database,
+            log_policy,
+            sample=sample,
+            seed=seed,
+            since=since,
+            until=until,
+            checkpoint_key=checkpoint_key,
+            json=json,
+        )
+        return
     from bandit_service.cli import replay_output as output
     from bandit_service.evaluation.offpolicy.comparison import compare
     from bandit_service.evaluation.offpolicy.gates import parsed

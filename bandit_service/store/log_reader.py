@@ -5,15 +5,24 @@ meanwhile: decisions that are made after the reading began may or may not be in 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from sqlalchemy import Connection, Engine
 
 from bandit_service.errors import PolicyNotFound
-from bandit_service.model import Decision, Outcome, PolicyConfig, RevisionEvent, StoredPolicy
-from bandit_service.ports import LogPage
+from bandit_service.model import (
+    Decision,
+    JournalEntry,
+    Outcome,
+    PolicyConfig,
+    RevisionEvent,
+    StoredPolicy,
+)
+from bandit_service.ports import Checkpoints, LogPage
 from bandit_service.store import rows, tables
+from bandit_service.store.checkpoints import SqlCheckpoints
 from bandit_service.store.engine import answering
+from bandit_service.store.queries import Queries
 
 PAGE = 5000  # decisions
 _DECISIONS = ", ".join(tables.decision.columns.keys())
@@ -25,6 +34,8 @@ class SqlLogReader:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._queries = Queries(engine.dialect.name)
+        self.checkpoints: Checkpoints = SqlCheckpoints(engine, nullcontext)
         mark = "?" if engine.dialect.name == "sqlite" else "%s"
         self._page = (
             f"SELECT {_DECISIONS} FROM decision WHERE policy_id = {mark} AND id > {mark} "
@@ -83,6 +94,14 @@ class SqlLogReader:
                     if row[0] in outcomes:  # else of another policy
                         outcomes[row[0]].append(rows.outcome_of(row))
         return decisions, outcomes
+
+    def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
+        with self._read() as connection:
+            return self._queries.events(connection, policy_id, after, limit)
+
+    def head(self, policy_id: int) -> int:
+        with self._read() as connection:
+            return self._queries.heads(connection).get(policy_id, 0)
 
     def close(self) -> None:
         self._engine.dispose()
