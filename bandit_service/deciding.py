@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 import policies
 from bandit_service import draw, weighing
 from bandit_service.calls import CallStatistics
+from bandit_service.contending import Contender, mixture
 from bandit_service.eligibility import Codes, Eligibility, Exclusion
 from bandit_service.errors import BanditError, NoEligibleArm
 from bandit_service.model import Decision, Mode, PolicyConfig, Query
 from bandit_service.offsets import offsets
 from policies.budget import Keeper, scores
+from policies.budget.restraint import Restraint
 
 Array = NDArray[np.float64]
 
@@ -30,7 +32,8 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     """What a batch of decisions is made at: the state, and where and when it stands.
 
     `kept` has, for each query, the slot that its session keeps, or None. `first` is the number of
-    the first of these decisions; `keeper` keeps the budgets, if there are any.
+    the first of these decisions; `keeper` keeps the budgets, if there are any. `contenders` are
+    the challengers, which decide beside the incumbent.
     """
 
     state: policies.State
@@ -42,6 +45,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     session_hashes: Sequence[bytes | None]
     first: int = 0
     keeper: Keeper | None = None
+    contenders: Sequence[Contender] = ()
 
 
 class Decider:
@@ -112,7 +116,7 @@ class Decider:
         eligible = None
         if not all(map(self._is_open, exclusions)):
             eligible = np.array(exclusions) == Exclusion.NONE
-        pair = None
+        pair = restraint = asides = None
         beliefs = self._policy.estimates(moment.state, contexts, clock=moment.clock)
         if self._pairs is not None and any(query.duel for query in queries):
             pair = self._pairs.pair_probabilities(
@@ -125,9 +129,11 @@ class Decider:
             )
             wanted = policies.with_floor(learner, eligible, config.floor)
         else:
-            wanted, exclusions = self._afforded(
+            wanted, exclusions, restraint = self._afforded(
                 moment.keeper, contexts, exclusions, added, moment, beliefs
             )
+        if moment.contenders:
+            wanted, asides = self._contested(queries, contexts, wanted, eligible, restraint, moment)
         served, shown = self._served(wanted, exclusions, moment.kept)
         seconds: list[Array | None] = [None] * len(ids)
         if pair is not None:
@@ -152,7 +158,34 @@ class Decider:
             _rows(assumed) if assumed is not None else [None] * len(ids),
             strict=True,
         )
-        return [self._decision(moment, *row) for row in rows]
+        made = [self._decision(moment, *row) for row in rows]
+        if asides is None:
+            return made
+        return [
+            msgspec.structs.replace(one, challengers=aside.tobytes())
+            for one, aside in zip(made, asides, strict=True)
+        ]
+
+    def _contested(
+        self,
+        queries: Sequence[Query],
+        contexts: Array,
+        wanted: Array,
+        eligible: NDArray[np.bool_] | None,
+        restraint: Restraint | None,
+        moment: Moment,
+    ) -> tuple[Array, Array]:
+        """What is drawn from (n, K), and what the incumbent and each challenger would have drawn
+        from, (n, 1 + C, K)."""
+        chances = [
+            wanted,
+            *(
+                one.chances(queries, contexts, eligible, moment.calls, moment.clock, restraint)
+                for one in moment.contenders
+            ),
+        ]
+        mixed = mixture(chances, [one.share for one in moment.contenders])
+        return mixed, np.stack(chances, axis=1)
 
     def _pair_up(
         self,
@@ -183,8 +216,9 @@ class Decider:
         added: Array | None,
         moment: Moment,
         beliefs: policies.Estimates,
-    ) -> tuple[Array, list[Codes]]:
-        """Chances (n, K) under the budgets, and the exclusions with those of the budgets."""
+    ) -> tuple[Array, list[Codes], Restraint]:
+        """Chances (n, K) under the budgets, the exclusions with those of the budgets, and what
+        they keep to."""
         open_arms = np.array(exclusions) == Exclusion.NONE
         judged = scores(self._policy, beliefs, moment.first)
         restraint = keeper.restraint(judged if added is None else judged + added, open_arms)
@@ -200,7 +234,7 @@ class Decider:
             np.where(row, np.uint8(Exclusion.BUDGET), before) if row.any() else before
             for row, before in zip(lost, exclusions, strict=True)
         ]
-        return wanted, codes
+        return wanted, codes, restraint
 
     def _is_open(self, codes: Codes) -> bool:
         """Whether no arm falls out: known without looking, for most queries."""

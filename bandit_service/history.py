@@ -42,6 +42,7 @@ def _view(
         position=position,
         time=event.time,
         author=event.author,
+        reason=event.reason,
         restarted=before is not None and event.started_epoch != before.started_epoch,
         changes=() if before is None else differences(before.config, event.config),
     )

@@ -212,7 +212,8 @@ def _lessons(
             effects.append(Effect.RECORDED)
         else:
             old = None if held is None else held.value
-            lessons.append(Lesson(slot, decision.context, decision.clock, old, spoken.value))
+            where = decision.position if terms.config.challengers else None
+            lessons.append(Lesson(slot, decision.context, decision.clock, old, spoken.value, where))
             standing.learn(Learned(decision_id, slot, spoken.value, terms.epoch))
             effects.append(Effect.LEARNED)
     if not effects:

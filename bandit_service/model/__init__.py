@@ -5,6 +5,12 @@ they are. Times are seconds since the epoch (UTC); `bytes` fields that hold numb
 are little-endian float64.
 """
 
+from bandit_service.model.challengers import (
+    ChallengersView,
+    ChallengerView,
+    ContestantView,
+    Verdict,
+)
 from bandit_service.model.checkpoints import (
     Checkpoint,
     CheckpointStatus,
@@ -16,6 +22,7 @@ from bandit_service.model.configuration import (
     Algorithm,
     Arm,
     ArmWarmStart,
+    Challenger,
     Config,
     Features,
     Forgetting,
@@ -99,12 +106,16 @@ __all__ = [
     "ArmStatistics",
     "ArmWarmStart",
     "CallEnergy",
+    "Challenger",
+    "ChallengerView",
+    "ChallengersView",
     "Checkpoint",
     "CheckpointStatus",
     "Claim",
     "Clock",
     "Comparison",
     "Config",
+    "ContestantView",
     "Decision",
     "DeviceAccount",
     "Effect",
@@ -156,6 +167,7 @@ __all__ = [
     "Usage",
     "UsageLesson",
     "VectorFeatures",
+    "Verdict",
     "WarmStart",
     "WeightRange",
     "WhenUnlogged",

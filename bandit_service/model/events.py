@@ -8,13 +8,18 @@ from bandit_service.model.words import Effect, Source
 
 
 class Lesson(msgspec.Struct, frozen=True, array_like=True):
-    """A change of one arm's quality: `old` None is new, `new` None is withdrawn."""
+    """A change of one arm's quality: `old` None is new, `new` None is withdrawn.
+
+    `position` is where its decision was made; written where the policy has challengers, which
+    learn from what was decided after they came.
+    """
 
     arm: int
     context: bytes
     clock: float
     old: float | None
     new: float | None
+    position: int | None = None
 
 
 class UsageLesson(msgspec.Struct, frozen=True, array_like=True):
@@ -70,7 +75,8 @@ class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
     `epoch` rises when learning restarts, and when it forgets at another pace from here on;
     `started_epoch` is the one in which learning last began. `fold_version` is that of the program
     that wrote it; the first one did not say so yet. `author` is who made the change, where somebody
-    said.
+    said, and `reason` why. `promoted` is the challenger that takes the incumbent's place, with
+    all that it has learned.
     """
 
     revision: int
@@ -80,6 +86,8 @@ class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
     time: float
     fold_version: int = 1
     author: str = ""
+    reason: str = ""
+    promoted: str = ""
 
 
 Event = FeedbackEvent | RevisionEvent

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import policies
+from bandit_service.contending import mixture
 from bandit_service.eligibility import Eligibility, Exclusion
 from bandit_service.engine import FOLD_VERSION, PolicyEngine
 from bandit_service.evaluation.audit.results import Finding
@@ -103,6 +104,9 @@ class Rederiver:
             engine.state, contexts, eligible=eligible, offsets=added, clock=clock
         )
         wanted = policies.with_floor(wanted, eligible, engine.config.floor)
+        asides = self._asides(made, contexts, eligible, wanted, added, clock)
+        if asides is not None:
+            wanted = mixture(list(asides.swapaxes(0, 1)), [c.share for c in engine.contenders])
         pairs = self._pairs(made, contexts, eligible, added, clock)
         for row, one in enumerate(made):
             numbers = [
@@ -112,6 +116,9 @@ class Rederiver:
             if added is not None or one.offsets is not None:
                 mine = np.zeros(len(engine.names)) if added is None else added[row]
                 numbers.append(("offsets", one.offsets or mine.tobytes(), mine))
+            if asides is not None or one.challengers is not None:
+                mine = np.zeros(0) if asides is None else asides[row].ravel()
+                numbers.append(("challengers' probabilities", one.challengers or b"", mine))
             if one.observed:
                 numbers.append(("shadow probabilities", one.shadow or b"", wanted[row]))
             elif one.second_probabilities is not None:
@@ -126,18 +133,48 @@ class Rederiver:
         """What the objective added, (n, K). Where queries may bring an objective of their own it is
         taken from the log: what they asked for is not stored."""
         engine = self._engine
-        queries = [
-            Query(
-                engine.config.name, input_tokens=one.input_tokens, output_tokens=one.output_tokens
-            )
-            for one in made
-        ]
-        weighed = offsets(engine.config.objective, engine.config.arms, engine.calls, queries)
-        added = None if weighed is None else weighed.added
+        added = self._own_offsets(made)
         if engine.config.override_limits is None:
             return added
         nothing = bytes(8 * len(engine.names))
         return np.array([np.frombuffer(one.offsets or nothing) for one in made])
+
+    def _own_offsets(self, made: Sequence[Decision]) -> Array | None:
+        """What the policy's own objective adds, (n, K)."""
+        config, calls = self._engine.config, self._engine.calls
+        weighed = offsets(config.objective, config.arms, calls, _queries(made, config.name))
+        return None if weighed is None else weighed.added
+
+    def _asides(
+        self,
+        made: Sequence[Decision],
+        contexts: Array,
+        eligible: Mask,
+        wanted: Array,
+        added: Array | None,
+        clock: float,
+    ) -> Array | None:
+        """What the incumbent and each challenger would have drawn from, (n, 1 + C, K).
+
+        Of a query with an objective of its own that of the challengers is taken from the log.
+        """
+        engine = self._engine
+        if not engine.contenders:
+            return None
+        queries = _queries(made, engine.config.name)
+        parts = [
+            one.chances(queries, contexts, eligible, engine.calls, clock, None)
+            for one in engine.contenders
+        ]
+        asides = np.stack([wanted, *parts], axis=1)
+        if engine.config.override_limits is not None and added is not None:
+            own = self._own_offsets(made)
+            own = np.zeros_like(added) if own is None else own
+            for row in np.flatnonzero(~np.isclose(own, added, rtol=EQUAL, atol=EQUAL).all(axis=1)):
+                logged = np.frombuffer(made[row].challengers or b"")
+                if logged.size == asides[row].size:
+                    asides[row, 1:] = logged.reshape(asides[row].shape)[1:]
+        return asides
 
     def _pairs(
         self,
@@ -176,6 +213,14 @@ def lessons_misfit(event: FeedbackEvent, position: int, decision: Decision) -> F
         if lesson.clock != decision.clock:
             return Finding(decision.id, decision.position, "clock", repr(decision.clock), where)
     return None
+
+
+def _queries(made: Sequence[Decision], policy: str) -> list[Query]:
+    """As far as the log has them."""
+    return [
+        Query(policy, input_tokens=one.input_tokens, output_tokens=one.output_tokens)
+        for one in made
+    ]
 
 
 def _choosable(one: Decision) -> Mask:
