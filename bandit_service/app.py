@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from bandit_service import __version__
@@ -16,6 +17,7 @@ from bandit_service.checkpoints import Keeper, Seal, read_keys
 from bandit_service.configuration import Shape, check
 from bandit_service.engine import Registry
 from bandit_service.errors import PolicyExists, RefusedByDatabase, StoreUnavailable
+from bandit_service.evaluation.challengers.judging import judge
 from bandit_service.features import features_of
 from bandit_service.feedback import Recorder
 from bandit_service.following import Limits
@@ -26,11 +28,12 @@ from bandit_service.metrics import Metrics
 from bandit_service.model import Checkpoint, Features, PolicyConfig
 from bandit_service.ports import Store
 from bandit_service.retention import Keep
+from bandit_service.rolling_back import RollingBack
 from bandit_service.routing import Router
 from bandit_service.rpc import server as rpc
 from bandit_service.rpc.tls import TlsFiles
 from bandit_service.settings import Settings
-from bandit_service.store import open_store
+from bandit_service.store import open_log_reader, open_store
 from bandit_service.tokens import KeyFile, TokenDesk
 from bandit_service.watching import UNWATCHED
 
@@ -88,6 +91,8 @@ async def serve(settings: Settings) -> int:
         watch=metrics.writer if metrics else UNWATCHED,
         seal=seal,
     )
+    history = open_log_reader(settings.database)
+    administrator = Administrator(registry, journal, store, COMMIT_SECONDS, partial(judge, history))
     jobs = Jobs(
         store,
         registry,
@@ -95,6 +100,7 @@ async def serve(settings: Settings) -> int:
         seconds=settings.checkpoint_seconds,
         events=settings.checkpoint_events,
         keep=Keep(settings.keep_decisions_days, settings.keep_journal_days),
+        rollback=RollingBack(registry, administrator).look,
     )
     lost = 0
     try:
@@ -103,7 +109,6 @@ async def serve(settings: Settings) -> int:
         await journal.declare_fold(COMMIT_SECONDS)
         jobs.begin_from(journal.started_from)
         jobs.start()
-        administrator = Administrator(registry, journal, store, COMMIT_SECONDS)
         health = rpc.Health()
         degraded_after = settings.degraded_after_seconds if settings.degraded else None
         server, port = rpc.build_server(
@@ -141,6 +146,7 @@ async def serve(settings: Settings) -> int:
             log.error("%d decisions were answered and are lost: the database is away", lost)
         await jobs.close()  # after the last feedback was folded in
         store.close()
+        history.close()
         if metrics:
             metrics.stop()
     return EXIT_LOST if lost else 0

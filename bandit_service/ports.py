@@ -287,6 +287,10 @@ class LogReader(Protocol):
         """As `Reader.events`."""
         ...
 
+    def revisions(self, policy_id: int) -> list[JournalEntry]:
+        """All of them, in order."""
+        ...
+
     def head(self, policy_id: int) -> int:
         """Where the journal should end."""
         ...

@@ -25,6 +25,7 @@ from bandit_service.store.engine import answering
 from bandit_service.store.queries import Queries
 
 PAGE = 5000  # decisions
+LAST = 2**53  # of positions
 _DECISIONS = ", ".join(tables.decision.columns.keys())
 _OUTCOMES = ", ".join(tables.outcome.columns.keys())
 
@@ -98,6 +99,10 @@ class SqlLogReader:
     def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
         with self._read() as connection:
             return self._queries.events(connection, policy_id, after, limit)
+
+    def revisions(self, policy_id: int) -> list[JournalEntry]:
+        with self._read() as connection:
+            return self._queries.revisions(connection, policy_id, LAST, LAST)
 
     def head(self, policy_id: int) -> int:
         with self._read() as connection:

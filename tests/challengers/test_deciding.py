@@ -157,7 +157,7 @@ def test_duels_of_pairs_are_the_incumbents():
     duel, single = decide(engine, [a_query(duel=True), a_query()])
 
     np.testing.assert_allclose(
-        0.5 * (chances(duel) + np.frombuffer(duel.second_probabilities)), rows_of(duel)[0]
+        0.5 * (chances(duel) + np.frombuffer(duel.second_probabilities or b"")), rows_of(duel)[0]
     )
     np.testing.assert_allclose(chances(single), rows_of(single).mean(axis=0))
 

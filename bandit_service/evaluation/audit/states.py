@@ -170,7 +170,9 @@ class Rederiver:
         if engine.config.override_limits is not None and added is not None:
             own = self._own_offsets(made)
             own = np.zeros_like(added) if own is None else own
-            for row in np.flatnonzero(~np.isclose(own, added, rtol=EQUAL, atol=EQUAL).all(axis=1)):
+            for row in np.flatnonzero(
+                ~np.isclose(own, added, rtol=EQUAL, atol=EQUAL).all(axis=1)
+            ).tolist():
                 logged = np.frombuffer(made[row].challengers or b"")
                 if logged.size == asides[row].size:
                     asides[row, 1:] = logged.reshape(asides[row].shape)[1:]

@@ -63,7 +63,7 @@ def _row(
 ) -> Row:
     chances = np.frombuffer(decision.probabilities).tolist()
     mine = [each for each in outcomes if each.arm == decision.arm]
-    usage = _usage(mine)
+    usage = usage_of(mine)
     is_duel = decision.second_arm is not None or decision.second_probabilities is not None
     return Row(
         arm=names[decision.arm],
@@ -75,7 +75,7 @@ def _row(
             if code == 0
         },
         context=np.frombuffer(decision.context).tolist(),
-        quality=_quality(mine, trust),
+        quality=quality_of(mine, trust),
         cost_usd=usage.cost_usd,
         latency_seconds=usage.latency_seconds,
         energy_joules=usage.energy_joules,
@@ -95,7 +95,7 @@ def _row(
     )
 
 
-def _quality(outcomes: Sequence[Outcome], trust: dict[Source, int]) -> float | None:
+def quality_of(outcomes: Sequence[Outcome], trust: dict[Source, int]) -> float | None:
     """The value of the most trusted source that the policy listens to."""
     said = [each for each in outcomes if each.kind in _FINENESS and each.source in trust]
     if not said:
@@ -103,7 +103,7 @@ def _quality(outcomes: Sequence[Outcome], trust: dict[Source, int]) -> float | N
     return max(said, key=lambda each: (trust[each.source], _FINENESS[each.kind])).value
 
 
-def _usage(outcomes: Sequence[Outcome]) -> Usage:
+def usage_of(outcomes: Sequence[Outcome]) -> Usage:
     """The most trusted source's."""
     said = [each for each in outcomes if each.usage is not None]
     if not said:

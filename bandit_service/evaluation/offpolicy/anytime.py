@@ -96,38 +96,15 @@ def value_bounds(
 def difference_bounds(
     weights: Array, quality: Array, at: NDArray[np.intp], level: float = 0.95
 ) -> Looks:
-    """Bounds on a target's quality minus that of the policy that logged, in [-1, 1]."""
-    return paired_bounds(weights, np.ones(len(weights)), quality, at, 1.0, level)
+    """Bounds on a target's quality minus that of the policy that logged, in [-1, 1].
 
-
-def paired_bounds(
-    weights: Array,
-    others: Array,
-    quality: Array,
-    at: NDArray[np.intp],
-    most: float,
-    level: float = 0.95,
-) -> Looks:
-    """Bounds on a target's quality minus another target's, in [-1, 1], on the same rows.
-
-    weights, others: (n,), of the one and of the other; `most` is what the other's can never pass,
-    known before the first row.
-
-    Per row (w - v) y >= -most from below, and (w - v)(1 - y) >= -most from above, because both
-    weights are 1 on average. Both are shifted by `most`, so that they are at least 0, and
-    the difference lies in [most - 1, most + 1] after the shift.
+    Per row (w - 1) y >= -1 from below, and (w - 1)(1 - y) >= -1 from above: both are shifted by 1,
+    so that they are at least 0, and the difference lies in [0, 2] after the shift.
     """
-    alpha, ahead = (1.0 - level) / 2.0, weights - others
-    points = round(POINTS * (most + 1.0) / 2.0)
-    low = lower_bounds(_shifted(ahead * quality, most), at, alpha, most + 1.0, points) - most
-    back = lower_bounds(_shifted(ahead * (1.0 - quality), most), at, alpha, most + 1.0, points)
-    return Looks(at, np.maximum(low, -1.0), np.minimum(most - back, 1.0))
-
-
-def _shifted(terms: Array, by: float) -> Array:
-    """terms (n,) >= -by, but for rounding; now >= 0."""
-    moved = terms + by
-    return np.where((moved < 0.0) & (moved > -1e-9 * by), 0.0, moved)
+    alpha = (1.0 - level) / 2.0
+    low = lower_bounds((weights - 1.0) * quality + 1.0, at, alpha, most=2.0) - 1.0
+    high = 1.0 - lower_bounds((weights - 1.0) * (1.0 - quality) + 1.0, at, alpha, most=2.0)
+    return Looks(at, low, high)
 
 
 def looks(count: int, number: int = 60) -> NDArray[np.intp]:
