@@ -1,5 +1,6 @@
 """The commands, a server process, SIGKILL, and its lease: challengers from outside."""
 
+import asyncio
 import json
 import time
 
@@ -8,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bandit_service.cli import app
-from bandit_service.client import Client
+from bandit_service.client import AsyncClient
 from tests.audit.histories import audited
 from tests.patience import PATIENCE
 from tests.servers import a_server, policy_file
@@ -27,25 +28,33 @@ CHANCES = {"small": 0.1, "middle": 0.5, "large": 0.9}
 
 
 def traffic(address, seed, rounds):
-    luck = np.random.default_rng(seed)
-    with Client(address, policy="chat", timeout=PATIENCE, feedback_timeout=PATIENCE) as client:
+    asyncio.run(some_traffic(address, np.random.default_rng(seed), rounds))
+
+
+async def some_traffic(address, luck, rounds):
+    """64 queries at once a round, and what came of each."""
+
+    async def user(client):
+        choice = await client.route(vector=luck.normal(size=2).tolist())
+        score = float(luck.random() < CHANCES[choice.arm])
+        await client.feedback(choice, score=score, cost_usd=0.01)
+
+    async with AsyncClient(
+        address, policy="chat", timeout=PATIENCE, feedback_timeout=PATIENCE
+    ) as client:
         for _ in range(rounds):
-            queries = [{"vector": luck.normal(size=2).tolist()} for _ in range(64)]
-            for choice in client.route_batch(queries):
-                client.feedback(
-                    choice, success=bool(luck.random() < CHANCES[choice.arm]), cost_usd=0.01
-                )
+            await asyncio.gather(*(user(client) for _ in range(64)))
 
 
 def bandit(address, *words):
-    done = CliRunner().invoke(app, ["policy", *words, "--address", address, "--json"])
+    done = CliRunner().invoke(app, ["policy", *words, "--server", address, "--json"])
     return done.exit_code, json.loads(done.stdout) if done.exit_code == 0 else done.stderr
 
 
 def state(address):
     code, said = bandit(address, "state", "chat")
     assert code == 0
-    return said["position"], said["state_hash"]
+    return int(said["position"]), said["state_hash"]
 
 
 def test_challengers_from_outside(tmp_path):
@@ -68,11 +77,10 @@ def test_challengers_from_outside(tmp_path):
         assert code == 7
         assert "may be worse than the incumbent" in said
 
-        until = time.monotonic() + PATIENCE
-        share, seed = 0.4, 1
-        while share and time.monotonic() < until:  # until the chore has seen enough
-            traffic(address, seed, 5)
-            seed += 1
+        traffic(address, 1, 20)
+        until, share = time.monotonic() + PATIENCE, 0.4
+        while share and time.monotonic() < until:  # until the chore has looked
+            time.sleep(0.2)
             share = bandit(address, "get", "chat")[1]["policy"]["challengers"][0]["share"]
         assert share == 0.0
         code, said = bandit(address, "history", "chat")
@@ -90,12 +98,10 @@ def test_challengers_from_outside(tmp_path):
         assert bandit(server.address, "promote", "chat", "cheap", "--force")[0] == 4
         traffic(server.address, 100, 1)
         before = state(server.address)
-        shown = CliRunner().invoke(app, ["policy", "challengers", "chat", "--address",
+        shown = CliRunner().invoke(app, ["policy", "challengers", "chat", "--server",
                                          server.address])  # fmt: skip
         assert "guess (uniform)" in shown.stdout
         assert "margin 0.01" in shown.stdout
     found = audited(url)
     assert found.holds
     assert (found.journal.position, found.journal.state_hash) == before
-
-

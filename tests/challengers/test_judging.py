@@ -133,7 +133,11 @@ async def test_a_worse_challenger_loses_its_share(database):
         assert last.author == "rollback"
         assert "share of 0.3 is taken away" in last.reason
         (change,) = last.changes
-        assert change.field == "challengers"
+        assert (change.field, change.old, change.new) == (
+            "challengers[guessing].share",
+            "0.3",
+            "0.0",
+        )
 
         # From here on it is shadow alone, and judged anew.
         (made,) = await service.routed(1)
