@@ -247,6 +247,8 @@ def history(
         when = made.create_time.ToDatetime(UTC).isoformat(" ", "seconds")
         about = (made.revision, when, made.author or None, made.etag)
         changes = [(one.field, one.old or None, one.new or None) for one in made.changes]
+        if made.reason:
+            changes.append(("(why)", None, made.reason))
         rows += [(*about, *change) for change in changes or [("(created)", None, None)]]
     output.table(("revision", "when", "who", "etag", "field", "old", "new"), rows)
 
