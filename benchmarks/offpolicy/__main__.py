@@ -13,19 +13,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import msgspec
 
-from benchmarks.offpolicy import speed, truth
+from benchmarks.offpolicy import exporting, speed, truth
 
 SETS = "llmrouter", "routerbench", "paretobandit"
-PARTS: dict[str, tuple[Callable[..., dict[str, float]], tuple[int, ...], tuple[int, ...]]] = {
+PARTS: dict[str, tuple[Callable[..., dict[str, Any]], tuple[int, ...], tuple[int, ...]]] = {
     "estimates": (speed.estimates, (1_000_000,), (100_000,)),
     "bootstrap": (speed.bootstrap, (1_000_000, 1000), (100_000, 100)),
     "streamed": (speed.streamed, (10_000_000,), (300_000,)),
-    "exported": (speed.exported, (100_000,), (5_000,)),
+    "exported": (exporting.exported, (100_000,), (5_000,)),
 }
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from bandit_service.cli import app
 from bandit_service.errors import BadLog, OlderSchema, PolicyNotFound
 from bandit_service.evaluation.logs import stored
+from bandit_service.evaluation.logs.exporting import write
 from bandit_service.evaluation.logs.opening import open_log
 from bandit_service.model import (
     EnergySource,
@@ -62,6 +63,12 @@ def outcomes():
     yield one(0, Kind.SCORE, Source.USER, 0.0, arm=1)  # of the arm that was not drawn
     yield one(1, Kind.USAGE, Source.USER,
               usage=Usage(0.01, 5, 7, 1.5, None, 3.0, EnergySource.MEASURED))  # fmt: skip
+    # A user prefers the duel's first arm and a judge the second; one side alone says nothing.
+    for source, value, position in ((Source.USER, 1.0, 4), (Source.JUDGE, 0.0, 5)):
+        for arm, told in ((0, value), (1, 1.0 - value)):
+            each = one(2, Kind.PREFERENCE, source, told, arm=arm)
+            yield msgspec.structs.replace(each, position=position)
+    yield one(3, Kind.PREFERENCE, Source.USER, 1.0)
     yield from (one(at, Kind.SUCCESS, Source.USER, 1.0) for at in range(3, COUNT))
 
 
@@ -131,6 +138,42 @@ def test_a_range_of_time_and_an_unknown_policy(reader):
         stored.traffic(reader, "chat", since=5.0, until=5.0)
     with pytest.raises(PolicyNotFound, match="no policy 'nobody'"):
         stored.traffic(reader, "nobody")
+
+
+def test_a_duel_has_its_pair_and_the_most_trusted_preference(reader, tmp_path):
+    for file in (tmp_path / "log.parquet", tmp_path / "log.jsonl"):
+        write(stored.batches(reader, "chat"), file)
+        for log in (stored.traffic(reader, "chat").whole(), open_log(file).whole()):
+            assert log.seconds.tolist() == [1 if at == 2 else -1 for at in range(36)]
+            np.testing.assert_array_equal(log.pairs[:4], [np.nan, np.nan, 0.25, np.nan])
+            np.testing.assert_array_equal(log.preferences[:4], [np.nan, np.nan, 1.0, np.nan])
+
+
+def test_columns_say_what_pages_say(reader, monkeypatch):
+    """Two ways out of one database: records, and columns of them."""
+    monkeypatch.setattr("bandit_service.store.log_reader.PAGE", 7)
+    policy, _ = reader.policy("chat")
+    pages = [*reader.pages(policy.id, 0.0, 1e11)]
+    columns = [*reader.columns(policy.id, 0.0, 1e11)]
+    records = [decision for page in pages for decision in page.decisions]
+
+    for name in columns[0].decisions:
+        told = [value for page in columns for value in page.decisions[name]]
+        if name == "is_duel":
+            assert list(map(bool, told)) == [each.second_arm is not None for each in records]
+        else:
+            assert told == [getattr(each, name) for each in records], name
+    values = [
+        (page.decisions["id"][row], kind, source, value)
+        for page in columns
+        for row, kind, source, value in zip(
+            *(page.outcomes[name] for name in ("row", "kind", "source", "value")), strict=True
+        )
+        if row is not None
+    ]
+    standing = [each for page in pages for some in page.outcomes.values() for each in some]
+    expected = [(one.decision_id, one.kind, one.source, one.value) for one in standing]
+    assert sorted(values, key=str) == sorted(expected, key=str)
 
 
 @pytest.mark.parametrize("name", ["log.parquet", "log.jsonl"])

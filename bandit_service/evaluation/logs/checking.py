@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bandit_service.evaluation.logs.complaints import Agreed, Found, complaints
-from bandit_service.evaluation.logs.log import Array, Log, Mask
+from bandit_service.evaluation.logs.log import Array, Log, Mask, Slots
 from bandit_service.evaluation.logs.refusing import Refused
 from bandit_service.evaluation.logs.rows import Batch
 
@@ -68,6 +68,7 @@ class Checker:
             batch.clusters,
             batch.segments,
             batch.tokens,
+            *self._duels(batch),
         ).rows(good & ~left_out)
 
     def _of_the_policy(self, batch: Batch) -> Mask:
@@ -100,6 +101,8 @@ class Checker:
             self.known = self.full or not bool(np.isnan(batch.propensities[row]))
         fresh = dict.fromkeys((*self.arms, *(batch.names if self.full else ())))
         fresh |= dict.fromkeys(name for name, ok in zip(batch.arms, good, strict=True) if ok)
+        seconds = () if batch.duels is None else batch.duels.second_arms
+        fresh |= dict.fromkeys(name for name, ok in zip(seconds, good, strict=False) if ok and name)
         self.arms = tuple(fresh)
 
     def _chances(self, batch: Batch) -> tuple[Array | None, Mask, np.ndarray]:
@@ -114,6 +117,16 @@ class Checker:
                 if name in places:
                     chances[:, places[name]] = batch.probabilities[:, at]
         return np.nan_to_num(chances, nan=0.0, posinf=2.0, neginf=-1.0), ~np.isnan(chances), chosen
+
+    def _duels(self, batch: Batch) -> tuple[Slots, Array, Array]:
+        """Of each row, (n,): the second arm's slot, the pair's chance, and the preference."""
+        duels, count = batch.duels, len(batch)
+        if duels is None:
+            unknown = np.full(count, np.nan)
+            return np.full(count, -1, dtype=np.intp), unknown, unknown
+        places = {name: at for at, name in enumerate(self.arms)}
+        slots = [places.get(name, -1) if name else -1 for name in duels.second_arms]
+        return np.array(slots, dtype=np.intp), duels.propensities, duels.preferences
 
     def _left_out(self, batch: Batch, propensities: Array) -> Mask:
         """Decisions that nothing was drawn for: they have probability 1 and no alternative."""

@@ -1,12 +1,12 @@
 """What can be wrong with a logged row. Each check says which rows it refuses, and why."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from bandit_service.evaluation.logs.log import MEASURES, Array, Mask, Slots
-from bandit_service.evaluation.logs.rows import Batch
+from bandit_service.evaluation.logs.rows import Batch, Duels
 
 SUM_TOLERANCE = 1e-6  # chances written with seven digits still sum to 1
 LARGEST_NUMBER = 1e300
@@ -40,6 +40,8 @@ def complaints(found: Found, agreed: Agreed) -> Iterator[Complaint]:
         yield from _of_probabilities(found, found.chances)
     yield from _of_propensities(found.propensities, agreed)
     yield from _of_outcomes(found.batch)
+    if found.batch.duels is not None:
+        yield from _of_duels(found.batch.arms, found.batch.duels)
 
 
 def _of_features(batch: Batch, agreed: Agreed) -> Iterator[Complaint]:
@@ -119,6 +121,21 @@ def _of_outcomes(batch: Batch) -> Iterator[Complaint]:
         wanted = "in [0, 1]" if name == "quality" else "a finite number of at least 0"
         outside = ~np.isnan(values) & ~((values >= 0.0) & (values <= most))
         yield f"with a bad {name}", outside, _telling(name, values, wanted)
+
+
+def _of_duels(arms: Sequence[str], duels: Duels) -> Iterator[Complaint]:
+    names, chances = duels.second_arms, duels.propensities
+    is_duel = np.array([bool(name) for name in names], dtype=np.bool_)
+    alike = np.array([one == other for one, other in zip(arms, names, strict=True)], dtype=np.bool_)
+    yield "with a bad duel", alike, lambda row: f"arm {arms[row]!r} meets itself"
+    yield (
+        "with a bad duel",
+        is_duel & ~((chances > 0.0) & (chances <= 1.0)),
+        lambda row: f"pair_propensity is {chances[row]:.9g}, expected above 0 and at most 1",
+    )
+    said = duels.preferences
+    outside = ~np.isnan(said) & ~((said >= 0.0) & (said <= 1.0))
+    yield "with a bad duel", outside, _telling("preference", said, "in [0, 1]")
 
 
 def _telling(name: str, values: Array, wanted: str) -> Callable[[int], str]:
