@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bandit_service.evaluation.logs.log import MEASURES
 from bandit_service.evaluation.logs.rows import FLAGS, Batch
 from bandit_service.evaluation.logs.traffic import Traffic
-from bandit_service.evaluation.offpolicy import intervals
+from bandit_service.evaluation.offpolicy import resampling
 from bandit_service.evaluation.offpolicy.estimators import Terms
 from bandit_service.evaluation.offpolicy.gathering import gather
 
@@ -113,7 +113,7 @@ def _plainly(
 def bootstrap(rows: int, resamples: int) -> dict[str, float]:
     values = np.random.default_rng(0).exponential(size=rows)
     start = perf_counter()
-    intervals.resampled([Terms(np.zeros(rows), values)], 0, resamples=resamples)
+    resampling.resampled([Terms(None, values)], 0, resamples=resamples)
     return {"rows": rows, "resamples": resamples, "seconds": perf_counter() - start}
 
 

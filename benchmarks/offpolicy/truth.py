@@ -13,7 +13,7 @@ from bandit_service.evaluation.offpolicy import anytime, estimators, intervals
 from bandit_service.evaluation.offpolicy.direct import RidgeByArm
 from bandit_service.evaluation.offpolicy.evidence import Evidence
 from bandit_service.evaluation.offpolicy.gathering import means_so_far
-from bandit_service.evaluation.offpolicy.resampling import over_all
+from bandit_service.evaluation.offpolicy.resampling import resampled
 from bandit_service.evaluation.offpolicy.tuning import FAMILIES, tuned
 from bandit_service.evaluation.table import OutcomeTable
 
@@ -128,10 +128,9 @@ def measured(
         for which, found in enumerate(evidence(world, rows, rng)):
             truth = float(world.truth[which])
             terms = [estimate(found) for estimate in estimators.PLAIN.values()]
-            terms[0] = over_all(terms[0], found.taught)
             terms += [tuned(found, family)[1] for family in FAMILIES.values()]
             errors[log, which] = [each.value - truth for each in terms]
-            paths = intervals.resampled(terms, log, resamples=resamples)
+            paths = resampled(terms, log, resamples=resamples)
             for name, path in zip(names, paths.T, strict=True):
                 low, high = intervals.percentile(path)
                 held.setdefault((name, "bootstrap"), []).append(low <= truth <= high)

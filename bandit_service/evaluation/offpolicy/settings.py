@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bandit_service.errors import InvalidField
-from bandit_service.evaluation.offpolicy.intervals import RESAMPLES
+from bandit_service.evaluation.offpolicy.resampling import RESAMPLES
 
 LEAST_EFFECTIVE_SIZE = 500.0
 
