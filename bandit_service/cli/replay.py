@@ -27,6 +27,7 @@ def replay(
     training: options.Training = 0.5,
     live: options.Live = False,
     robust: options.Robust = False,
+    propensities: options.Propensities = "logged",
     form: options.Form = "auto",
     mapping: options.MappingFile = None,
     vw_cost: options.VwCost = "negative",
@@ -62,6 +63,7 @@ def replay(
         least_effective_size=least_effective_size,
         live=live,
         robust=robust,
+        propensities=propensities,
     )
     if gate:
         parsed(gate)  # before an hour of reading

@@ -46,6 +46,14 @@ Live = Annotated[
 Robust = Annotated[
     bool, typer.Option("--robust", help="Also estimate by MRDR, with a model a policy.")
 ]
+Propensities = Annotated[
+    str,
+    typer.Option(
+        metavar="SOURCE",
+        help="logged; or estimated, from contexts, for a log that has none. Without any, only the "
+        "direct method speaks.",
+    ),
+]
 Form = Annotated[str, typer.Option("--format", help="auto, rows, vw, dsjson or open-bandit.")]
 MappingFile = Annotated[
     Path | None, typer.Option(metavar="YAML", help="Says which column of a foreign log is what.")

@@ -36,7 +36,7 @@ def arm_shares(shared: Shared, one: Gathered, full: bool, logged: bool) -> tuple
     for slot, arm in enumerate(shared.arms):
         drawn, possible = float(shared.drawn[slot]), float(shared.possible[slot])
         honesty = error = None
-        if logged and possible > 1 and full:
+        if logged and possible > 1 and (full or shared.estimated.rows):
             honesty = float(shared.inverse[slot]) / possible
             error = float(
                 np.sqrt(max(shared.squares[slot] / possible - honesty**2, 0.0) / possible)
@@ -102,23 +102,43 @@ def cautions(one: Gathered, shared: Shared, full: bool, logged: bool) -> Iterato
 
 def notes(traffic: Traffic, shared: Shared, training: int) -> tuple[str, ...]:
     """Of the log as a whole."""
-    return (*traffic.refusals, *_of_log(traffic, training), *_of_silence(shared), *_of_arms(shared))
+    return (
+        *traffic.refusals,
+        *_of_log(traffic, training, bool(shared.estimated.rows)),
+        *_of_estimated(shared),
+        *_of_silence(shared),
+        *_of_arms(shared),
+    )
 
 
-def _of_log(traffic: Traffic, training: int) -> Iterator[str]:
+def _of_log(traffic: Traffic, training: int, estimated: bool) -> Iterator[str]:
     for flag, count in traffic.excluded.items():
         yield f"{count:,} {flag} decisions stay out: nothing was drawn for them"
     if traffic.other_policies:
         yield f"{traffic.other_policies:,} decisions of other policies stay out"
     if not traffic.knows_propensities:
-        yield "the log has no propensities: only the direct method can be used"
+        if not estimated:
+            yield (
+                "the log has no propensities: only the direct method can be used, or "
+                "--propensities estimated"
+            )
     elif not traffic.knows_all:
         yield (
             "the log has the chosen arm's chance only: overlap is by arms ever drawn, and no bound "
             "can use the range of the weights"
         )
     if training:
-        yield f"candidates that learn were taught by the first {training:,} decisions and frozen"
+        yield f"models and candidates that learn were taught by the first {training:,} decisions"
+
+
+def _of_estimated(shared: Shared) -> Iterator[str]:
+    if shared.estimated.rows:
+        yield (
+            "propensities are ESTIMATED, from contexts alone: every number but dm's takes it that "
+            "nothing else moved the choice, which no log can show. Their log loss is "
+            f"{shared.estimated.mean:.3f}, that of frequencies alone "
+            f"{shared.estimated.of_frequencies:.3f}"
+        )
 
 
 def _of_silence(shared: Shared) -> Iterator[str]:
@@ -140,7 +160,8 @@ def _of_arms(shared: Shared) -> Iterator[str]:
             continue
         mean = float(shared.inverse[slot]) / possible
         error = float(np.sqrt(max(shared.squares[slot] / possible - mean**2, 0.0) / possible))
-        if error and abs(mean - 1.0) > MOST_STANDARD_ERRORS * error and shared.is_full:
+        told = shared.is_full or shared.estimated.rows
+        if error and abs(mean - 1.0) > MOST_STANDARD_ERRORS * error and told:
             yield (
                 f"propensities of {arm} do not fit how often it was drawn: the mean of 1/p is "
                 f"{mean:.3f} +- {error:.3f}, expected 1"

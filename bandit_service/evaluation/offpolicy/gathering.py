@@ -6,7 +6,7 @@ disk, so a log of any width and length takes the memory of some blocks.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from bandit_service.evaluation.logs.traffic import Traffic
 from bandit_service.evaluation.offpolicy.adaptive import spread_of
 from bandit_service.evaluation.offpolicy.direct import RidgeByArm, mrdr_weights
 from bandit_service.evaluation.offpolicy.moments import Moments
+from bandit_service.evaluation.offpolicy.propensity import LogLoss, PropensityModel
 from bandit_service.evaluation.offpolicy.spooling import Column
 from bandit_service.evaluation.offpolicy.targets import Target, with_constant
 
@@ -48,6 +49,7 @@ class Shared:
 
     segment_rows: Counter[str] = field(default_factory=Counter)
     known: dict[str, int] = field(default_factory=dict)  # rows of each measure
+    estimated: LogLoss = field(default_factory=LogLoss)  # propensities, if they are
     taught_rows: dict[str, int] = field(default_factory=dict)  # those whose model knew something
 
     def measures(self) -> list[str]:
@@ -80,8 +82,15 @@ class Gathered:
 class Gathering:
     """Fills the above, block after block. See `gather`."""
 
-    def __init__(self, traffic: Traffic, targets: Sequence[Target], robust: bool) -> None:
+    def __init__(
+        self,
+        traffic: Traffic,
+        targets: Sequence[Target],
+        robust: bool,
+        propensities: PropensityModel | None,
+    ) -> None:
         arms, dim = len(traffic.arms), traffic.dim
+        self._propensities = propensities
         self._models = {name: RidgeByArm(arms, dim) for name in MEASURES}
         self.shared = Shared(traffic.arms, _columns(), _columns(), _columns())
         self.shared.drawn, self.shared.inverse = np.zeros((2, arms))
@@ -102,12 +111,23 @@ class Gathering:
                 one.target.teach(block)
         self._learn(block)
 
+    def _with_propensities(self, block: Log) -> Log:
+        """Estimated ones, where that is asked for."""
+        if self._propensities is None:
+            return block
+        chances = self._propensities.predict(block.contexts)
+        self.shared.estimated.add(chances, block.chosen)
+        return replace(block, propensities=chances[np.arange(len(block)), block.chosen])
+
     def _learn(self, block: Log) -> None:
+        if self._propensities is not None:
+            self._propensities.learn(block.contexts, block.chosen)
         for name in self._known:
             self._models[name].learn(block.contexts, block.chosen, block.outcomes[name])
 
     def judge(self, block: Log) -> None:
         """Everybody says what they would do; the models learn only afterwards."""
+        block = self._with_propensities(block)
         shared, rows = self.shared, np.arange(len(block))
         expectations = {}
         for name in self._known:
@@ -196,10 +216,17 @@ def means_so_far(chosen: Slots, outcomes: Array, arms: int) -> Array:
 
 
 def gather(
-    traffic: Traffic, targets: Sequence[Target], *, training: int, rows: int, robust: bool = False
+    traffic: Traffic,
+    targets: Sequence[Target],
+    *,
+    training: int,
+    rows: int,
+    robust: bool = False,
+    propensities: PropensityModel | None = None,
 ) -> Gathering:
-    """The first `training` decisions teach, the others are judged, `rows` at a time."""
-    made = Gathering(traffic, targets, robust)
+    """The first `training` decisions teach, the others are judged, `rows` at a time. With a model
+    of propensities, its estimates stand in for those that the log lacks."""
+    made = Gathering(traffic, targets, robust, propensities)
     seen = 0
     for block in traffic.blocks(rows):
         cut = min(max(training - seen, 0), len(block))

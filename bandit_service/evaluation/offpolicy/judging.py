@@ -29,7 +29,7 @@ from bandit_service.evaluation.offpolicy.results import (
     Quantile,
     Support,
 )
-from bandit_service.evaluation.offpolicy.settings import Settings
+from bandit_service.evaluation.offpolicy.settings import ESTIMATED, Settings
 from bandit_service.evaluation.offpolicy.tuning import FAMILIES, Tuner
 from bandit_service.evaluation.offpolicy.views import View, views
 
@@ -46,7 +46,8 @@ class Judge:
         self, shared: Shared, traffic: Traffic, settings: Settings, gate: Sequence[Condition]
     ) -> None:
         self._shared, self._settings, self._gate = shared, settings, gate
-        self._logged, self._full = traffic.knows_propensities, traffic.knows_all
+        self._logged = traffic.knows_propensities or settings.propensities == ESTIMATED
+        self._full = traffic.knows_all
         self._measures = shared.measures()
         self._lead = LEAD if self._logged else WITHOUT_PROPENSITIES
         self._resampler = Resampler(settings.seed, settings.resamples, shared.rows)
