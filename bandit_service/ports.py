@@ -291,6 +291,10 @@ class LogReader(Protocol):
         """A policy with its latest configuration. Raises PolicyNotFound."""
         ...
 
+    def revision(self, policy_id: int, revision: int) -> PolicyConfig | None:
+        """The configuration of a revision, None if there is none of that number."""
+        ...
+
     def pages(self, policy_id: int, since: float, until: float) -> Iterator[LogPage]:
         """Decisions made at or after `since` and before `until`, seconds since the epoch."""
         ...

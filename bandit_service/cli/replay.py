@@ -16,12 +16,14 @@ from bandit_service.cli.simulate import STDOUT, check_outputs
 if TYPE_CHECKING:
     from bandit_service.evaluation.logs import Traffic
     from bandit_service.evaluation.offpolicy.results import Comparison
-    from bandit_service.evaluation.offpolicy.targets import Target
+    from bandit_service.evaluation.offpolicy.settings import Settings
+    from bandit_service.ports import LogReader
 
 
 def replay(
     log: options.LogFile = None,
     policy: options.Candidates = None,
+    budget_usd_per_query: options.Budgets = None,
     gate: options.GateText = "",
     least_effective_size: options.LeastSize = 500.0,
     training: options.Training = 0.5,
@@ -50,7 +52,6 @@ def replay(
     # Before numpy is loaded; see `serve`.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     check_outputs(json, html, None)
-    from bandit_service.evaluation.offpolicy.comparison import compare
     from bandit_service.evaluation.offpolicy.gates import parsed
     from bandit_service.evaluation.offpolicy.settings import Settings
 
@@ -67,14 +68,28 @@ def replay(
     )
     if gate:
         parsed(gate)  # before an hour of reading
+    asked = policy or ["uniform"], settings, budget_usd_per_query or []
     if database is None:
-        traffic = _file(log, form, mapping, vw_cost, log_policy, lenient)
-        result = compare(traffic, _targets(policy or ["uniform"], traffic, seed), settings)
+        result = _judged(_file(log, form, mapping, vw_cost, log_policy, lenient), *asked)
     else:
         _check_one_source(log, log_policy)
-        with _stored(database, log_policy, since, until, lenient) as traffic:
-            result = compare(traffic, _targets(policy or ["uniform"], traffic, seed), settings)
+        with _reader(database) as reader:
+            traffic = _stored(reader, log_policy, since, until, lenient)
+            result = _judged(traffic, *asked, reader)
     _tell(result, json, html)
+
+
+def _judged(
+    traffic: "Traffic",
+    named: list[str],
+    settings: "Settings",
+    budgets: list[float],
+    reader: "LogReader | None" = None,
+) -> "Comparison":
+    from bandit_service.cli.replay_candidates import targets
+    from bandit_service.evaluation.offpolicy.comparison import compare
+
+    return compare(traffic, targets(named, traffic, settings, budgets, reader), settings)
 
 
 def _tell(result: "Comparison", json: str | None, html: Path | None) -> None:
@@ -131,47 +146,31 @@ def _check_one_source(log: Path | None, log_policy: str) -> None:
 
 
 @contextmanager
-def _stored(
-    database: str, log_policy: str, since: str, until: str, lenient: bool
-) -> "Iterator[Traffic]":
-    from bandit_service.cli.export import moment
-    from bandit_service.evaluation.logs import stored
+def _reader(database: str) -> "Iterator[LogReader]":
     from bandit_service.store import open_log_reader
 
     reader = open_log_reader(database)
     try:
-        with watched("decisions read") as progress:
-            traffic = stored.traffic(
-                reader,
-                log_policy,
-                since=moment("--since", since, stored.ALWAYS[0]),
-                until=moment("--until", until, stored.ALWAYS[1]),
-                lenient=lenient,
-                progress=progress,
-            )
-        yield traffic
+        yield reader
     finally:
         reader.close()
 
 
-def _targets(named: list[str], traffic: "Traffic", seed: int) -> list["Target"]:
-    from bandit_service.cli.simulate import contestant
-    from bandit_service.errors import InvalidField
-    from bandit_service.evaluation.offpolicy.gathering import dim_of
-    from bandit_service.evaluation.offpolicy.targets import ARM, Learner, OneArm
+def _stored(
+    reader: "LogReader", log_policy: str, since: str, until: str, lenient: bool
+) -> "Traffic":
+    from bandit_service.cli.export import moment
+    from bandit_service.evaluation.logs import stored
 
-    dim = dim_of(traffic)
-    targets: list[Target] = [
-        OneArm(each.removeprefix(ARM), traffic.arms)
-        if each.startswith(ARM)
-        else Learner(contestant(each), traffic.arms, dim, seed)
-        for each in named
-    ]
-    labels = [target.label for target in targets]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise InvalidField("--policy", f"{label!r} is there twice")
-    return targets
+    with watched("decisions read") as progress:
+        return stored.traffic(
+            reader,
+            log_policy,
+            since=moment("--since", since, stored.ALWAYS[0]),
+            until=moment("--until", until, stored.ALWAYS[1]),
+            lenient=lenient,
+            progress=progress,
+        )
 
 
 @contextmanager

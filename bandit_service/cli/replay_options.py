@@ -9,7 +9,9 @@ GATE_CLOSED = 8
 
 _POLICY = (
     "arm:NAME (always that arm), uniform, `default` (what a new policy gets), an algorithm with "
-    "settings, such as linucb:width=0.2,floor=0.05, or a policy's YAML file. Repeatable."
+    "settings, such as linucb:width=0.2,floor=0.05, or a policy's YAML file. With --database, also "
+    "`live`, as the policy is now, or with knobs turned: live,dial=3,floor=0.05; and revision:3. "
+    "Repeatable."
 )
 
 LogFile = Annotated[
@@ -21,6 +23,14 @@ LogFile = Annotated[
     ),
 ]
 Candidates = Annotated[list[str] | None, typer.Option("--policy", "--candidate", help=_POLICY)]
+Budgets = Annotated[
+    list[float] | None,
+    typer.Option(
+        metavar="USD",
+        help="Hold policies to this much money a query, by the price of a dollar at which their "
+        "estimated spend meets it. Repeatable.",
+    ),
+]
 GateText = Annotated[
     str,
     typer.Option(

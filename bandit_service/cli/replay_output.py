@@ -56,6 +56,7 @@ def show(result: Comparison) -> None:
     for each in result.candidates:
         doubt = ", by estimated propensities" if result.propensity == "estimated" else ""
         typer.echo(f"{each.label}: estimators of quality{doubt}")
+        typer.echo(f"  {each.description}")
         rows = [
             (
                 one.estimator,

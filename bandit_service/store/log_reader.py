@@ -51,7 +51,7 @@ class SqlLogReader:
         self._came = self._outcomes.replace(_OUTCOMES, ", ".join(_CAME))
         self._revisions = (
             f"SELECT position, body FROM journal WHERE policy_id = {mark} AND kind = 'revision' "
-            "ORDER BY position DESC LIMIT 1"
+            "ORDER BY position DESC"
         )
         self._policies = (
             f"SELECT id, name, secret, create_time FROM policy WHERE name = {mark} "
@@ -64,12 +64,22 @@ class SqlLogReader:
             if not found:
                 raise PolicyNotFound(name)
             policy = StoredPolicy(*found[0])
-            last = connection.exec_driver_sql(self._revisions, (policy.id,)).fetchall()
-        for row in last:
-            event = rows.entry_of(row).event
-            if isinstance(event, RevisionEvent):
-                return policy, event.config
+        last = next(self._revised(policy.id), None)
+        if last is not None:
+            return policy, last.config
         raise PolicyNotFound(name)  # made, but its first revision was never committed
+
+    def revision(self, policy_id: int, revision: int) -> PolicyConfig | None:
+        told = (event.config for event in self._revised(policy_id) if event.revision == revision)
+        return next(told, None)
+
+    def _revised(self, policy_id: int) -> Iterator[RevisionEvent]:
+        """The last one first."""
+        with self._read() as connection:
+            for row in connection.exec_driver_sql(self._revisions, (policy_id,)):
+                event = rows.entry_of(row).event
+                if isinstance(event, RevisionEvent):
+                    yield event
 
     def names(self) -> list[str]:
         with self._read() as connection:

@@ -200,6 +200,53 @@ def test_a_replay_reads_the_database_itself(url):
     assert (said["decisions"], said["excluded"]) == (36, {"sticky": 4})
 
 
+def candidates(url, *named, more=()):
+    words = ["replay", "--database", url, "--log-policy", "chat", "--training", "0.3",
+             "--resamples", "100", "--json", "-", *more]  # fmt: skip
+    for each in named:
+        words += ["--candidate", each]
+    return CliRunner().invoke(app, words)
+
+
+def test_a_stored_revision_and_the_live_policy_with_knobs_turned_are_candidates(url):
+    store = open_store(url)
+    (policy,) = (each for each in store.policies() if each.name == "chat")
+    with store.write() as transaction:
+        head = transaction.lock_head(policy.id)
+        config = a_config(name="chat", arms=arms("small", "large"), floor=0.5)
+        changed = msgspec.structs.replace(a_revision(config), revision=2)
+        transaction.append(policy.id, [JournalEntry(head + 1, changed)], [], [], [])
+    store.close()
+    done = candidates(url, "live", "revision:1", "live,floor=0.9", "live,quality_per_usd=2,floor=1")
+
+    assert done.exit_code == 0, done.output
+    found = {each["label"]: each for each in json.loads(done.stdout)["candidates"]}
+    assert "floor 0.5" in found["live"]["description"]
+    assert "floor 0.9" in found["live,floor=0.9"]["description"]
+    assert "quality_per_usd 2" in found["live,quality_per_usd=2,floor=1"]["description"]
+    assert f"floor {a_config().floor:g}" in found["revision:1"]["description"]
+    # All floor and nothing else is an even draw.
+    even = found["live,quality_per_usd=2,floor=1"]["arms"]
+    assert [each["candidate"] for each in even] == pytest.approx([0.5, 0.5])
+
+
+def test_candidates_that_are_not_stored_are_refused(url, tmp_path):
+    for named, complaint in (
+        ("revision:9", "'chat' has no such revision"),
+        ("revision:last", "'last' is not the number of a revision"),
+        ("live,floor", "'floor' must be like dial=3"),
+        ("live,floor=high", "Expected `float`, got `str`"),
+        ("live,odd=1", "unknown field `odd`"),
+        ("live,dial=11", "accuracy_energy_dial"),
+    ):
+        done = candidates(url, named)
+        assert (done.exit_code, complaint in done.stderr) == (3, True), (named, done.stderr)
+    done = CliRunner().invoke(app, ["replay", "--candidate", "live", "--resamples", "100"])
+    assert "give --database and --log-policy" in done.stderr
+    done = candidates(url, "live", more=("--budget-usd-per-query", "1e-9"))
+    assert "the cost of no judged decision is known" in done.stderr
+
+
 def test_exports_that_cannot_be_are_refused(url, tmp_path):
     def export(*words):
         return CliRunner().invoke(app, ["export", *map(str, words), "--database", url])

@@ -34,18 +34,11 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
             "gate",
             "the log has no propensities, so nothing can be promised, by estimated ones neither",
         )
-    training = int(settings.training * len(traffic)) if any(t.learns for t in targets) else 0
+    training, rows = split(traffic, targets, settings)
     judged = len(traffic) - training
-    if judged < LEAST_ROWS:
-        raise InvalidField(
-            "log", f"{judged} decisions are left to judge, at least {LEAST_ROWS} are needed"
-        )
-    rows = min(MOST_ROWS, max(LEAST_ROWS, judged // BLOCKS))
     model = None
     if propensity == ESTIMATED:
         model = PropensityModel(len(traffic.arms), traffic.dim, settings.seed)
-        training = training or rows  # somebody has to see the first draws
-        judged = len(traffic) - training
     gathering = gather(
         traffic,
         targets,
@@ -79,6 +72,23 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
         calibration=describing.calibration(gathering.shared),
         notes=describing.notes(traffic, gathering.shared, training),
     )
+
+
+def split(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> tuple[int, int]:
+    """How many decisions teach, the others being judged, and how many are taken at a time.
+
+    Raises InvalidField where too few are left to judge.
+    """
+    training = int(settings.training * len(traffic)) if any(t.learns for t in targets) else 0
+    judged = len(traffic) - training
+    if judged < LEAST_ROWS:
+        raise InvalidField(
+            "log", f"{judged} decisions are left to judge, at least {LEAST_ROWS} are needed"
+        )
+    rows = min(MOST_ROWS, max(LEAST_ROWS, judged // BLOCKS))
+    if settings.propensities == ESTIMATED:
+        training = training or rows  # somebody has to see the first draws
+    return training, rows
 
 
 def _propensity(traffic: Traffic, settings: Settings) -> str:
