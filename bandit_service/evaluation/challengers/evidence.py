@@ -1,20 +1,21 @@
 """What the log holds of a contest: both sides' chances of the arm drawn, and what that earned."""
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.evaluation.challengers.contests import Contest
-from bandit_service.evaluation.logs.stored import quality_of, usage_of
-from bandit_service.model import Decision, PolicyConfig, Usage
-from bandit_service.ports import LogReader
+from bandit_service.evaluation.logs import packed
+from bandit_service.evaluation.logs.log import MEASURES
+from bandit_service.evaluation.logs.outcomes import told
+from bandit_service.model import PolicyConfig
+from bandit_service.ports import LogColumns, LogReader
 
 Array = NDArray[np.float64]
 
-AMOUNTS = ("cost_usd", "latency_seconds", "energy_joules")
 # Clocks of replicas differ: rows are told apart by their revision, this only finds the page.
 MARGIN = 3600.0
+# Nothing was drawn for them; or a pair was.
+_NOT_DRAWN = ("sticky", "observed", "forced", "recovered", "is_duel")
 
 
 class Evidence:
@@ -23,50 +24,57 @@ class Evidence:
     decided      all decisions of the contest
     drawn        (n,) the chance of the arm, as it was drawn
     incumbent, challenger   (n,) the chances that either would have drawn it with
-    outcomes     (n,) each: quality and AMOUNTS, NaN where unknown
+    outcomes     (n,) each of MEASURES, NaN where unknown
     """
 
-    def __init__(self, decided: int, rows: Iterable[tuple[float, ...]]) -> None:
-        columns = np.array(list(rows), dtype=np.float64).reshape(-1, 4 + len(AMOUNTS)).T
+    def __init__(self, decided: int, pieces: list[Array]) -> None:
+        columns = np.concatenate([np.empty((3 + len(MEASURES), 0)), *pieces], axis=1)
         self.decided = decided
         self.drawn, self.incumbent, self.challenger = columns[:3]
-        self.outcomes: dict[str, Array] = dict(zip(("quality", *AMOUNTS), columns[3:], strict=True))
+        self.outcomes: dict[str, Array] = dict(zip(MEASURES, columns[3:], strict=True))
 
 
-def gather(reader: LogReader, policy_id: int, config: PolicyConfig, found: list[Contest]) -> list[
-    Evidence
-]:  # fmt: skip
+def gather(
+    reader: LogReader, policy_id: int, config: PolicyConfig, found: list[Contest]
+) -> list[Evidence]:
     """The log is read once, from where the first of the contests began."""
-    trust = {source: -place for place, source in enumerate(config.quality_sources)}
-    decided = [0] * len(found)
-    rows: list[list[tuple[float, ...]]] = [[] for _ in found]
-    since = min((one.time for one in found), default=0.0) - MARGIN
-    for page in reader.pages(policy_id, max(0.0, since), 1e11) if found else ():
-        for one in page.decisions:
-            if one.challengers is None:
-                continue
-            outcomes = [each for each in page.outcomes[one.id] if each.arm == one.arm]
-            known = quality_of(outcomes, trust), usage_of(outcomes)
-            for at, contest in enumerate(found):
-                if (place := contest.places.get(one.revision)) is not None:
-                    decided[at] += 1
-                    rows[at].extend(_row(one, place, *known))
-    return [Evidence(count, each) for count, each in zip(decided, rows, strict=True)]
+    decided, pieces = [0] * len(found), [list[Array]() for _ in found]
+    since = max(0.0, min((one.time for one in found), default=0.0) - MARGIN)
+    for page in reader.columns(policy_id, since, 1e11) if found else ():
+        outcomes = told(page, config.quality_sources).outcomes
+        drawn = ~np.any([packed.flags(page.decisions[name]) for name in _NOT_DRAWN], axis=0)
+        for at, contest in enumerate(found):
+            rows, places = _rows(page, contest)
+            decided[at] += len(rows)
+            kept = drawn[rows]
+            pieces[at].append(_piece(page, rows[kept], places[kept], outcomes))
+    return [Evidence(*each) for each in zip(decided, pieces, strict=True)]
 
 
-def _row(
-    one: Decision, place: int, quality: float | None, usage: Usage
-) -> Iterator[tuple[float, ...]]:
-    """Nothing, where nothing was drawn, or a pair."""
-    if one.sticky or one.observed or one.forced or one.recovered:
-        return
-    if one.second_arm is not None or one.second_probabilities is not None:
-        return
-    chances = np.frombuffer(one.challengers or b"").reshape(-1, len(one.exclusions))
-    told = (quality, *(getattr(usage, name) for name in AMOUNTS))
-    yield (
-        one.propensity,
-        chances[0, one.arm],
-        chances[place, one.arm],
-        *(np.nan if value is None else value for value in told),
-    )
+def _rows(page: LogColumns, contest: Contest) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The page's decisions of this contest, (m,), and the challenger's row in each."""
+    found = [
+        (row, place)
+        for row, (revision, aside) in enumerate(
+            zip(page.decisions["revision"], page.decisions["challengers"], strict=True)
+        )
+        if aside is not None and (place := contest.places.get(revision)) is not None
+    ]
+    rows, places = np.array(found, dtype=np.intp).reshape(-1, 2).T
+    return rows, places
+
+
+def _piece(
+    page: LogColumns,
+    rows: NDArray[np.intp],
+    places: NDArray[np.intp],
+    outcomes: dict[str, Array],
+) -> Array:
+    """(3 + measures, m): the three chances of each arm drawn, and what it earned."""
+    said = page.decisions
+    chances = np.empty((3, len(rows)))
+    for at, (row, place) in enumerate(zip(rows.tolist(), places.tolist(), strict=True)):
+        aside = np.frombuffer(said["challengers"][row]).reshape(-1, len(said["exclusions"][row]))
+        arm = said["arm"][row]
+        chances[:, at] = said["propensity"][row], aside[0, arm], aside[place, arm]
+    return np.vstack([chances, *(outcomes[name][rows] for name in MEASURES)])

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.evaluation.challengers.contests import Contest, contests
-from bandit_service.evaluation.challengers.evidence import AMOUNTS, Evidence, gather
+from bandit_service.evaluation.challengers.evidence import Evidence, gather
+from bandit_service.evaluation.logs.log import MEASURES
 from bandit_service.evaluation.offpolicy.drifting import paired_bounds
 from bandit_service.model import (
     ChallengersView,
@@ -83,9 +84,7 @@ def verdict(difference: Interval, margin: float) -> Verdict:
 
 
 def _contestant(name: str, share: float, weights: Array, evidence: Evidence) -> ContestantView:
-    means = {
-        measure: _mean(weights, evidence.outcomes[measure]) for measure in ("quality", *AMOUNTS)
-    }
+    means = {measure: _mean(weights, evidence.outcomes[measure]) for measure in MEASURES}
     return ContestantView(name, share, _effective(weights), **means)
 
 
