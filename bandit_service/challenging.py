@@ -13,6 +13,7 @@ from bandit_service.errors import ChallengerNotFound, InvalidField
 from bandit_service.model import Challenger, PolicyConfig
 
 MOST_CHALLENGERS = 3
+INCUMBENT = "incumbent"
 # Of all together. The incumbent's chances are at least half of what is drawn from, so its own
 # weights in estimates never pass 2; a challenger that should have more is promoted.
 MOST_SHARE = 0.5
@@ -78,6 +79,8 @@ def check(config: PolicyConfig) -> None:
                 f"{where}.name",
                 f"{one.name!r} must be a letter, then up to 62 letters, digits, '_', '-'",
             )
+        if one.name == INCUMBENT:
+            raise InvalidField(f"{where}.name", f"{INCUMBENT!r} is the policy's own")
         if one.name in names[:place]:
             raise InvalidField(f"{where}.name", f"{one.name!r} is there twice")
         _check_part(f"{where}.share", one.share)

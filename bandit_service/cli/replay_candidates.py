@@ -32,15 +32,24 @@ def targets(
 ) -> "list[Target]":
     """Raises InvalidField."""
     from bandit_service.evaluation.offpolicy.gathering import dim_of
-    from bandit_service.evaluation.offpolicy.targets import ARM, Learner, OneArm
+    from bandit_service.evaluation.offpolicy.targets import (
+        ARM,
+        CHALLENGER,
+        Learner,
+        Logged,
+        OneArm,
+    )
 
     dim = dim_of(traffic)
-    made: list[Target] = [
-        OneArm(each.removeprefix(ARM), traffic.arms)
-        if each.startswith(ARM)
-        else Learner(_contestant(each, traffic, reader), traffic.arms, dim, settings.seed)
-        for each in named
-    ]
+
+    def target(each: str) -> "Target":
+        if each.startswith(ARM):
+            return OneArm(each.removeprefix(ARM), traffic.arms)
+        if each.startswith(CHALLENGER):
+            return Logged(each.removeprefix(CHALLENGER))
+        return Learner(_contestant(each, traffic, reader), traffic.arms, dim, settings.seed)
+
+    made = [target(each) for each in named]
     made = list(_on_budgets(made, budgets, traffic, settings))
     labels = [target.label for target in made]
     for label in labels:

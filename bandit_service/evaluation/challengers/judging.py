@@ -10,6 +10,7 @@ contest, because both sides learn.
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit_service.challenging import INCUMBENT
 from bandit_service.evaluation.challengers.contests import Contest, contests
 from bandit_service.evaluation.challengers.evidence import Evidence, gather
 from bandit_service.evaluation.logs.log import MEASURES
@@ -26,7 +27,6 @@ from bandit_service.resampling import Resamples
 
 Array = NDArray[np.float64]
 
-INCUMBENT = "incumbent"
 # Below so many decisions' worth, a mean is luck.
 LEAST_EFFECTIVE = 30.0
 # Resamples keep a count a row: 40 MB. Of more rows a normal interval says the same.

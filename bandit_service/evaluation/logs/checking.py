@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bandit_service.evaluation.logs.asides import arrays
 from bandit_service.evaluation.logs.complaints import Agreed, Found, complaints
 from bandit_service.evaluation.logs.log import Array, Log, Mask, Slots
 from bandit_service.evaluation.logs.refusing import Refused
@@ -69,6 +70,7 @@ class Checker:
             batch.segments,
             batch.tokens,
             *self._duels(batch),
+            arrays(batch.asides, self.arms),
         ).rows(good & ~left_out)
 
     def _of_the_policy(self, batch: Batch) -> Mask:

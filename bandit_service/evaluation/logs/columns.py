@@ -31,6 +31,8 @@ def column_of(batch: Batch, name: str) -> Any:
     if name in _DUEL:
         unknown = [None] * len(batch)
         return unknown if batch.duels is None else getattr(batch.duels, _DUEL[name])
+    if name == "challengers":
+        return [None] * len(batch) if batch.asides is None else batch.asides
     if name in ("input_tokens", "output_tokens"):
         return batch.tokens[:, ("input_tokens", "output_tokens").index(name)]
     return batch.notes[name]

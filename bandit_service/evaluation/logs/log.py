@@ -1,11 +1,13 @@
 """Decisions and what came of them, column by column."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bandit_service.evaluation.logs.asides import one_after_the_other
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -33,6 +35,8 @@ class Log:
     seconds        (n,)    the slot of the other arm of a duel, -1 where one arm was drawn
     pairs          (n,)    the chance of that pair in that order, in (0, 1]
     preferences    (n,)    how good the first arm was beside the other, in [0, 1]
+    asides         (n, K) each, by contestant: what the incumbent and challengers would have
+                   drawn from; NaN in rows on which they did not decide
     """
 
     arms: tuple[str, ...]
@@ -49,6 +53,7 @@ class Log:
     seconds: Slots
     pairs: Array
     preferences: Array
+    asides: dict[str, Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -80,6 +85,7 @@ class Log:
             self.seconds[which],
             self.pairs[which],
             self.preferences[which],
+            {name: chances[which] for name, chances in self.asides.items()},
         )
 
     def with_arms(self, arms: tuple[str, ...]) -> Self:
@@ -107,6 +113,7 @@ class Log:
             self.seconds,
             self.pairs,
             self.preferences,
+            {name: np.pad(chances, wider) for name, chances in self.asides.items()},
         )
 
 
@@ -134,4 +141,5 @@ def joined(parts: Sequence[Log]) -> Log:
         one("seconds"),
         one("pairs"),
         one("preferences"),
+        one_after_the_other([(len(part), part.asides) for part in parts], len(first.arms)),
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bandit_service.errors import BadLog
 from bandit_service.evaluation.logs import packed
+from bandit_service.evaluation.logs.asides import Chances
 from bandit_service.evaluation.logs.columns import column_of
 from bandit_service.evaluation.logs.log import MEASURES, Array
 from bandit_service.evaluation.logs.rows import (
@@ -98,6 +99,7 @@ def _batch(path: Path, part: Any, seen: int) -> Batch:
         duels=Duels(seconds, numbers("pair_propensity"), numbers("preference"))
         if any(seconds := words("second_arm"))
         else None,
+        asides=_asides(there["challengers"]) if "challengers" in there else None,
     )
     return made.without([at for at, arm in enumerate(arms) if not arm]) if broken else made
 
@@ -140,6 +142,15 @@ def _map(column: Any) -> tuple[tuple[str, ...], Array | None]:
     return names, made
 
 
+def _asides(column: Any) -> list[Chances | None] | None:
+    if column.null_count == len(column):
+        return None
+    return [
+        None if each is None else {who: dict(chances) for who, chances in each}
+        for each in column.to_pylist()
+    ]
+
+
 def schema() -> Any:
     """Of a file that we write."""
     import pyarrow as pa
@@ -149,6 +160,7 @@ def schema() -> Any:
     kinds |= {
         "context": pa.list_(pa.float64()),
         "probabilities": pa.map_(pa.string(), pa.float64()),
+        "challengers": pa.map_(pa.string(), pa.map_(pa.string(), pa.float64())),
     }
     return pa.schema([(name, kinds[name]) for name in Row.__struct_fields__])
 
@@ -188,6 +200,13 @@ def _cells(batch: Batch, name: str, kind: Any) -> Any:
         return pa.ListArray.from_arrays(packed.offsets(batch.lengths), flat)
     if name == "probabilities":
         return _maps(batch, kind)
+    if name == "challengers":
+        told = batch.asides or [None] * len(batch)
+        nested = [
+            None if each is None else [(who, list(p.items())) for who, p in each.items()]
+            for each in told
+        ]
+        return pa.array(nested, kind)
     values = column_of(batch, name)
     if isinstance(values, np.ndarray) and values.dtype == np.float64:
         return pa.array(values, kind, from_pandas=True)  # NaN is unknown

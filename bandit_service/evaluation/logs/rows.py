@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit_service.evaluation.logs.asides import Chances
 from bandit_service.evaluation.logs.log import MEASURES, Array
 
 FLAGS = ("forced", "sticky", "observed", "degraded")
@@ -35,6 +36,8 @@ class Row(msgspec.Struct, gc=False, omit_defaults=True):
     second_arm       of a duel, whose first arm is `arm`; `propensity` is absent then
     pair_propensity  the chance of that pair in that order
     preference       how good the first arm was beside the second, in [0, 1]; a tie is 0.5
+    challengers      what `incumbent` and each challenger would have drawn from, by name: the chance
+                     of every arm that has one; `probabilities` are their mixture
     """
 
     arm: str
@@ -62,6 +65,7 @@ class Row(msgspec.Struct, gc=False, omit_defaults=True):
     second_arm: str | None = None
     pair_propensity: float | None = None
     preference: float | None = None
+    challengers: Chances | None = None
 
 
 @dataclass(slots=True)
@@ -91,6 +95,7 @@ class Batch:
     broken         line and complaint of rows that could not even be read
     duels          None where no row has a second arm
     notes          (n,) each: what only exports tell, such as the id of a decision
+    asides         (n,) what challengers would have drawn from; None where no row tells
     """
 
     lines: Sequence[int]
@@ -111,6 +116,7 @@ class Batch:
     broken: list[tuple[int, str]] = field(default_factory=list)
     duels: Duels | None = None
     notes: dict[str, Sequence[Any]] = field(default_factory=dict)
+    asides: Sequence[Chances | None] | None = None
 
     def __len__(self) -> int:
         return len(self.arms)
@@ -138,6 +144,7 @@ class Batch:
             feature_versions=[self.feature_versions[row] for row in at],
             duels=None if self.duels is None else self.duels.without(kept),
             notes={name: [told[row] for row in at] for name, told in self.notes.items()},
+            asides=None if self.asides is None else [self.asides[row] for row in at],
         )
 
 
@@ -188,6 +195,7 @@ def batch_of(
         broken=list(broken),
         duels=_duels(rows),
         notes={name: [getattr(row, name) for row in rows] for name in NOTES},
+        asides=[row.challengers for row in rows] if any(row.challengers for row in rows) else None,
     )
 
 

@@ -1,16 +1,16 @@
 """The service's own log: from stored decisions and outcomes to batches, column by column."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.errors import BadLog
-from bandit_service.evaluation.logs import packed
+from bandit_service.evaluation.logs import asides, packed
 from bandit_service.evaluation.logs.outcomes import Standing, told
 from bandit_service.evaluation.logs.rows import FLAGS, Batch, Duels, clusters_of
 from bandit_service.evaluation.logs.traffic import Progress, Traffic
-from bandit_service.model import PolicyConfig
+from bandit_service.model import PolicyConfig, RevisionEvent
 from bandit_service.ports import LogColumns, LogReader
 
 ALWAYS = (0.0, 1e11)
@@ -21,9 +21,9 @@ def batches(
 ) -> Iterator[Batch]:
     """A policy's decisions, a page at a time; lines are counted from 1. Raises PolicyNotFound."""
     stored, config = reader.policy(policy)
-    seen = 0
+    seen, challengers = 0, _challengers(reader, stored.id)
     for page in reader.columns(stored.id, since, until):
-        batch = _batch(page, config, seen)
+        batch = _batch(page, config, seen, challengers)
         seen += len(batch)
         yield batch
 
@@ -50,7 +50,19 @@ def traffic(
     )
 
 
-def _batch(page: LogColumns, config: PolicyConfig, seen: int) -> Batch:
+def _challengers(reader: LogReader, policy_id: int) -> dict[int, tuple[str, ...]]:
+    """Their names by revision, in the order of their chances."""
+    events = (entry.event for entry in reader.revisions(policy_id))
+    return {
+        event.revision: tuple(one.name for one in event.config.challengers)
+        for event in events
+        if isinstance(event, RevisionEvent)
+    }
+
+
+def _batch(
+    page: LogColumns, config: PolicyConfig, seen: int, challengers: Mapping[int, tuple[str, ...]]
+) -> Batch:
     """Without decisions recovered from their token, which has no probabilities of the others."""
     said = page.decisions
     count = len(said["id"])
@@ -84,6 +96,9 @@ def _batch(page: LogColumns, config: PolicyConfig, seen: int) -> Batch:
             "revision": said["revision"],
             "energy_source": standing.energy_sources,
         },
+        asides=asides.of_page(said, names, challengers)
+        if any(each is not None for each in said["challengers"])
+        else None,
     )
     recovered = np.flatnonzero(packed.flags(said["recovered"]))
     return made.without(recovered.tolist()) if len(recovered) else made

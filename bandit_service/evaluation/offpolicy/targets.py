@@ -36,7 +36,7 @@ from bandit_service.offsets import Offsets, offsets
 
 Array = NDArray[np.float64]
 
-ARM = "arm:"
+ARM, CHALLENGER = "arm:", "challenger:"
 _START = 0.0
 _NOTHING = Usage()
 
@@ -87,6 +87,35 @@ class OneArm:
         chances = np.zeros((len(block), len(block.arms)))
         chances[:, self._slot] = 1.0
         return chances
+
+
+class Logged:
+    """The incumbent, or a challenger, by the chances that were logged of it: nothing is computed
+    again, and what it had learned by then is in them."""
+
+    learns = False
+
+    def __init__(self, name: str) -> None:
+        self.label = CHALLENGER + name
+        self.description = f"{name}, as it decided beside the others when the log was written"
+        self._name = name
+
+    def fresh(self) -> Target:
+        return self
+
+    def teach(self, block: Log) -> None:
+        """It has learned by itself."""
+
+    def probabilities(self, block: Log) -> Array:
+        known = block.asides.get(self._name)
+        missing = len(block) if known is None else int(np.isnan(known).any(axis=1).sum())
+        if known is None or missing:
+            raise InvalidField(
+                f"policy {self.label!r}",
+                f"of {missing} decisions its probabilities were not logged; leave out those of "
+                "before it came, with --since",
+            )
+        return known
 
 
 class Learner:
