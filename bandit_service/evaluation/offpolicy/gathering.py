@@ -15,6 +15,7 @@ from bandit_service.evaluation.logs.log import MEASURES, Log
 from bandit_service.evaluation.logs.traffic import Traffic
 from bandit_service.evaluation.offpolicy.adaptive import spread_of
 from bandit_service.evaluation.offpolicy.direct import RidgeByArm, mrdr_weights
+from bandit_service.evaluation.offpolicy.duels import DuelsSoFar
 from bandit_service.evaluation.offpolicy.moments import Moments
 from bandit_service.evaluation.offpolicy.propensity import LogLoss, PropensityModel
 from bandit_service.evaluation.offpolicy.spooling import Column
@@ -96,6 +97,7 @@ class Gathering:
         self.shared.drawn, self.shared.inverse = np.zeros((2, arms))
         self.shared.squares, self.shared.possible = np.zeros((2, arms))
         self.shared.is_full = traffic.knows_all
+        self.duels = DuelsSoFar(arms)
         self.shared.least = np.full(arms, np.inf)
         self.each = [Gathered(target, chosen=np.zeros(arms)) for target in targets]
         for one in self.each:
@@ -146,6 +148,9 @@ class Gathering:
             shared.taught[name].add(np.full(len(block), model.is_taught))
         shared.clusters.add(block.clusters)
         shared.segments.add(self._places(block))
+        met = (block.seconds >= 0) & ~np.isnan(block.preferences)
+        pairs = block.chosen[met], block.seconds[met]
+        self.duels.add(*pairs, block.pairs[met], block.preferences[met])
         self._count(block)
         for at, one in enumerate(self.each):
             chances = one.target.probabilities(block)
