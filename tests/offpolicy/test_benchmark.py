@@ -28,11 +28,11 @@ def test_estimates_meet_the_truth_over_many_logs():
 def test_a_broken_promise_is_called_so():
     kept = {"bootstrap": 0.95, "bernstein": 1.0, "anytime": 0.99}
     lines = [
-        truth.Line(name, 0.0, 1.0, 1.0 if name == "ips" else 0.5, kept)
+        truth.Line(name, 10, 0.0, 1.0, 1.0 if name == "ips" else 0.5, kept)
         for name in ("ips", "snips", "dr", "sndr", "dr_os")
     ]
     assert "NOT KEPT" not in verdict(lines)
-    lines[2] = truth.Line("dr", 0.0, 4.5, 1.5, kept | {"bootstrap": 0.93})
+    lines[2] = truth.Line("dr", 10, 0.0, 4.5, 1.5, kept | {"bootstrap": 0.93})
     told = [line for line in verdict(lines).splitlines() if line.startswith("- NOT KEPT")]
     assert [word in " ".join(told) for word in ("bias", "bootstrap", "`dr` errs")] == [True] * 3
     assert len(told) == 3
