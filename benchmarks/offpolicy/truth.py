@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from bandit_service.evaluation.bundled import bundled_table
 from bandit_service.evaluation.contexts import contexts_of
 from bandit_service.evaluation.offpolicy import anytime, estimators, intervals
-from bandit_service.evaluation.offpolicy.direct import RidgeByArm
+from bandit_service.evaluation.offpolicy.direct import RidgeByArm, means_so_far
 from bandit_service.evaluation.offpolicy.estimators import Terms
 from bandit_service.evaluation.offpolicy.evidence import Evidence
-from bandit_service.evaluation.offpolicy.gathering import means_so_far
 from bandit_service.evaluation.offpolicy.resampling import resampled
 from bandit_service.evaluation.offpolicy.tuning import FAMILIES, tuned
 from bandit_service.evaluation.table import OutcomeTable
