@@ -74,6 +74,7 @@ def show(result: Comparison) -> None:
             typer.echo(f"  note: {note}")
         _show_gate(each)
     _show_live(result)
+    _show_duels(result)
     for note in result.notes:
         typer.echo(f"note: {note}")
 
@@ -175,6 +176,20 @@ def _show_live(result: Comparison) -> None:
             typer.echo(f"  {NAMES[estimate.measure]}: {shown}")
         if one.problem:
             typer.echo(f"  {one.problem}")
+
+
+def _show_duels(result: Comparison) -> None:
+    if result.duels:
+        rows = [
+            (
+                f"{each.arm} beats {each.other}",
+                f"{each.rate:.1%}",
+                f"{each.interval.low:.1%} to {each.interval.high:.1%}",
+                f"{each.effective_size:,.0f} of {each.duels:,}",
+            )
+            for each in result.duels
+        ]
+        _table(("duels", "of all queries", "interval", "effective size"), rows)
 
 
 def _number(value: float) -> str:

@@ -1,5 +1,7 @@
 """Arrays of a made-up log, and our estimates of them by the names that the pipeline's go by."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,7 @@ from bandit_service.evaluation.offpolicy import estimators
 from bandit_service.evaluation.offpolicy.evidence import Evidence
 
 Array = NDArray[np.float64]
-Arrays = dict[str, NDArray[np.generic]]
+Arrays = dict[str, NDArray[Any]]
 
 ROWS, ARMS = 5000, 5
 PARAMETERS = 1.5, 2.0, 1.5, 0.05  # clip, threshold, shrinkage, strength

@@ -3,9 +3,11 @@
 python program.py ARRAYS.npz
 """
 
+import importlib
 import json
 import sys
 import types
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ class Absent(types.ModuleType):
     """Stands in for torch, which takes gigabytes: `obp` imports it for learners that nothing here
     calls, and whatever is asked of it is a class without contents."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return sys.modules.get(f"{self.__name__}.{name}") or type(name, (), {})
@@ -25,10 +27,11 @@ for name in ("torch", "torch.nn", "torch.nn.functional", "torch.optim", "torch.u
     sys.modules[name] = Absent(name)
     sys.modules[name].__path__ = []
 
-from obp import ope  # noqa: E402
+ope: Any = importlib.import_module("obp.ope")
+helper: Any = importlib.import_module("obp.ope.helper")
 
 
-def main(file):
+def main(file: str) -> None:
     arrays = dict(np.load(file))
     log = {
         "reward": arrays["reward"],
@@ -39,7 +42,7 @@ def main(file):
     }
     modelled = {"estimated_rewards_by_reg_model": arrays["q_hat"]}
     clip, threshold, shrinkage, strength = arrays["parameters"]
-    found = {
+    found: dict[str, Any] = {
         "ips": ope.InverseProbabilityWeighting().estimate_policy_value(**log),
         "clipped_ips": ope.InverseProbabilityWeighting(lambda_=clip).estimate_policy_value(**log),
         "snips": ope.SelfNormalizedInverseProbabilityWeighting().estimate_policy_value(**log),
@@ -69,13 +72,11 @@ def main(file):
     print(json.dumps({name: float(value) for name, value in found.items()}))
 
 
-def _bounds(arrays, clip):
-    """What its tuning minimises, and its own bias bound."""
+def _bounds(arrays: dict[str, Any], clip: float) -> dict[str, float]:
+    """What its tuning takes the bias to be, without the bound around it."""
     rows = np.arange(len(arrays["reward"]))
     weights = arrays["action_dist"][rows, arrays["action"], 0] / arrays["pscore"]
-    from obp.ope.helper import estimate_bias_in_ope
-
-    bias = estimate_bias_in_ope(
+    bias = helper.estimate_bias_in_ope(
         reward=arrays["reward"], iw=weights, iw_hat=np.minimum(weights, clip)
     )
     return {"estimated bias of clipped_ips": bias}

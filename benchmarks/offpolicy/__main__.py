@@ -46,7 +46,8 @@ def main() -> int:
     for name, world in worlds(options.data, options.sets):
         lines = truth.measured(world, options.repetitions, options.size)
         found[name] = lines
-        told.append(f"{named(name, options)}\n\n{table(lines)}\n\n{verdict(lines)}")
+        heading = f"The {name}, {lines[0].logs:,} logs of {options.size:,} decisions each:"
+        told.append(f"{heading}\n\n{table(lines)}\n\n{verdict(lines)}")
         print(f"\n{told[-1]}", flush=True)
     for part in () if options.truth_only else PARTS:
         found[part] = in_a_process(part, quick=options.quick)
@@ -56,10 +57,6 @@ def main() -> int:
     if options.write:
         sections.written(DOCUMENT, "coverage", "\n\n".join(told), COMMAND)
     return 0
-
-
-def named(name: str, options: argparse.Namespace) -> str:
-    return f"The {name}, {options.repetitions:,} logs of {options.size:,} decisions each:"
 
 
 def verdict(lines: list[truth.Line]) -> str:
@@ -136,7 +133,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--sets", default="", help=f"of bundled, {', '.join(SETS)}; default: all")
     parser.add_argument("--truth-only", action="store_true", help="measure no speed")
     parser.add_argument("--write", action="store_true", help="the table into docs/evaluation.md")
-    parser.add_argument("--size", type=int, default=5000, help="decisions of a log")
+    parser.add_argument("--size", type=int, default=2000, help="decisions of a log")
     parser.add_argument("--json", type=Path, help="also write the numbers into this file")
     parser.add_argument("--part", choices=tuple(PARTS), help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from bandit_service.evaluation.bundled import bundled_table
 from bandit_service.evaluation.contexts import contexts_of
 from bandit_service.evaluation.offpolicy import anytime, estimators, intervals
-from bandit_service.evaluation.offpolicy.direct import RidgeByArm
+from bandit_service.evaluation.offpolicy.direct import RidgeByArm, means_so_far
 from bandit_service.evaluation.offpolicy.estimators import Terms
 from bandit_service.evaluation.offpolicy.evidence import Evidence
-from bandit_service.evaluation.offpolicy.gathering import means_so_far
 from bandit_service.evaluation.offpolicy.resampling import resampled
 from bandit_service.evaluation.offpolicy.tuning import FAMILIES, tuned
 from bandit_service.evaluation.table import OutcomeTable
@@ -34,6 +33,7 @@ class Line(msgspec.Struct, frozen=True):
     """
 
     estimator: str
+    logs: int
     bias: float
     bias_errors: float
     squared_error: float
@@ -118,36 +118,46 @@ def evidence(world: World, rows: NDArray[np.intp], rng: np.random.Generator) -> 
 def measured(
     world: World, logs: int, size: int, seed: int = 0, resamples: int = RESAMPLES
 ) -> list[Line]:
-    """`logs` logs of `size` decisions each."""
+    """`logs` logs of `size` decisions each; fewer if it is interrupted."""
     names = [*estimators.PLAIN, *FAMILIES]
-    errors = np.zeros((logs, len(world.candidates), len(names)))
+    errors: list[Array] = []
     held: Held = {}
-    for log in range(logs):
-        rng = np.random.default_rng((seed, log))
-        rows = rng.integers(0, len(world.quality), size)
-        seen = list(evidence(world, rows, rng))
-        terms = [list(_terms(found)) for found in seen]
-        errors[log] = [
-            [each.value - truth for each in some]
-            for some, truth in zip(terms, world.truth.tolist(), strict=True)
-        ]
-        # All candidates at once: they share each resample's luck, as they do in `replay`.
-        together = [each for some in terms for each in some]
-        paths = resampled(together, log, resamples=resamples)
-        low, high = np.quantile(paths, [0.025, 0.975], axis=0).reshape(2, *errors[log].shape)
-        truths = world.truth[:, None]
-        for at, name in enumerate(names):
-            inside = (low <= truths) & (truths <= high)
-            held.setdefault((name, "bootstrap"), []).extend(inside[:, at].tolist())
-        _bounded(world, seen, held)
-    return [_line(names[at], errors[:, :, at], held) for at in range(len(names))]
+    try:
+        for log in range(logs):
+            missed, inside = _one(world, log, size, seed, resamples)
+            errors.append(missed)
+            for key, found in inside.items():
+                held.setdefault(key, []).extend(found)
+    except KeyboardInterrupt:  # what was done is an answer too
+        if len(errors) < 2:
+            raise
+    stacked = np.array(errors)
+    return [_line(name, stacked[:, :, at], held) for at, name in enumerate(names)]
 
 
-def _terms(found: Evidence) -> Iterator[Terms]:
-    for estimate in estimators.PLAIN.values():
-        yield estimate(found)
-    for family in FAMILIES.values():
-        yield tuned(found, family)[1]
+def _one(world: World, log: int, size: int, seed: int, resamples: int) -> tuple[Array, Held]:
+    """A log's errors, (C, estimators), and which intervals hold the truth, (C,) each."""
+    rng = np.random.default_rng((seed, log))
+    rows = rng.integers(0, len(world.quality), size)
+    seen = list(evidence(world, rows, rng))
+    terms = [dict(_terms(found)) for found in seen]
+    truths = world.truth[:, None]
+    missed = np.array([[each.value for each in some.values()] for some in terms]) - truths
+    # All candidates at once: they share each resample's luck, as they do in `replay`.
+    together = [each for some in terms for each in some.values()]
+    paths = resampled(together, log, resamples=resamples)
+    low, high = np.quantile(paths, [0.025, 0.975], axis=0).reshape(2, *missed.shape)
+    inside = (low <= truths) & (truths <= high)
+    held: Held = {(name, "bootstrap"): inside[:, at].tolist() for at, name in enumerate(terms[0])}
+    _bounded(world, seen, held)
+    return missed, held
+
+
+def _terms(found: Evidence) -> Iterator[tuple[str, Terms]]:
+    for name, estimate in estimators.PLAIN.items():
+        yield name, estimate(found)
+    for name, family in FAMILIES.items():
+        yield name, tuned(found, family)[1]
 
 
 def _bounded(world: World, seen: list[Evidence], held: Held) -> None:
@@ -169,6 +179,7 @@ def _line(name: str, errors: Array, held: Held) -> Line:
     error = errors.std(axis=0, ddof=1) / np.sqrt(len(errors))
     return Line(
         name,
+        len(errors),
         float(np.abs(bias).max()),
         float((np.abs(bias) / np.maximum(error, 1e-12)).max()),
         float((errors**2).mean()),

@@ -1,6 +1,12 @@
 """The table of docs/evaluation.md, in a short version: estimates against known truth."""
 
+import numpy as np
+import pytest
+
+from benchmarks.obp import __main__ as beside
+from benchmarks.obp.ours import arrays, estimates
 from benchmarks.offpolicy import truth
+from benchmarks.offpolicy.__main__ import verdict
 
 
 def test_estimates_meet_the_truth_over_many_logs():
@@ -17,3 +23,33 @@ def test_estimates_meet_the_truth_over_many_logs():
     assert lines["ips"].coverage["bernstein"] >= 0.95
     assert lines["ips"].coverage["anytime"] >= 0.95
     assert lines["dr"].coverage["bootstrap"] >= 0.8
+
+
+def test_a_broken_promise_is_called_so():
+    kept = {"bootstrap": 0.95, "bernstein": 1.0, "anytime": 0.99}
+    lines = [
+        truth.Line(name, 10, 0.0, 1.0, 1.0 if name == "ips" else 0.5, kept)
+        for name in ("ips", "snips", "dr", "sndr", "dr_os")
+    ]
+    assert "NOT KEPT" not in verdict(lines)
+    lines[2] = truth.Line("dr", 10, 0.0, 4.5, 1.5, kept | {"bootstrap": 0.93})
+    told = [line for line in verdict(lines).splitlines() if line.startswith("- NOT KEPT")]
+    assert [word in " ".join(told) for word in ("bias", "bootstrap", "`dr` errs")] == [True] * 3
+    assert len(told) == 3
+
+
+def test_the_arrays_beside_the_pipeline_are_a_log_and_a_difference_is_told(monkeypatch, tmp_path):
+    given = arrays(seed=0)
+    for name in ("pscore", "pscore_avg"):
+        assert ((given[name] > 0.0) & (given[name] <= 1.0)).all()
+    np.testing.assert_allclose(given["action_dist"].sum(axis=(1, 2)), 1.0)
+    weights = given["action_dist"][np.arange(5000), given["action"], 0] / given["pscore"]
+    assert estimates(given)["ips"] == pytest.approx(float((weights * given["reward"]).mean()))
+
+    theirs = estimates(given)
+    monkeypatch.setattr(beside, "ready", lambda recipe, folder: tmp_path)
+    monkeypatch.setattr(beside, "asked", lambda python, given: theirs)
+    monkeypatch.setattr("sys.argv", ["obp"])
+    assert beside.main() == 0
+    theirs["dr"] += 2e-9
+    assert beside.main() == 1

@@ -59,6 +59,13 @@ def test_a_bad_propensity_is_refused_where_only_that_is_logged(changes, complain
         ({"quality": -1.0}, r"quality is -1, expected in \[0, 1\]"),
         ({"cost_usd": -0.1}, "cost_usd is -0.1, expected a finite number of at least 0"),
         ({"latency_seconds": float("inf")}, "latency_seconds is inf, expected a finite"),
+        ({"second_arm": "a", "pair_propensity": 0.1}, "arm 'a' meets itself"),
+        ({"second_arm": "b"}, "pair_propensity is nan, expected above 0 and at most 1"),
+        ({"second_arm": "b", "pair_propensity": 1.5}, "pair_propensity is 1.5, expected above 0"),
+        (
+            {"second_arm": "b", "pair_propensity": 0.1, "preference": 2.0},
+            r"preference is 2, expected in \[0, 1\]",
+        ),
     ],
 )
 def test_a_bad_row_is_refused_and_named_or_skipped_and_counted(changes, complaint):

@@ -1,7 +1,6 @@
 """The model of outcomes, against the house's own regression and against numpy's."""
 
 import numpy as np
-import pytest
 
 import policies
 from bandit_service.evaluation.offpolicy.direct import (
@@ -10,7 +9,6 @@ from bandit_service.evaluation.offpolicy.direct import (
     RidgeByArm,
     mrdr_weights,
 )
-from bandit_service.evaluation.offpolicy.duels import win_rates
 
 
 def some_data(count=200, arms=3, dim=4, seed=0):
@@ -75,40 +73,3 @@ def test_mrdr_weights_by_hand():
     found = mrdr_weights(np.array([1.0, 0.5]), np.array([0.25, 0.5]))
 
     np.testing.assert_allclose(found, [0.75 / 0.0625, 0.5 * 0.5 / 0.25])
-
-
-def test_win_rates_by_hand():
-    """Two duels of 0 and 1, one each way round, and one of 1 and 2."""
-    found = win_rates(
-        np.array([0, 1, 1]),
-        np.array([1, 0, 2]),
-        np.array([0.5, 0.25, 1.0]),
-        np.array([1.0, 1.0, 0.5]),
-        3,
-    )
-
-    assert found.rate[0, 1] == pytest.approx(2 / 6)  # weights 2 (won) and 4 (lost)
-    assert found.rate[1, 0] == pytest.approx(4 / 6)
-    assert found.rate[1, 2] == found.rate[2, 1] == 0.5
-    assert np.isnan(found.rate[0, 2])
-    assert found.duels.tolist() == [[0, 2, 0], [2, 0, 1], [0, 1, 0]]
-    assert found.effective_size[0, 1] == pytest.approx(36 / 20)
-
-
-def test_win_rates_are_over_all_queries_not_over_those_that_met():
-    """Easy queries, where the first arm wins, bring the pair together nine times as often."""
-    rng = np.random.default_rng(0)
-    easy = rng.random(20_000) < 0.5
-    chance = np.where(easy, 0.9, 0.1)
-    met = rng.random(20_000) < chance
-    won = (rng.random(20_000) < np.where(easy, 0.8, 0.2)).astype(float)
-    count = int(met.sum())
-    first, second = np.zeros(count, dtype=int), np.ones(count, dtype=int)
-    found = win_rates(first, second, chance[met], won[met], 2)
-
-    assert abs(found.rate[0, 1] - 0.5) < 4 * found.standard_error[0, 1]
-    assert won[met].mean() > 0.7
-    with pytest.raises(ValueError, match=r"in \(0, 1\]"):
-        win_rates(first[:1], second[:1], np.array([0.0]), np.ones(1), 2)
-    with pytest.raises(ValueError, match="cannot meet itself"):
-        win_rates(first[:1], first[:1], np.array([0.5]), np.ones(1), 2)

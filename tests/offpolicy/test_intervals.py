@@ -96,8 +96,8 @@ def test_counts_of_rows_and_resamples_are_independent_poisson_variables():
         counts.size * stats.poisson.pmf(range(7), 1.0) / stats.poisson.cdf(6, 1.0)
         * (counts < 7).mean(),
     ).pvalue > 1e-4  # fmt: skip
-    between_rows = np.corrcoef(counts.T)[np.triu_indices(rows, 1)]
-    between_resamples = np.corrcoef(counts)[np.triu_indices(2000, 1)]
+    between_rows = np.asarray(np.corrcoef(counts.T))[np.triu_indices(rows, 1)]
+    between_resamples = np.asarray(np.corrcoef(counts))[np.triu_indices(2000, 1)]
     for correlations, count in ((between_rows, 2000), (between_resamples, rows)):
         assert abs(correlations).max() < 6.0 / np.sqrt(count)
         assert correlations.std() == pytest.approx(1.0 / np.sqrt(count), rel=0.05)

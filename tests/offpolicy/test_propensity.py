@@ -100,6 +100,7 @@ def test_estimates_by_estimated_propensities_meet_the_truth_and_are_called_so(si
     # No bound may rest on a range of weights that is only a guess.
     assert {each.method for each in said["ips"].intervals} == {"bootstrap", "anytime"}
     for share in found.arms:
+        assert share.honesty_error is not None
         assert share.honesty == pytest.approx(1.0, abs=5 * share.honesty_error)
     page = as_html(result)
     assert "arm:arm-1 (dr, estimated propensities)" in page

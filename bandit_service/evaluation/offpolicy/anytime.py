@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 POINTS = 400  # values of the mean that are bet against
 MOST_BETS = 200_000  # of longer logs, means of some neighbours are bet on: they have the same mean
 MOST_STAKE = 0.5  # of what could be lost in one row
-_AT_ONCE = 512
+_AT_ONCE, _FIRST = 512, 32
 # An opinion before the first row: a mean in the middle, spread as wide as it can be.
 _PRIOR_ROWS = 1.0
 
@@ -70,8 +70,12 @@ class Bets:
             whole = len(terms) // self._together * self._together
             terms, self._waiting = terms[:whole], terms[whole:]
             terms = terms.reshape(-1, self._together).mean(axis=1)
-        for start in range(0, len(terms), _AT_ONCE):
-            self._bet(terms[start : start + _AT_ONCE])
+        start = 0
+        while start < len(terms):
+            # A few rows at first: most points are soon ruled out, and cost nothing from then on.
+            end = start + min(_AT_ONCE, _FIRST + self._seen)
+            self._bet(terms[start:end])
+            start = end
 
     def _bet(self, part: Array) -> None:
         # Mean and variance before each row, nothing of the row itself.

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.logs.traffic import Traffic
-from bandit_service.evaluation.offpolicy import describing, gates
+from bandit_service.evaluation.offpolicy import describing, duels, gates
 from bandit_service.evaluation.offpolicy.gathering import gather
 from bandit_service.evaluation.offpolicy.judging import Judge
 from bandit_service.evaluation.offpolicy.propensity import PropensityModel
@@ -69,6 +69,7 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
         incumbent_quantiles=judge.incumbent_quantiles(),
         candidates=tuple(map(judge.candidate, gathering.each)),
         live=tuple(_live(traffic, targets, settings)) if settings.live else (),
+        duels=tuple(duels.told(gathering.duels.rates(), traffic.arms, settings.level)),
         calibration=describing.calibration(gathering.shared),
         notes=describing.notes(traffic, gathering.shared, training),
     )

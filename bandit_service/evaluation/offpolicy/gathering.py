@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from bandit_service.evaluation.logs.log import MEASURES, Log
 from bandit_service.evaluation.logs.traffic import Traffic
 from bandit_service.evaluation.offpolicy.adaptive import spread_of
-from bandit_service.evaluation.offpolicy.direct import RidgeByArm, mrdr_weights
+from bandit_service.evaluation.offpolicy.direct import RidgeByArm, means_so_far, mrdr_weights
+from bandit_service.evaluation.offpolicy.duels import DuelsSoFar
+from bandit_service.evaluation.offpolicy.fitting import with_constant
 from bandit_service.evaluation.offpolicy.moments import Moments
 from bandit_service.evaluation.offpolicy.propensity import LogLoss, PropensityModel
 from bandit_service.evaluation.offpolicy.spooling import Column
-from bandit_service.evaluation.offpolicy.targets import Target, with_constant
+from bandit_service.evaluation.offpolicy.targets import Target
 
 Array = NDArray[np.float64]
 Slots = NDArray[np.intp]
@@ -96,6 +98,7 @@ class Gathering:
         self.shared.drawn, self.shared.inverse = np.zeros((2, arms))
         self.shared.squares, self.shared.possible = np.zeros((2, arms))
         self.shared.is_full = traffic.knows_all
+        self.duels = DuelsSoFar(arms)
         self.shared.least = np.full(arms, np.inf)
         self.each = [Gathered(target, chosen=np.zeros(arms)) for target in targets]
         for one in self.each:
@@ -146,6 +149,9 @@ class Gathering:
             shared.taught[name].add(np.full(len(block), model.is_taught))
         shared.clusters.add(block.clusters)
         shared.segments.add(self._places(block))
+        met = (block.seconds >= 0) & ~np.isnan(block.preferences)
+        pairs = block.chosen[met], block.seconds[met]
+        self.duels.add(*pairs, block.pairs[met], block.preferences[met])
         self._count(block)
         for at, one in enumerate(self.each):
             chances = one.target.probabilities(block)
@@ -197,22 +203,6 @@ class Gathering:
             ratio = chances / np.where(possible, block.probabilities, np.inf)
             one.most = max(one.most, float(ratio.max()))
             one.spreads.append(spread_of(chances, block.probabilities))
-
-
-def means_so_far(chosen: Slots, outcomes: Array, arms: int) -> Array:
-    """What to expect before there is a model: each arm's mean over the rows before, (n, K).
-
-    An arm without any is expected to be like all together, and the first row like 0. It takes the
-    outcomes' level out of the weights' luck, and costs differ a hundredfold between arms.
-    """
-    known = ~np.isnan(outcomes)
-    shown = np.where(known, outcomes, 0.0)
-    drawn = (chosen[:, None] == np.arange(arms)) & known[:, None]
-    sums = np.cumsum(drawn * shown[:, None], axis=0) - drawn * shown[:, None]
-    counts = np.cumsum(drawn, axis=0) - drawn
-    overall = sums.sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
-    means: Array = np.where(counts > 0, sums / np.maximum(counts, 1), overall[:, None])
-    return means
 
 
 def gather(

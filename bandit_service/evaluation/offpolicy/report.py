@@ -61,6 +61,7 @@ def _view(result: Comparison) -> dict[str, Any]:
         "arms": report_tables.arms(result),
         "estimators": [report_tables.estimators(each) for each in result.candidates],
         "segments": [report_tables.segments(each) for each in result.candidates if each.segments],
+        "duels": report_tables.duels(result),
         "live": report_tables.live(result),
         "settings": {
             "log": result.source,

@@ -155,3 +155,23 @@ def live(result: Comparison) -> Table | None:
     return Table(
         "Run over the log by rejection, taught only by what it accepted", headers, tuple(rows)
     )
+
+
+def duels(result: Comparison) -> Table | None:
+    rows = [
+        (
+            each.arm,
+            (
+                each.other,
+                f"{each.rate:.1%}",
+                f"{each.interval.low:.1%} to {each.interval.high:.1%}",
+                f"{each.duels:,}",
+                f"{each.effective_size:,.0f}",
+            ),
+        )
+        for each in result.duels
+    ]
+    if not rows:
+        return None
+    headers = ("arm", "beats", "of all queries", "interval", "duels", "effective size")
+    return Table("Who is preferred when two arms answer", headers, tuple(rows))

@@ -4,7 +4,8 @@ import msgspec
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):
-    """`method` says what it rests on: bootstrap, bernstein, anytime, adaptive, woodruff."""
+    """`method` says what it rests on: bootstrap, bernstein, anytime, adaptive, woodruff,
+    wilson."""
 
     method: str
     low: float
@@ -160,6 +161,17 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
+class WinRate(msgspec.Struct, frozen=True, kw_only=True):
+    """How often an arm is preferred to another over all queries, a tie counting half."""
+
+    arm: str
+    other: str
+    rate: float
+    interval: Interval
+    duels: int
+    effective_size: float
+
+
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Several candidates against the policy that logged, on the same decisions.
 
@@ -188,6 +200,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     incumbent_quantiles: tuple[Quantile, ...]
     candidates: tuple[Candidate, ...]
     live: tuple[Live, ...]
+    duels: tuple[WinRate, ...]
     calibration: tuple[Bin, ...]
     notes: tuple[str, ...]
 

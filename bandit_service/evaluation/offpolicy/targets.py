@@ -13,6 +13,7 @@ from bandit_service.engine import PolicyEngine
 from bandit_service.errors import BadInput, InvalidField
 from bandit_service.evaluation.contestants import Contestant, named, shape_of
 from bandit_service.evaluation.logs.log import Log
+from bandit_service.evaluation.offpolicy.fitting import fitting
 from bandit_service.model import (
     Arm,
     Clock,
@@ -221,22 +222,6 @@ def target(text: str, arms: Sequence[str], dim: int, seed: int = 0) -> Target:
     if text.startswith(ARM):
         return OneArm(text.removeprefix(ARM), arms)
     return Learner(named(text), arms, dim, seed)
-
-
-def fitting(contexts: Array, dim: int) -> Array:
-    """Contexts (n, dim) with the constant last, added where they come without it."""
-    if contexts.shape[1] == dim:
-        return contexts
-    made = np.ones((len(contexts), dim))
-    made[:, : contexts.shape[1]] = contexts
-    if contexts.shape[1] == 0:
-        made[:, 0] = 0.0  # a feature that is always 0 teaches nothing
-    return made
-
-
-def with_constant(contexts: Array) -> bool:
-    """Whether contexts (n, d) end with the constant 1."""
-    return contexts.shape[1] > 1 and bool((contexts[:, -1] == 1.0).all())
 
 
 def _fitted(
