@@ -10,8 +10,8 @@ GATE_CLOSED = 8
 _POLICY = (
     "arm:NAME (always that arm), challenger:NAME (by its logged chances), uniform, `default` (what "
     "a new policy gets), an algorithm with settings, such as linucb:width=0.2,floor=0.05, or a "
-    "policy's YAML file. With --database, also `live`, as the policy is now, or with knobs turned: live,dial=3,floor=0.05; and revision:3. "
-    "Repeatable."
+    "policy's YAML file. With --database, also `live`, as the policy is now, or with knobs turned: "
+    "live,dial=3,floor=0.05; and revision:3. Repeatable."
 )
 
 LogFile = Annotated[
