@@ -18,9 +18,12 @@ from bandit_service.model.decisions import ObjectiveOverride
 from bandit_service.store import open_store
 from tests.audit.histories import ACTING, OBSERVING, a_history, audited, doctoring, rewritten
 from tests.builders import arms
+from tests.challengers.contests import CHEAPER, CONTEXT_FREE
 from tests.service.running import running
 from tests.service.test_feedback import some_traffic
 
+replace = msgspec.structs.replace
+CHALLENGERS = (replace(CHEAPER, share=0.3), CONTEXT_FREE)
 CHANGED = {
     "acting": {},
     "default": {"algorithm": Algorithm(), "forgetting": Forgetting(half_life=3.0)},
@@ -37,6 +40,8 @@ CHANGED = {
         ),
     },
     "observing": OBSERVING,
+    "challenged": {"challengers": CHALLENGERS},
+    "observing and challenged": OBSERVING | {"challengers": CHALLENGERS},
 }
 
 
@@ -47,11 +52,12 @@ async def test_what_a_service_logged_holds(url, changes):
 
     assert found.findings == ()
     assert found.holds
-    forced = 0 if changes is OBSERVING else 5  # who observes, refuses to serve another arm
+    observes = "mode" in changes
+    forced = 0 if observes else 5  # who observes, refuses to serve another arm
     assert found.decisions == found.sampled == found.rederived == 10 * 20 + 24 + forced
     assert found.not_rederived == {}
     assert found.journal.position == found.journal.head > 100
-    if changes is not OBSERVING:
+    if not observes:
         assert found.left_out["forced"] == 5
         assert found.left_out["sticky"] == 9  # of the twelve with a session, the first three draw
         assert all(arm.holds for arm in found.arms)
@@ -70,10 +76,11 @@ async def test_both_databases_hold_the_same(store_url):
     store.close()
 
 
-async def test_objectives_of_queries_are_taken_from_the_log(url):
+@pytest.mark.parametrize("challengers", [(), CHALLENGERS])
+async def test_objectives_of_queries_are_taken_from_the_log(url, challengers):
     limits = OverrideLimits(quality_per_usd=WeightRange(min=0.0, max=9.0))
     async with running(url) as service:
-        await service.create(**ACTING, override_limits=limits)
+        await service.create(**ACTING, override_limits=limits, challengers=challengers)
         await some_traffic(service, seed=1)
         for weight in (0.0, 2.0, 9.0):
             await service.routed(3, objective=ObjectiveOverride(quality_per_usd=weight))
@@ -166,3 +173,17 @@ def test_a_changed_lesson_is_found(copied):
     found = audited(copied)
     assert {one.what for one in found.findings} >= {"means", "probabilities"}
     assert min(one.position for one in found.findings) >= position
+
+
+def turned(rows):
+    """The chances of the second contestant and of the third, exchanged."""
+    first, second, third = np.frombuffer(rows).reshape(3, -1)
+    return np.concatenate([first, third, second]).tobytes()
+
+
+async def test_doctored_chances_of_challengers_are_found(url):
+    await a_history(url, challengers=CHALLENGERS)
+    decision_id = rewritten(url, "challengers", turned)
+
+    (finding,) = audited(url).findings
+    assert (finding.decision_id, finding.what) == (decision_id, "challengers' probabilities")

@@ -44,6 +44,7 @@ async def test_what_was_logged_of_challengers_is_in_the_log(reader):
     assert np.isnan(log.asides[GUESS][:100]).all()
     assert np.isnan(log.asides[BOLD][:300]).all()
     np.testing.assert_allclose(log.asides[GUESS][100:], 1 / 3)
+    assert log.probabilities is not None
     mixed = 0.7 * log.asides[OWN][100:] + 0.3 * log.asides[GUESS][100:]
     np.testing.assert_allclose(log.probabilities[100:], mixed, atol=1e-15)
     assert not np.allclose(log.asides[BOLD][300:], log.asides[OWN][300:])
@@ -77,6 +78,7 @@ async def test_a_replay_judges_them_by_what_was_logged(reader, database):
     said = json.loads(done.stdout)
     assert (said["judged"], said["training"]) == (400, 0)
     guess, own = said["candidates"]
+    assert log.probabilities is not None
     rows = np.arange(100, 500), log.chosen[100:]
     weights = (1 / 3) / log.probabilities[rows]
     snips = float(weights @ log.quality[100:] / weights.sum())

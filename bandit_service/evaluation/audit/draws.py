@@ -7,6 +7,7 @@ import numpy as np
 from bandit_service import draw
 from bandit_service.eligibility import Exclusion
 from bandit_service.evaluation.audit.results import Finding
+from bandit_service.evaluation.audit.telling import shown
 from bandit_service.model import Decision
 
 SUM = 1e-12  # how far from 1 the probabilities of a row may add up
@@ -20,7 +21,7 @@ def findings(decision: Decision, secret: bytes) -> Iterator[Finding]:
     chances = np.frombuffer(decision.probabilities)
     eligible = np.frombuffer(decision.exclusions, dtype=np.uint8) == Exclusion.NONE
     if complaint := _complaint(chances, eligible):
-        yield _finding(decision, "probabilities", _shown(chances), complaint)
+        yield _finding(decision, "probabilities", shown(chances), complaint)
         return
     (first,) = draw.draw_first(secret, [decision.id], chances[None, :])
     if first != decision.arm:
@@ -63,7 +64,3 @@ def _pair(
 
 def _finding(decision: Decision, what: str, logged: str, found: str) -> Finding:
     return Finding(decision.id, decision.position, what, logged, found)
-
-
-def _shown(numbers: np.ndarray) -> str:
-    return "[" + ", ".join(f"{number:.6g}" for number in numbers) + "]"

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,8 @@ from bandit_service.contending import mixture
 from bandit_service.eligibility import Eligibility, Exclusion
 from bandit_service.engine import FOLD_VERSION, PolicyEngine
 from bandit_service.evaluation.audit.results import Finding
-from bandit_service.model import Decision, FeedbackEvent, Query
+from bandit_service.evaluation.audit.telling import of
+from bandit_service.model import Decision, Query
 from bandit_service.offsets import offsets
 
 Array = NDArray[np.float64]
@@ -78,10 +78,10 @@ class Rederiver:
         codes = np.frombuffer(one.exclusions, dtype=np.uint8)
         everything = self._closed()
         if (codes[everything != 0] != everything[everything != 0]).any():
-            return _of(one, "exclusions", codes, everything)
+            return of(one, "exclusions", codes, everything)
         rests = engine.calls.resting(one.create_time)
         if (codes[~rests] == Exclusion.UNHEALTHY).any():
-            return _of(one, "exclusions", codes, np.where(rests, np.uint8(Exclusion.UNHEALTHY), 0))
+            return of(one, "exclusions", codes, np.where(rests, np.uint8(Exclusion.UNHEALTHY), 0))
         return None
 
     def _closed(self) -> NDArray[np.uint8]:
@@ -95,7 +95,7 @@ class Rederiver:
         contexts = np.array([np.frombuffer(one.context) for one in made])
         if not np.isfinite(contexts).all():
             for one in made:
-                yield _of(one, "context", contexts, np.zeros(0))
+                yield of(one, "context", contexts, np.zeros(0))
             return
         eligible = np.array([_choosable(one) for one in made])
         beliefs = policy.estimates(engine.state, contexts, clock=clock)
@@ -200,23 +200,6 @@ class Rederiver:
         )
 
 
-def lessons_misfit(event: FeedbackEvent, position: int, decision: Decision) -> Finding | None:
-    """What the journal learned of a decision, where that is not what was logged of it."""
-    if event.comparison is not None:
-        return None  # of two decisions, maybe
-    arms = {decision.arm, decision.second_arm}
-    for lesson in event.lessons:
-        where = f"as learned at position {position}"
-        if lesson.context != decision.context:
-            logged = np.frombuffer(decision.context)
-            return Finding(decision.id, decision.position, "context", _shown(logged), where)
-        if lesson.arm not in arms:
-            return Finding(decision.id, decision.position, "arm", str(decision.arm), where)
-        if lesson.clock != decision.clock:
-            return Finding(decision.id, decision.position, "clock", repr(decision.clock), where)
-    return None
-
-
 def _queries(made: Sequence[Decision], policy: str) -> list[Query]:
     """As far as the log has them."""
     return [
@@ -243,13 +226,4 @@ def _differences(one: Decision, numbers: Sequence[tuple[str, bytes, Array]]) -> 
         if len(mine) != len(found) or not np.allclose(
             mine, found, rtol=relative, atol=EQUAL, equal_nan=True
         ):
-            yield _of(one, what, mine, found)
-
-
-def _of(one: Decision, what: str, logged: NDArray[Any], found: NDArray[Any]) -> Finding:
-    return Finding(one.id, one.position, what, _shown(logged), _shown(found))
-
-
-def _shown(numbers: NDArray[Any]) -> str:
-    listed = [f"{float(number):.10g}" for number in numbers.ravel()[:16]]
-    return "[" + ", ".join(listed) + (", ...]" if numbers.size > 16 else "]")
+            yield of(one, what, mine, found)

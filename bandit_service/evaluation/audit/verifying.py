@@ -15,7 +15,8 @@ from bandit_service.errors import BadCheckpoint
 from bandit_service.evaluation.audit import draws
 from bandit_service.evaluation.audit.fairness import Draws
 from bandit_service.evaluation.audit.results import Audit, Finding, Fold
-from bandit_service.evaluation.audit.states import Rederiver, lessons_misfit
+from bandit_service.evaluation.audit.states import Rederiver
+from bandit_service.evaluation.audit.telling import lessons_misfit
 from bandit_service.features import features_of
 from bandit_service.model import (
     CheckpointStatus,
