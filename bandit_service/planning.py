@@ -27,7 +27,6 @@ from bandit_service.model import (
     PreferenceLearning,
     Source,
     Submission,
-    Usage,
     UsageLesson,
     moment_of,
 )
@@ -230,18 +229,20 @@ def _refusal(decision: Decision, arm: Arm, terms: Terms) -> Effect | None:
 
 def _spoken(outcomes: list[Outcome], config: PolicyConfig) -> Outcome | None:
     """The value that counts: of the most trusted source, then of the finest kind."""
-    rank = {source: -place for place, source in enumerate(config.quality_sources)}
+    sources = config.quality_sources
     learned = [
         outcome
         for outcome in outcomes
         if outcome.kind in _FINENESS
-        and outcome.source in rank
+        and outcome.source in sources
         and (
             outcome.kind is not Kind.PREFERENCE
             or config.preference_learning is PreferenceLearning.AS_QUALITY
         )
     ]
-    return max(learned, key=lambda o: (rank[o.source], _FINENESS[o.kind]), default=None)
+    if len(learned) <= 1:
+        return learned[0] if learned else None
+    return max(learned, key=lambda o: (-sources.index(o.source), _FINENESS[o.kind]))
 
 
 def _comparison(
@@ -286,12 +287,12 @@ def _usage(
         return None
     before = standing.latest(decision.id, arm, Kind.USAGE)
     old = None if before is None else before.usage
-    given = {
-        name: value
-        for name, value in msgspec.structs.asdict(submission.usage).items()
-        if value is not None
-    }
-    new = msgspec.structs.replace(old or Usage(), **given)
+    new = submission.usage
+    if old is not None:
+        given = {
+            name: value for name, value in msgspec.structs.asdict(new).items() if value is not None
+        }
+        new = msgspec.structs.replace(old, **given)
     source = submission.source
     standing.put(Outcome(decision.id, arm, Kind.USAGE, source, position, now, usage=new))
     return None if is_removed else UsageLesson(arm, decision.clock, old, new)

@@ -5,8 +5,8 @@ Whether it fits the policy or the decision it names is for the use cases to say.
 """
 
 import struct
-import uuid
 from collections.abc import Callable, Sequence
+from secrets import token_hex
 from typing import TypeVar
 
 import numpy as np
@@ -140,7 +140,7 @@ def decision_id(request: pb.GetDecisionRequest) -> str:
 def submission(request: pb.FeedbackRequest) -> Submission:
     read = Submission(
         decision_id=form.required("decision_id", request.decision_id, LONGEST_ID),
-        feedback_id=form.text("feedback_id", request.feedback_id, LONGEST_ID) or str(uuid.uuid4()),
+        feedback_id=form.text("feedback_id", request.feedback_id, LONGEST_ID) or token_hex(16),
         source=SOURCES.read("source", request.source) if request.source else Source.USER,
         success=request.success if request.HasField("success") else None,
         score=form.number("score", request.score, 0, 1) if request.HasField("score") else None,
