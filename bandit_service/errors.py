@@ -10,7 +10,8 @@ BanditError
 ├── Stale               StaleEtag, LeaseLost
 ├── Denied              TokenRefused, TokenRequired
 ├── Exhausted           Overloaded, TooManyCalls
-├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, NotLogged, BufferFull, Draining
+├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, NotUnderstood, NotLogged,
+│                       BufferFull, Draining
 └── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
                         RefusedByDatabase, BrokenJournal, BadCheckpoint
 
@@ -294,6 +295,20 @@ class NotCaughtUp(Unavailable):
             wanted=wanted,
             applied=applied,
         )
+
+
+class NotUnderstood(Unavailable):
+    """A newer version wrote what this one cannot decide by; the other policies are served on."""
+
+    def __init__(self, policy: str, position: int, why: str) -> None:
+        super().__init__(
+            f"policy {policy!r} was changed at position {position} by a newer version of "
+            f"bandit-service, which this replica does not understand ({why}); send it to another "
+            "replica, and upgrade this one",
+            policy=policy,
+            position=position,
+        )
+        self.policy = policy
 
 
 class NotLogged(Unavailable):

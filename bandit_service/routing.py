@@ -17,7 +17,6 @@ from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import (
     BanditError,
     DecisionNotFound,
-    PolicyNotFound,
     StoreUnavailable,
     WrongContext,
 )
@@ -164,9 +163,10 @@ class Router:
                 fail_all(items, error)
 
     def _decide_group(self, name: str, items: list[Item]) -> None:
-        engine = self._registry.by_name.get(name)
-        if engine is None:
-            settle_all(items, PolicyNotFound(name))
+        try:
+            engine = self._registry.deciding(name)
+        except BanditError as refused:
+            settle_all(items, refused)
             return
         if self._journal.backlog:
             items = [item for item in items if not self._is_repeat(engine, item)]
