@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from bandit_service.checkpoints import PAGE
 from bandit_service.configuration import ShapeOf, understood
 from bandit_service.engine import PolicyEngine
-from bandit_service.errors import BrokenJournal, NotUnderstood
+from bandit_service.errors import BrokenJournal, NotUnderstood, PolicyNotFound
 from bandit_service.model import (
     Decision,
     JournalEntry,
@@ -97,6 +97,8 @@ class Batch:
         self._committed = known
         self._recent = recent
         self._heads: dict[int, Known] = {}
+        self._ahead: dict[int, Known] = {}  # read without a lock
+        self.has_decisions = False  # whether it has written any
         self._policy_of: dict[str, int] = {}  # of the decisions that were looked up
         self.entries: list[tuple[int, JournalEntry]] = []
         self.heard: list[Heard] = []
@@ -136,12 +138,25 @@ class Batch:
         self._policy_of |= {one.id: one.policy_id for one in decisions}
 
     def known(self, policy_id: int, revision: int) -> Known:
-        """What the writer knows of a policy, which others may be changing just now.
+        """What is known of a policy that has come to a revision, and which others may be changing
+        just now: nothing is locked, for rows are still to be written.
 
-        Locks the journal only if that is less than a revision. Raises as `head`.
+        Raises PolicyNotFound, NotUnderstood.
         """
-        known = self._heads.get(policy_id) or self._committed.get(policy_id)
-        return self.head(policy_id) if known is None or known.revision < revision else known
+        known = self._heads.get(policy_id) or self._ahead.get(policy_id)
+        known = known or self._committed.get(policy_id)
+        if known is None or known.revision < revision:
+            known = self._ahead[policy_id] = self._read_on(policy_id, known)
+        return known
+
+    def _read_on(self, policy_id: int, known: Known | None) -> Known:
+        ahead = Known(name=str(policy_id)) if known is None else known.copy()
+        while page := self.tx.events(policy_id, ahead.position, PAGE):
+            for entry in page:
+                ahead.follow(entry, self.shape_of)
+        if ahead.terms is None:
+            raise PolicyNotFound(str(policy_id))
+        return ahead
 
     def horizon(self) -> float:
         """The longest feedback horizon of all policies, in seconds."""

@@ -30,7 +30,8 @@ from bandit_service.errors import (
 )
 from bandit_service.model import Decision, JournalEntry, StoredPolicy
 from bandit_service.ports import Store
-from bandit_service.work import Job, PollJob, WorkQueue
+from bandit_service.recovering import WriteApart
+from bandit_service.work import DecisionJob, Job, PollJob, WorkQueue
 
 log = logging.getLogger(__name__)
 
@@ -182,6 +183,9 @@ class Writer:
             held_up = [job for job in jobs if concerns(batch, job, locked.policy_id)]
             self._put_off_or_refuse(held_up, locked)
             self._write_all([job for job in jobs if job not in held_up])
+        except WriteApart:
+            self._write_all([job for job in jobs if isinstance(job, DecisionJob)])
+            self._write_all([job for job in jobs if not isinstance(job, DecisionJob)])
         except StoreUnavailable as error:
             self._unsure = True
             self._tell(self._listener.commit_failed, error)
