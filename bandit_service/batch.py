@@ -150,12 +150,12 @@ class Batch:
         return known
 
     def _read_on(self, policy_id: int, known: Known | None) -> Known:
+        if policy_id not in self.tx.heads():
+            raise PolicyNotFound(known.name if known else str(policy_id))
         ahead = Known(name=str(policy_id)) if known is None else known.copy()
         while page := self.tx.events(policy_id, ahead.position, PAGE):
             for entry in page:
                 ahead.follow(entry, self.shape_of)
-        if ahead.terms is None:
-            raise PolicyNotFound(str(policy_id))
         return ahead
 
     def horizon(self) -> float:

@@ -101,6 +101,10 @@ class Transaction(Protocol):
         """
         ...
 
+    def heads(self) -> dict[int, int]:
+        """As `Store.heads`, seen from within; nothing is locked."""
+        ...
+
     def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
         """As `Reader.events`, seen from within."""
         ...

@@ -133,6 +133,9 @@ class SqlTransaction:
         self._heads[policy_id] = head
         return head
 
+    def heads(self) -> dict[int, int]:
+        return self._queries.heads(self._connection)
+
     def _name_of(self, policy_id: int) -> str:
         name = self._connection.scalar(select(policy.c.name).where(policy.c.id == policy_id))
         return str(policy_id) if name is None else name

@@ -80,6 +80,9 @@ class ModelTransaction:
         self._locked.add(policy_id)
         return self.tables.heads[policy_id]
 
+    def heads(self) -> dict[int, int]:
+        return dict(self.tables.heads)
+
     def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
         return _events(self.tables, policy_id, after, limit)
 

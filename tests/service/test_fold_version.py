@@ -97,8 +97,7 @@ async def test_an_older_program_that_runs_is_warned_when_a_newer_one_takes_over(
 ) -> None:
     async with running(database) as old:
         await old.create()
-        note = {"revision": 2, "epoch": 0, "started_epoch": 0, "fold_version": 2}
-        event = RevisionEvent(config=old.engine().config, time=NOW, **note)
+        event = RevisionEvent(2, 0, 0, old.engine().config, NOW, fold_version=2)
         with old.store._store.write() as tx:
             head = tx.lock_head(1)
             tx.append(1, [JournalEntry(head + 1, event)], (), (), ())

@@ -15,9 +15,11 @@ from bandit_service.errors import BadCheckpoint, NotUnderstood
 from bandit_service.model import (
     FeedbackEvent,
     Forgetting,
+    JournalEntry,
     Objective,
     OverrideLimits,
     PolicyConfig,
+    Recorded,
     RevisionEvent,
     Unread,
     WarmStart,
@@ -43,12 +45,12 @@ class NewerRevision(RevisionEvent, frozen=True, tag="revision"):
 def newer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., NewerConfig]:
     """Makes configurations of the next version, which writes them by the same rule."""
     monkeypatch.setitem(stored._always, NewerConfig, stored._always[PolicyConfig])
-    return lambda **later: NewerConfig(**msgspec.structs.asdict(a_config()) | later)
+    return lambda **later: NewerConfig(**(msgspec.structs.asdict(a_config()) | later))
 
 
 def body_of(config: PolicyConfig, revision: int = 1) -> bytes:
     event = RevisionEvent(revision, 0, 0, config, NOW)
-    return bytes(rows.journal_row(1, rows.JournalEntry(revision, event))[3])
+    return bytes(rows.journal_row(1, JournalEntry(revision, event))[3])
 
 
 def read(body: bytes) -> Any:
@@ -69,7 +71,7 @@ def test_what_was_there_from_the_beginning_is_written_as_it_always_was(
 ) -> None:
     event = RevisionEvent(1, 0, 0, config, NOW, 1, "somebody")
 
-    body = rows.journal_row(1, rows.JournalEntry(1, event))[3]
+    body = rows.journal_row(1, JournalEntry(1, event))[3]
 
     assert body == msgspec.msgpack.encode(event)  # every field, in order, defaults included
     assert read(body) == event
@@ -153,6 +155,7 @@ async def check_only_chat_is_stopped(service: Service, decision: str, number: in
         a_submission(decision_id=other, feedback_id=f"other {number}", success=True),
     ])  # fmt: skip
     assert isinstance(recorded[0], NotUnderstood)
+    assert isinstance(recorded[1], Recorded)
     assert recorded[1].position == service.engine("other").position
 
 
