@@ -262,6 +262,11 @@ class PolicyEngine:
         """Whether decisions are stamped with their number instead of the time."""
         return configuration.clock_of(self.config) is Clock.REQUESTS
 
+    def learned_clock(self) -> float:
+        """The latest clock that anything was learned at; 0 where nothing was, or has none."""
+        clocks = self.state.canonical().get("clocks", np.empty(0))
+        return float(clocks.max(initial=0.0))
+
     # -- views ------------------------------------------------------------------------
 
     def terms(self) -> Terms:

@@ -107,7 +107,8 @@ class Journal:
         )
         engine = recovered.engine
         if engine.revision and engine.counts_requests():
-            engine.requests = int(self._store.last_clock(identity.id) or 0)
+            decided = self._store.last_clock(identity.id) or 0.0
+            engine.requests = int(max(decided, engine.learned_clock()))
         if recovered.checkpoint is not None:
             self.started_from[identity.id] = recovered.checkpoint
         return recovered

@@ -58,7 +58,7 @@ class Reader(Protocol):
         ...
 
     def last_clock(self, policy_id: int) -> float | None:
-        """The clock of the policy's last decision."""
+        """The latest clock among the policy's newest decisions, ten thousand at least."""
         ...
 
     def revisions(self, policy_id: int, before: int, limit: int) -> list[JournalEntry]:

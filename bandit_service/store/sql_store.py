@@ -271,8 +271,9 @@ class SqlStore:
         # Of the last weeks, if there is any: whatever the time is, a later one is the last.
         recently = smallest_id(time.time() - RECENTLY)
         with self._read() as connection:
-            clock = self._queries.last_clock(connection, policy_id, recently)
-            return self._queries.last_clock(connection, policy_id, "") if clock is None else clock
+            found = self._queries.last_clock(connection, policy_id, recently)
+            found = found or self._queries.last_clock(connection, policy_id, "")
+            return None if found is None else found[0]
 
     def revisions(self, policy_id: int, before: int, limit: int) -> list[JournalEntry]:
         with self._read() as connection:

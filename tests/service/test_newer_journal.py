@@ -44,7 +44,8 @@ class NewerRevision(RevisionEvent, frozen=True, tag="revision"):
 @pytest.fixture
 def newer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., NewerConfig]:
     """Makes configurations of the next version, which writes them by the same rule."""
-    monkeypatch.setitem(stored._always, NewerConfig, stored._always[PolicyConfig])
+    known = stored._always | {NewerConfig: stored._always[PolicyConfig]}
+    monkeypatch.setattr(stored, "_always", known)
     return lambda **later: NewerConfig(**(msgspec.structs.asdict(a_config()) | later))
 
 
