@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from bandit_service.answered import Answered
 from bandit_service.backlog import Backlog
 from bandit_service.batch import Batch
 from bandit_service.checkpoints import BY_SECRET, Keeper, Recovered, Seal, recover
@@ -45,8 +46,8 @@ CLOSE_SECONDS = 10.0
 class Journal:
     """Takes jobs on the event loop's thread; `start` before the first, `close` at the end.
 
-    `backlog` keeps decisions that are answered before they are durable; `following` knows how
-    far the journals of the policies have been applied.
+    `backlog` keeps decisions that are answered before they are durable, `answered` some of those
+    that were answered; `following` knows how far the journals of the policies have been applied.
     """
 
     def __init__(
@@ -74,8 +75,12 @@ class Journal:
         self._abandoned = 0
         self.following = Following(registry, replica)
         self._hearing = Hearing(registry, self.following, shape_of, watch)
+        self.answered = Answered()
         self.backlog = Backlog(
-            lambda job: self._put([job]), self._limits.buffered_rows, self._limits.buffered_bytes
+            lambda job: self._put([job]),
+            self._limits.buffered_rows,
+            self._limits.buffered_bytes,
+            self.answered,
         )
 
     def load(self) -> None:

@@ -222,7 +222,7 @@ async def test_requests_are_counted_on_from_the_replica_that_counted_most(
         async with running(database) as other:
             told = (await one.routed(20))[-1].decision
             assert told.clock == 20.0
-            assert [routed.decision.clock for routed in await other.routed(3)] == [1.0, 2.0, 3.0]
+            assert (await other.routed(3))[-1].decision.clock == 3.0
             await one.recorder.record(a_submission(decision_id=told.id, success=True))
 
     for decisions in (10_000, 1):  # or from what was learned, where its decisions are long ago
