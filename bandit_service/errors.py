@@ -6,7 +6,7 @@ BanditError
 │                       CheckpointNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
 ├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, DecisionExpired,
-│                       AheadOfJournal, NoMeter, LeaseHeld
+│                       AheadOfJournal, NoMeter, LeaseHeld, PrunedJournal
 ├── Stale               StaleEtag, LeaseLost
 ├── Denied              TokenRefused, TokenRequired
 ├── Exhausted           Overloaded, TooManyCalls
@@ -206,6 +206,16 @@ class LeaseHeld(FailedPrecondition):
             "first, or wait until its lease has run out",
             lease=name,
             holder=holder,
+        )
+
+
+class PrunedJournal(FailedPrecondition):
+    def __init__(self, policy: str, position: int) -> None:
+        super().__init__(
+            f"the journal of policy {policy!r} does not have position {position} any more: "
+            "retention has let it go; begin from a checkpoint that was made after it",
+            policy=policy,
+            position=position,
         )
 
 
