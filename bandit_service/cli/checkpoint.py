@@ -93,9 +93,11 @@ def verify(
         shown = len(columns) if against_journal else -1
         output.table(
             columns[:shown],
-            [(v.checkpoint.id, v.policy, v.checkpoint.position, v.wrong or "good", v.compared)[:shown]
-             for v in verdicts],
-        )  # fmt: skip
+            [
+                (one.id, v.policy, one.position, v.wrong or "good", v.compared)[:shown]
+                for v, one in ((v, v.checkpoint) for v in verdicts)
+            ],
+        )
     if any(verdict.wrong for verdict in verdicts):
         raise typer.Exit(exits.PRECONDITION)
 
