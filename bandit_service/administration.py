@@ -8,7 +8,7 @@ from typing import Any
 from bandit_service import configuration, revising
 from bandit_service.configuration import Change
 from bandit_service.engine import PolicyEngine, Registry
-from bandit_service.errors import InvalidField, PolicyNotFound, StaleEtag
+from bandit_service.errors import InvalidField, StaleEtag
 from bandit_service.history import history
 from bandit_service.journal import Journal
 from bandit_service.lookups import Lookups
@@ -159,7 +159,7 @@ class Administrator:
     def _engine(self, name: str) -> PolicyEngine:
         engine = self._registry.by_name.get(name)
         if engine is None:
-            raise PolicyNotFound(name)
+            raise self._registry.refusal(name)
         return engine
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from bandit_service import __version__
@@ -15,7 +16,12 @@ from bandit_service.administration import Administrator
 from bandit_service.checkpoints import Keeper, Seal, read_keys
 from bandit_service.configuration import Shape, check
 from bandit_service.engine import Registry
-from bandit_service.errors import PolicyExists, RefusedByDatabase, StoreUnavailable
+from bandit_service.errors import (
+    NotUnderstood,
+    PolicyExists,
+    RefusedByDatabase,
+    StoreUnavailable,
+)
 from bandit_service.features import features_of
 from bandit_service.feedback import Recorder
 from bandit_service.following import Limits
@@ -153,7 +159,9 @@ async def _create_once(
         await administrator.create(config)
     except PolicyExists:
         log.warning("a policy exists already and stays as it is", extra={"policy": config.name})
-        await journal.reach(config.name, 1, COMMIT_SECONDS)  # another replica may have been quicker
+        # Another replica may have been quicker; of a newer version, it is served by that alone.
+        with suppress(NotUnderstood):
+            await journal.reach(config.name, 1, COMMIT_SECONDS)
 
 
 def _watch(metrics: Metrics, journal: Journal, jobs: Jobs, registry: Registry) -> None:

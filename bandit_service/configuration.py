@@ -20,15 +20,19 @@ from bandit_service.errors import (
     ClockFixed,
     DefaultArmInUse,
     InvalidField,
+    NotUnderstood,
 )
 from bandit_service.model import (
     Arm,
     ArmState,
     Clock,
     Features,
+    JournalEntry,
     Mode,
     PolicyConfig,
     PreferenceLearning,
+    RevisionEvent,
+    Unread,
     WhenUnlogged,
 )
 
@@ -78,6 +82,25 @@ def build(config: PolicyConfig, dim: int) -> policies.Policy[Any]:
         raise InvalidField(f"warm_start{where}", str(wrong)) from wrong
     except ValueError as wrong:
         raise InvalidField("algorithm", str(wrong)) from wrong
+
+
+def understood(
+    policy: str, entry: JournalEntry, shape_of: ShapeOf
+) -> tuple[Shape, policies.Policy[Any]] | None:
+    """What a revision amounts to; None for feedback.
+
+    Raises NotUnderstood for what only a newer program can read.
+    """
+    event = entry.event
+    if isinstance(event, Unread):
+        raise NotUnderstood(policy, entry.position, event.why)
+    if not isinstance(event, RevisionEvent):
+        return None
+    try:
+        shape = shape_of(event.config.features)
+        return shape, build(event.config, shape.dim)
+    except InvalidField as strange:  # it was checked by whoever wrote it
+        raise NotUnderstood(policy, entry.position, str(strange)) from strange
 
 
 def preference_learning_of(algorithm: str) -> PreferenceLearning:

@@ -19,7 +19,7 @@ from bandit_service.calls import CallStatistics
 from bandit_service.configuration import Shape, ShapeOf
 from bandit_service.deciding import Decider, Moment
 from bandit_service.eligibility import Codes, Exclusion
-from bandit_service.errors import BanditError
+from bandit_service.errors import BanditError, NotUnderstood, PolicyNotFound
 from bandit_service.model import (
     ArmState,
     Clock,
@@ -97,20 +97,23 @@ class PolicyEngine:
     # -- learning ---------------------------------------------------------------------
 
     def apply(self, entry: JournalEntry) -> None:
-        """Folds one entry in. It has to be the one after `position`."""
+        """Folds one entry in. It has to be the one after `position`.
+
+        Raises NotUnderstood for an entry of a newer program; then nothing has changed.
+        """
         if entry.position != self.position + 1:
             raise ValueError(f"entry {entry.position} does not follow {self.position}")
+        built = configuration.understood(self.identity.name, entry, self.shape_of)
         self.is_whole = False
-        if isinstance(entry.event, RevisionEvent):
-            self._revise(entry.event)
-        else:
+        if isinstance(entry.event, FeedbackEvent):
             self._learn(entry.event)
+        elif isinstance(entry.event, RevisionEvent) and built is not None:
+            self._revise(entry.event, *built)
         self.position = entry.position
         self.is_whole = True
 
-    def _revise(self, event: RevisionEvent) -> None:
-        config, shape = event.config, self.shape_of(event.config.features)
-        policy = configuration.build(config, shape.dim)
+    def _revise(self, event: RevisionEvent, shape: Shape, policy: policies.Policy[Any]) -> None:
+        config = event.config
         afresh = self.revision == 0 or event.started_epoch != self.started_epoch
         if afresh:
             self.started_position = self.position + 1
@@ -259,6 +262,11 @@ class PolicyEngine:
         """Whether decisions are stamped with their number instead of the time."""
         return configuration.clock_of(self.config) is Clock.REQUESTS
 
+    def learned_clock(self) -> float:
+        """The latest clock that anything was learned at; 0 where nothing was, or has none."""
+        clocks = self.state.canonical().get("clocks", np.empty(0))
+        return float(clocks.max(initial=0.0))
+
     # -- views ------------------------------------------------------------------------
 
     def terms(self) -> Terms:
@@ -301,17 +309,35 @@ class PolicyEngine:
 
 
 class Registry:
-    """The engines of all policies, by name and by id."""
+    """The engines of all policies, by name and by id.
+
+    `stopped` are the policies, by id, whose journals go on in a way that only a newer program
+    understands; of some of them there is not even an engine.
+    """
 
     def __init__(self) -> None:
         self.by_name: dict[str, PolicyEngine] = {}
         self.by_id: dict[int, PolicyEngine] = {}
+        self.stopped: dict[int, NotUnderstood] = {}
 
     def add(self, engine: PolicyEngine) -> None:
         self.by_name[engine.identity.name] = self.by_id[engine.identity.id] = engine
 
+    def deciding(self, name: str) -> PolicyEngine:
+        """The engine that may decide for a policy. Raises PolicyNotFound, NotUnderstood."""
+        engine = self.by_name.get(name)
+        if engine is None or engine.identity.id in self.stopped:
+            raise self.refusal(name)
+        return engine
+
+    def refusal(self, name: str) -> BanditError:
+        """Why there is no engine of this name, or none that may decide."""
+        reasons = (why for why in self.stopped.values() if why.policy == name)
+        return next(reasons, None) or PolicyNotFound(name)
+
     def remove(self, policy_id: int) -> None:
         """Nothing happens if it has been removed already, or its name given to another."""
+        self.stopped.pop(policy_id, None)
         engine = self.by_id.pop(policy_id, None)
         if engine is not None and self.by_name.get(engine.identity.name) is engine:
             del self.by_name[engine.identity.name]

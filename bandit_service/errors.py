@@ -6,11 +6,12 @@ BanditError
 │                       CheckpointNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
 ├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, DecisionExpired,
-│                       AheadOfJournal, NoMeter, LeaseHeld
+│                       AheadOfJournal, NoMeter, LeaseHeld, PrunedJournal
 ├── Stale               StaleEtag, LeaseLost
 ├── Denied              TokenRefused, TokenRequired
 ├── Exhausted           Overloaded, TooManyCalls
-├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, NotLogged, BufferFull, Draining
+├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, NotUnderstood, NotLogged,
+│                       BufferFull, Draining
 └── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
                         RefusedByDatabase, BrokenJournal, BadCheckpoint
 
@@ -208,6 +209,16 @@ class LeaseHeld(FailedPrecondition):
         )
 
 
+class PrunedJournal(FailedPrecondition):
+    def __init__(self, policy: str, position: int) -> None:
+        super().__init__(
+            f"the journal of policy {policy!r} does not have position {position} any more: "
+            "retention has let it go; begin from a checkpoint that was made after it",
+            policy=policy,
+            position=position,
+        )
+
+
 class Stale(BanditError):
     """Somebody else was quicker."""
 
@@ -294,6 +305,20 @@ class NotCaughtUp(Unavailable):
             wanted=wanted,
             applied=applied,
         )
+
+
+class NotUnderstood(Unavailable):
+    """A newer version wrote what this one cannot decide by; the other policies are served on."""
+
+    def __init__(self, policy: str, position: int, why: str) -> None:
+        super().__init__(
+            f"policy {policy!r} was changed at position {position} by a newer version of "
+            f"bandit-service, which this replica does not understand ({why}); send it to another "
+            "replica, and upgrade this one",
+            policy=policy,
+            position=position,
+        )
+        self.policy = policy
 
 
 class NotLogged(Unavailable):

@@ -58,7 +58,7 @@ class Reader(Protocol):
         ...
 
     def last_clock(self, policy_id: int) -> float | None:
-        """The clock of the policy's last decision."""
+        """The latest clock among the policy's newest decisions, ten thousand at least."""
         ...
 
     def revisions(self, policy_id: int, before: int, limit: int) -> list[JournalEntry]:
@@ -99,6 +99,10 @@ class Transaction(Protocol):
         Raises PolicyNotFound if the policy has been deleted, and HeadLocked if somebody else
         goes on holding it.
         """
+        ...
+
+    def heads(self) -> dict[int, int]:
+        """As `Store.heads`, seen from within; nothing is locked."""
         ...
 
     def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:

@@ -1,7 +1,7 @@
 """Feedback into journals: plans submissions and appends them, within a batch's transaction."""
 
 from bandit_service.batch import Batch
-from bandit_service.errors import BanditError, IdReused, PolicyNotFound
+from bandit_service.errors import BanditError, IdReused, NotUnderstood, PolicyNotFound
 from bandit_service.model import (
     Decision,
     JournalEntry,
@@ -43,8 +43,8 @@ def _record_policy(
 ) -> list[Recorded | BanditError]:
     try:
         known = batch.head(policy_id)
-    except PolicyNotFound as gone:
-        return [gone] * len(submissions)
+    except (PolicyNotFound, NotUnderstood) as refused:
+        return [refused] * len(submissions)
     assert known.terms is not None
     before = batch.tx.recorded(policy_id, [s.feedback_id for s in submissions])
     ids = sorted({i for s in submissions for i in decisions_of(s)})

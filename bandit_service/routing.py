@@ -17,7 +17,6 @@ from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import (
     BanditError,
     DecisionNotFound,
-    PolicyNotFound,
     StoreUnavailable,
     WrongContext,
 )
@@ -164,12 +163,12 @@ class Router:
                 fail_all(items, error)
 
     def _decide_group(self, name: str, items: list[Item]) -> None:
-        engine = self._registry.by_name.get(name)
-        if engine is None:
-            settle_all(items, PolicyNotFound(name))
+        try:
+            engine = self._registry.deciding(name)
+        except BanditError as refused:
+            settle_all(items, refused)
             return
-        if self._journal.backlog:
-            items = [item for item in items if not self._is_repeat(engine, item)]
+        items = [item for item in items if not self._is_repeat(engine, item)]
         feature_map = features_of(engine.config.features)
         at_once, later = self._sorted(engine, list(fitting(items, engine, feature_map)))
         if later:
@@ -178,7 +177,7 @@ class Router:
         self._decide_in_waves(engine, at_once, contexts)
 
     def _is_repeat(self, engine: PolicyEngine, item: Item) -> bool:
-        """Whether the request was answered and is not durable yet; then it is answered again."""
+        """Whether the request was answered here and of late; then it is answered again."""
         earlier = self._storing.repeat(engine, item.query)
         if earlier is not None:
             item.settle(earlier)
@@ -279,6 +278,7 @@ class Router:
             if earlier is None:
                 item.settle(error)
             else:
+                self._journal.answered.remember(earlier)
                 digest = request_digest(query)
                 item.settle(repeated(engine, digest, query.request_id, earlier))
         except BanditError as unavailable:

@@ -77,8 +77,11 @@ class Storing:
                 item.settle(self._unlogged(engine, decision))
 
     def repeat(self, engine: PolicyEngine, query: Query) -> Answer | None:
-        """The answer that a request got, if that is not durable yet."""
+        """The answer that a request got, if it got one here and of late."""
+        if not query.request_id:
+            return None
         earlier = self.journal.backlog.holder(engine.identity.id, query.request_id)
+        earlier = earlier or self.journal.answered.of(engine.identity.id, query.request_id)
         if earlier is None:
             return None
         return repeated(engine, request_digest(query), query.request_id, earlier)
@@ -153,6 +156,7 @@ class _Waiting:
         self._close()
 
     def _answer(self, decision: Decision, earlier: Decision | None) -> Answer:
+        self._storing.journal.answered.remember(decision if earlier is None else earlier)
         if earlier is None:
             return routed(decision, self._engine.names)
         self._engine.forget_session(decision.session_hash)  # this decision never was

@@ -42,6 +42,7 @@ from bandit_service.model.events import (
     JournalEntry,
     Lesson,
     RevisionEvent,
+    Unread,
     UsageLesson,
 )
 from bandit_service.model.feedback import (
@@ -153,6 +154,7 @@ __all__ = [
     "StoredPolicy",
     "Submission",
     "TextFeatures",
+    "Unread",
     "Usage",
     "UsageLesson",
     "VectorFeatures",

@@ -82,6 +82,12 @@ class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
     author: str = ""
 
 
+class Unread(msgspec.Struct, frozen=True):
+    """An event that a newer program wrote and this one does not understand; never stored."""
+
+    why: str
+
+
 Event = FeedbackEvent | RevisionEvent
 
 
@@ -89,4 +95,4 @@ class JournalEntry(msgspec.Struct, frozen=True):
     """An event at its place in a policy's journal."""
 
     position: int
-    event: Event
+    event: Event | Unread

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 
 from bandit_service.errors import PolicyNotFound
-from bandit_service.model import Decision, Outcome, PolicyConfig, RevisionEvent, StoredPolicy
+from bandit_service.model import Decision, Outcome, PolicyConfig, StoredPolicy
 from bandit_service.ports import LogPage
 from bandit_service.store import rows, tables
 from bandit_service.store.engine import answering
@@ -51,9 +51,7 @@ class SqlLogReader:
             policy = StoredPolicy(*found[0])
             last = connection.exec_driver_sql(self._revisions, (policy.id,)).fetchall()
         for row in last:
-            event = rows.entry_of(row).event
-            if isinstance(event, RevisionEvent):
-                return policy, event.config
+            return policy, rows.revision_of(name, row).config
         raise PolicyNotFound(name)  # made, but its first revision was never committed
 
     def names(self) -> list[str]:

@@ -133,6 +133,9 @@ class SqlTransaction:
         self._heads[policy_id] = head
         return head
 
+    def heads(self) -> dict[int, int]:
+        return self._queries.heads(self._connection)
+
     def _name_of(self, policy_id: int) -> str:
         name = self._connection.scalar(select(policy.c.name).where(policy.c.id == policy_id))
         return str(policy_id) if name is None else name
@@ -268,8 +271,9 @@ class SqlStore:
         # Of the last weeks, if there is any: whatever the time is, a later one is the last.
         recently = smallest_id(time.time() - RECENTLY)
         with self._read() as connection:
-            clock = self._queries.last_clock(connection, policy_id, recently)
-            return self._queries.last_clock(connection, policy_id, "") if clock is None else clock
+            found = self._queries.last_clock(connection, policy_id, recently)
+            found = found or self._queries.last_clock(connection, policy_id, "")
+            return None if found is None else found[0]
 
     def revisions(self, policy_id: int, before: int, limit: int) -> list[JournalEntry]:
         with self._read() as connection:

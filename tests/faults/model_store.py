@@ -80,6 +80,9 @@ class ModelTransaction:
         self._locked.add(policy_id)
         return self.tables.heads[policy_id]
 
+    def heads(self) -> dict[int, int]:
+        return dict(self.tables.heads)
+
     def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
         return _events(self.tables, policy_id, after, limit)
 
@@ -222,7 +225,7 @@ class ModelStore:
 
     def last_clock(self, policy_id: int) -> float | None:
         found = self._of(policy_id, lambda one: True)
-        return found[-1].clock if found else None
+        return max((one.clock for one in found), default=None)
 
     def _of(self, policy_id: int, wanted: Callable[[Decision], bool]) -> list[Decision]:
         mine = [d for d in self.tables.decisions.values() if d.policy_id == policy_id and wanted(d)]
