@@ -3,9 +3,9 @@
 from pathlib import Path
 
 
-def written(file: Path, name: str, text: str) -> None:
+def written(file: Path, name: str, text: str, command: str = "make systems") -> None:
     """Puts `text` between the markers of that name. Raises ValueError if they are not there."""
-    begin, end = f"<!-- {name}: made by `make systems` -->\n", f"<!-- end of {name} -->"
+    begin, end = f"<!-- {name}: made by `{command}` -->\n", f"<!-- end of {name} -->"
     before, found, rest = file.read_text(encoding="utf-8").partition(begin)
     _, closed, after = rest.partition(end)
     if not (found and closed):

@@ -12,7 +12,7 @@ from bandit_service.cli import output
 from bandit_service.cli.replay import watched
 
 if TYPE_CHECKING:
-    from bandit_service.evaluation.logs.rows import Row
+    from bandit_service.evaluation.logs.rows import Batch
 
 _MOMENT = "Seconds since the epoch, or ISO 8601 (UTC unless it says otherwise)."
 
@@ -52,8 +52,8 @@ def export(
     reader = open_log_reader(database_url(database))
     try:
         with watched("decisions written") as progress:
-            pages = _counted(stored.rows(reader, policy, first, last), progress)
-            count = write((row for page in pages for row in page), file, wanted)
+            batches = _counted(stored.batches(reader, policy, first, last), progress)
+            count = write(batches, file, wanted)
     finally:
         reader.close()
     if as_json:
@@ -90,9 +90,9 @@ def moment(option: str, text: str, otherwise: float) -> float:
 
 
 def _counted(
-    pages: "Iterator[list[Row]]", progress: Callable[[int], None] | None
-) -> "Iterator[list[Row]]":
-    for page in pages:
-        yield page
+    batches: "Iterator[Batch]", progress: Callable[[int], None] | None
+) -> "Iterator[Batch]":
+    for batch in batches:
+        yield batch
         if progress is not None:
-            progress(len(page))
+            progress(len(batch))

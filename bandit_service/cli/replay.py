@@ -3,99 +3,46 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from bandit_service.cli import replay_options as options
+from bandit_service.cli.replay_options import GATE_CLOSED
 from bandit_service.cli.simulate import STDOUT, check_outputs
 
 if TYPE_CHECKING:
     from bandit_service.evaluation.logs import Traffic
-    from bandit_service.evaluation.offpolicy.targets import Target
+    from bandit_service.evaluation.offpolicy.results import Comparison
+    from bandit_service.evaluation.offpolicy.settings import Settings
     from bandit_service.ports import LogReader
-
-GATE_CLOSED = 8
-
-_POLICY = (
-    "arm:NAME (always that arm), uniform, `default` (what a new policy gets), an algorithm with "
-    "settings, such as linucb:width=0.2,floor=0.05, or a policy's YAML file. Repeatable."
-)
 
 
 def replay(
-    log: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="LOG",
-            help="Logged decisions: .jsonl[.gz] or .parquet as `export` writes them, .dsjson, .vw, "
-            "or, with --mapping, any table.",
-        ),
-    ] = None,
-    policy: Annotated[list[str] | None, typer.Option(help=_POLICY)] = None,
-    gate: Annotated[
-        str,
-        typer.Option(
-            metavar="CONDITION",
-            help='Such as "quality >= incumbent - 0.01 and cost_usd <= 0.8 * incumbent". '
-            f"Ends with exit code {GATE_CLOSED} unless every policy surely meets it.",
-        ),
-    ] = "",
-    least_effective_size: Annotated[
-        float, typer.Option(metavar="N", help="Below this effective size no gate opens.")
-    ] = 500.0,
-    training: Annotated[
-        float,
-        typer.Option(
-            metavar="FRACTION",
-            help="First part of the log, which teaches policies that learn; judged is the rest.",
-        ),
-    ] = 0.5,
-    live: Annotated[
-        bool,
-        typer.Option(
-            "--live", help="Also let policies that learn live through the log, by rejection."
-        ),
-    ] = False,
-    robust: Annotated[
-        bool, typer.Option("--robust", help="Also estimate by MRDR, with a model a policy.")
-    ] = False,
-    form: Annotated[
-        str, typer.Option("--format", help="auto, rows, vw, dsjson or open-bandit.")
-    ] = "auto",
-    mapping: Annotated[
-        Path | None,
-        typer.Option(metavar="YAML", help="Says which column of a foreign log is what."),
-    ] = None,
-    vw_cost: Annotated[
-        str, typer.Option(help="What Vowpal Wabbit's cost is: negative quality, or a loss.")
-    ] = "negative",
-    log_policy: Annotated[
-        str, typer.Option(metavar="NAME", help="Take only decisions of this policy.")
-    ] = "",
-    database: Annotated[
-        str | None,
-        typer.Option(
-            help="Read the log of --log-policy from here: sqlite:///path or postgresql://"
-        ),
-    ] = None,
-    since: Annotated[
-        str, typer.Option(metavar="TIME", help="With --database: seconds, or ISO 8601.")
-    ] = "",
-    until: Annotated[str, typer.Option(metavar="TIME", help="Excluded.")] = "",
-    lenient: Annotated[
-        bool, typer.Option("--lenient", help="Skip bad rows, and say how many.")
-    ] = False,
-    level: Annotated[float, typer.Option(help="Of intervals.")] = 0.95,
-    resamples: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of all luck: equal seed and log, equal numbers.")] = 0,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write all numbers; - prints them instead.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a report with pictures.")
-    ] = None,
+    log: options.LogFile = None,
+    policy: options.Candidates = None,
+    budget_usd_per_query: options.Budgets = None,
+    gate: options.GateText = "",
+    least_effective_size: options.LeastSize = 500.0,
+    training: options.Training = 0.5,
+    live: options.Live = False,
+    robust: options.Robust = False,
+    propensities: options.Propensities = "logged",
+    form: options.Form = "auto",
+    mapping: options.MappingFile = None,
+    vw_cost: options.VwCost = "negative",
+    log_policy: options.LogPolicy = "",
+    database: options.Database = None,
+    since: options.Since = "",
+    until: options.Until = "",
+    lenient: options.Lenient = False,
+    level: options.Level = 0.95,
+    resamples: options.Resamples = 1000,
+    seed: options.Seed = 0,
+    json: options.JsonFile = None,
+    html: options.HtmlFile = None,
 ) -> None:
     """Say what other policies would have earned, spent and consumed, from logged traffic alone.
 
@@ -105,8 +52,6 @@ def replay(
     # Before numpy is loaded; see `serve`.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     check_outputs(json, html, None)
-    from bandit_service.cli import replay_output as output
-    from bandit_service.evaluation.offpolicy.comparison import compare
     from bandit_service.evaluation.offpolicy.gates import parsed
     from bandit_service.evaluation.offpolicy.settings import Settings
 
@@ -119,18 +64,38 @@ def replay(
         least_effective_size=least_effective_size,
         live=live,
         robust=robust,
+        propensities=propensities,
     )
     if gate:
         parsed(gate)  # before an hour of reading
-    with ExitStack() as held:
-        if database is None:
-            traffic = _file(log, form, mapping, vw_cost, log_policy, lenient)
-        else:
-            _check_one_source(log, log_policy)
-            reader = _reader(database)
-            held.callback(reader.close)
+    asked = policy or ["uniform"], settings, budget_usd_per_query or []
+    if database is None:
+        result = _judged(_file(log, form, mapping, vw_cost, log_policy, lenient), *asked)
+    else:
+        _check_one_source(log, log_policy)
+        with _reader(database) as reader:
             traffic = _stored(reader, log_policy, since, until, lenient)
-        result = compare(traffic, _targets(policy or ["uniform"], traffic, seed), settings)
+            result = _judged(traffic, *asked, reader)
+    _tell(result, json, html)
+
+
+def _judged(
+    traffic: "Traffic",
+    named: list[str],
+    settings: "Settings",
+    budgets: list[float],
+    reader: "LogReader | None" = None,
+) -> "Comparison":
+    from bandit_service.cli.replay_candidates import targets
+    from bandit_service.evaluation.offpolicy.comparison import compare
+
+    return compare(traffic, targets(named, traffic, settings, budgets, reader), settings)
+
+
+def _tell(result: "Comparison", json: str | None, html: Path | None) -> None:
+    """Where it was asked for; ends with GATE_CLOSED if a gate is."""
+    from bandit_service.cli import replay_output as output
+
     if json is not None:
         output.write_json(result, None if json == STDOUT else Path(json))
     if json != STDOUT:
@@ -180,10 +145,15 @@ def _check_one_source(log: Path | None, log_policy: str) -> None:
         raise InvalidField("--database", "name the policy whose log it is with --log-policy")
 
 
-def _reader(database: str) -> "LogReader":
+@contextmanager
+def _reader(database: str) -> "Iterator[LogReader]":
     from bandit_service.store import open_log_reader
 
-    return open_log_reader(database)
+    reader = open_log_reader(database)
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
 def _stored(
@@ -201,26 +171,6 @@ def _stored(
             lenient=lenient,
             progress=progress,
         )
-
-
-def _targets(named: list[str], traffic: "Traffic", seed: int) -> list["Target"]:
-    from bandit_service.cli.simulate import contestant
-    from bandit_service.errors import InvalidField
-    from bandit_service.evaluation.offpolicy.gathering import dim_of
-    from bandit_service.evaluation.offpolicy.targets import ARM, Learner, OneArm
-
-    dim = dim_of(traffic)
-    targets: list[Target] = [
-        OneArm(each.removeprefix(ARM), traffic.arms)
-        if each.startswith(ARM)
-        else Learner(contestant(each), traffic.arms, dim, seed)
-        for each in named
-    ]
-    labels = [target.label for target in targets]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise InvalidField("--policy", f"{label!r} is there twice")
-    return targets
 
 
 @contextmanager

@@ -54,7 +54,9 @@ def show(result: Comparison) -> None:
         [_support(each) for each in result.candidates],
     )
     for each in result.candidates:
-        typer.echo(f"{each.label}: estimators of quality")
+        doubt = ", by estimated propensities" if result.propensity == "estimated" else ""
+        typer.echo(f"{each.label}: estimators of quality{doubt}")
+        typer.echo(f"  {each.description}")
         rows = [
             (
                 one.estimator,
@@ -108,7 +110,7 @@ def _of_measure(result: Comparison, measure: str) -> Iterator[tuple[object, ...]
                 continue
             lead = _lead(candidate, measure, difference.estimator)
             yield (
-                f"{candidate.label} ({difference.estimator})",
+                result.named(candidate, difference.estimator),
                 _number(lead.value),
                 _between(lead.intervals[0]),
                 f"{difference.value:+.4g}",

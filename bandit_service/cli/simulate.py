@@ -5,89 +5,40 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bandit_service.cli import simulate_options as options
+
 if TYPE_CHECKING:
     from bandit_service.evaluation.contestants import Contestant
+    from bandit_service.evaluation.results import Result
     from bandit_service.evaluation.table import OutcomeTable
 
 STDOUT = "-"
 INTERRUPTED = 130  # as shells have it
 
-_POLICY = (
-    "`default` (what a new policy gets), a preset or an algorithm with settings, such as "
-    "linucb:width=0.2,floor=0,half_life=500, or a policy's YAML file. Repeatable."
-)
-
 
 def simulate(
-    data: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="DATA_DIR", help="Folder of a data set; without one, the bundled sample."
-        ),
-    ] = None,
-    policy: Annotated[list[str] | None, typer.Option(help=_POLICY)] = None,
-    arms: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="YAML with a list under `arms:`: prices or embeddings that the table lacks.",
-        ),
-    ] = None,
-    seeds: Annotated[int, typer.Option(help="Runs of each policy, each in its own order.")] = 20,
-    order: Annotated[str, typer.Option(help="shuffled, or file: as the rows stand.")] = "shuffled",
-    warmup: Annotated[
-        float,
-        typer.Option(metavar="FRACTION", help="Served and learned from, but not counted."),
-    ] = 0.0,
-    feedback_fraction: Annotated[
-        float, typer.Option(metavar="FRACTION", help="Share of queries whose score comes back.")
-    ] = 1.0,
-    feedback_delay: Annotated[
-        int, typer.Option(metavar="N", help="Queries decided before feedback comes back.")
-    ] = 0,
-    jobs: Annotated[int | None, typer.Option(help="Processes; without it, one a core.")] = None,
-    dials: Annotated[
-        int, typer.Option(help="Settings of quality_per_usd to sweep, beside 0; 0: no sweep.")
-    ] = 0,
-    budget_usd_per_query: Annotated[
-        list[float] | None,
-        typer.Option(metavar="USD", help="Keep to this much money a query. Repeatable: a sweep."),
-    ] = None,
-    budget_joules_per_query: Annotated[
-        list[float] | None,
-        typer.Option(metavar="J", help="Keep to this much energy a query. Repeatable: a sweep."),
-    ] = None,
-    controller: Annotated[
-        str,
-        typer.Option(
-            help="What keeps the budgets: resolving, pacing, pacing_multiplicative, "
-            "knapsack_threshold or virtual_queue."
-        ),
-    ] = "resolving",
-    dial: Annotated[
-        list[float] | None,
-        typer.Option(
-            metavar="0-10",
-            help="From accuracy (0) to energy (10): every policy once more at it. Repeatable.",
-        ),
-    ] = None,
-    compare_with: Annotated[
-        str | None,
-        typer.Option(metavar="ARM", help="Count wins against it; without it, the best single arm."),
-    ] = None,
-    json: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write all numbers; - prints them instead.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a report with pictures.")
-    ] = None,
-    pictures: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write the pictures as PNG files.")
-    ] = None,
+    data: options.DataFolder = None,
+    policy: options.Policies = None,
+    arms: options.ArmsFile = None,
+    seeds: options.Seeds = 20,
+    order: options.Order = "shuffled",
+    warmup: options.Warmup = 0.0,
+    feedback_fraction: options.FeedbackFraction = 1.0,
+    feedback_delay: options.FeedbackDelay = 0,
+    jobs: options.Jobs = None,
+    dials: options.Dials = 0,
+    budget_usd_per_query: options.BudgetUsd = None,
+    budget_joules_per_query: options.BudgetJoules = None,
+    controller: options.Controller = "resolving",
+    dial: options.Dial = None,
+    compare_with: options.CompareWith = None,
+    json: options.JsonFile = None,
+    html: options.HtmlFile = None,
+    pictures: options.Pictures = None,
 ) -> None:
     """Run policies over a table of real outcomes, beside references that cannot be fooled.
 
@@ -97,7 +48,6 @@ def simulate(
     # Before numpy is loaded; see `serve`.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     check_outputs(json, html, pictures)
-    from bandit_service.cli import simulation_output as output
     from bandit_service.evaluation.allowances import allowances
     from bandit_service.evaluation.dial import dialled
     from bandit_service.evaluation.study import dials_for, study
@@ -122,6 +72,13 @@ def simulate(
             compared_with=compare_with,
             progress=progress,
         )
+    _tell(result, json, html, pictures)
+
+
+def _tell(result: "Result", json: str | None, html: Path | None, pictures: Path | None) -> None:
+    """Where it was asked for."""
+    from bandit_service.cli import simulation_output as output
+
     # The numbers first: a picture that fails loses nothing.
     if json is not None:
         output.write_json(result, None if json == STDOUT else Path(json))

@@ -4,18 +4,31 @@ Pages follow the index on (policy, id), so memory holds one of them, and a serve
 meanwhile: decisions that are made after the reading began may or may not be in it.
 """
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine
 
-from bandit_service.errors import PolicyNotFound
-from bandit_service.model import Decision, Outcome, PolicyConfig, StoredPolicy
-from bandit_service.ports import LogPage
+from bandit_service.errors import PolicyNotFound, StoreUnavailable
+from bandit_service.model import Decision, Outcome, PolicyConfig, RevisionEvent, StoredPolicy
+from bandit_service.ports import LogColumns, LogPage
 from bandit_service.store import rows, tables
 from bandit_service.store.engine import answering
 
 PAGE = 5000  # decisions
+_TOLD = (
+    "id", "create_time", "revision", "feature_version", "context", "arm", "propensity",
+    "probabilities", "exclusions", "second_arm", "forced", "sticky", "observed", "degraded",
+    "recovered", "session_hash", "input_tokens", "output_tokens",
+)  # fmt: skip
+_IS_DUEL = "(second_arm IS NOT NULL OR second_probabilities IS NOT NULL) AS is_duel"
+_CAME = (
+    "decision_id", "arm", "kind", "source", "position", "value", "cost_usd", "latency_seconds",
+    "energy_joules", "energy_source",
+)  # fmt: skip
 _DECISIONS = ", ".join(tables.decision.columns.keys())
 _OUTCOMES = ", ".join(tables.outcome.columns.keys())
 
@@ -30,13 +43,15 @@ class SqlLogReader:
             f"SELECT {_DECISIONS} FROM decision WHERE policy_id = {mark} AND id > {mark} "
             f"AND create_time >= {mark} AND create_time < {mark} ORDER BY id LIMIT {PAGE}"
         )
+        self._columns = self._page.replace(_DECISIONS, ", ".join((*_TOLD, _IS_DUEL)))
         # By range, not by list: both tables are in the order of ids.
         self._outcomes = (
             f"SELECT {_OUTCOMES} FROM outcome WHERE decision_id >= {mark} AND decision_id <= {mark}"
         )
+        self._came = self._outcomes.replace(_OUTCOMES, ", ".join(_CAME))
         self._revisions = (
             f"SELECT position, body FROM journal WHERE policy_id = {mark} AND kind = 'revision' "
-            "ORDER BY position DESC LIMIT 1"
+            "ORDER BY position DESC"
         )
         self._policies = (
             f"SELECT id, name, secret, create_time FROM policy WHERE name = {mark} "
@@ -49,10 +64,20 @@ class SqlLogReader:
             if not found:
                 raise PolicyNotFound(name)
             policy = StoredPolicy(*found[0])
-            last = connection.exec_driver_sql(self._revisions, (policy.id,)).fetchall()
-        for row in last:
-            return policy, rows.revision_of(name, row).config
+        last = next(self._revised(policy), None)
+        if last is not None:
+            return policy, last.config
         raise PolicyNotFound(name)  # made, but its first revision was never committed
+
+    def revision(self, policy: StoredPolicy, revision: int) -> PolicyConfig | None:
+        told = (event.config for event in self._revised(policy) if event.revision == revision)
+        return next(told, None)
+
+    def _revised(self, policy: StoredPolicy) -> Iterator[RevisionEvent]:
+        """The last one first. Raises NotUnderstood."""
+        with self._read() as connection:
+            for row in connection.exec_driver_sql(self._revisions, (policy.id,)):
+                yield rows.revision_of(policy.name, row)
 
     def names(self) -> list[str]:
         with self._read() as connection:
@@ -82,6 +107,32 @@ class SqlLogReader:
                         outcomes[row[0]].append(rows.outcome_of(row))
         return decisions, outcomes
 
+    def columns(self, policy_id: int, since: float, until: float) -> Iterator[LogColumns]:
+        after = ""
+        while True:
+            with self._read() as connection:
+                found = self._fetched(connection, self._columns, (policy_id, after, since, until))
+                if not found:
+                    return
+                first, after = found[0][0], found[-1][0]
+                came = self._fetched(connection, self._came, (first, after))
+            yield _columns_of(found, came)
+
+    def _fetched(
+        self, connection: Connection, text: str, given: tuple[object, ...]
+    ) -> list[tuple[Any, ...]]:
+        """Rows as the driver makes them: SQLAlchemy's own take as long again, and it cannot ask
+        Postgres for packed numbers as they are instead of as text."""
+        driver: Any = connection.connection.driver_connection
+        try:
+            if self._engine.dialect.name == "sqlite":
+                rows: list[tuple[Any, ...]] = driver.execute(text, given).fetchall()
+                return rows
+            with driver.cursor(binary=True) as cursor:
+                return list(cursor.execute(text, given).fetchall())
+        except (sqlite3.Error, psycopg.Error) as error:
+            raise StoreUnavailable from error
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -89,3 +140,12 @@ class SqlLogReader:
     def _read(self) -> Iterator[Connection]:
         with answering(), self._engine.connect() as connection:
             yield connection
+
+
+def _columns_of(found: list[tuple[Any, ...]], came: list[tuple[Any, ...]]) -> LogColumns:
+    decisions = dict(zip((*_TOLD, "is_duel"), zip(*found, strict=True), strict=True))
+    columns: list[tuple[Any, ...]] = list(zip(*came, strict=True)) or [()] * len(_CAME)
+    outcomes: dict[str, Sequence[Any]] = dict(zip(_CAME, columns, strict=True))
+    places = dict(zip(decisions["id"], range(len(found)), strict=True))
+    outcomes["row"] = list(map(places.get, outcomes.pop("decision_id")))
+    return LogColumns(decisions, outcomes)

@@ -1,9 +1,11 @@
 """Off-policy estimates against known truth, and how quick they are.
 
-    python -m benchmarks.offpolicy [--quick] [--data FOLDER] [--logs N] [--json FILE]
+    python -m benchmarks.offpolicy [--quick] [--data FOLDER] [--repetitions N] [--truth-only]
+                                   [--sets NAMES] [--write] [--json FILE]
 
 Logs are drawn from tables of real outcomes by a frozen Thompson policy with a floor, so that what
-each of ten candidates would have earned is known. The long version takes hours.
+each of ten candidates would have earned is known. 2,000 logs of the bundled sample take about
+twenty minutes of one core; --write puts their table into docs/evaluation.md.
 """
 
 import argparse
@@ -13,19 +15,23 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import msgspec
 
-from benchmarks.offpolicy import speed, truth
+from benchmarks import sections
+from benchmarks.offpolicy import exporting, speed, truth
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "evaluation.md"
+COMMAND = "python -m benchmarks.offpolicy --write"
 SETS = "llmrouter", "routerbench", "paretobandit"
-PARTS: dict[str, tuple[Callable[..., dict[str, float]], tuple[int, ...], tuple[int, ...]]] = {
+PARTS: dict[str, tuple[Callable[..., dict[str, Any]], tuple[int, ...], tuple[int, ...]]] = {
     "estimates": (speed.estimates, (1_000_000,), (100_000,)),
     "bootstrap": (speed.bootstrap, (1_000_000, 1000), (100_000, 100)),
     "streamed": (speed.streamed, (10_000_000,), (300_000,)),
-    "exported": (speed.exported, (100_000,), (5_000,)),
+    "exported": (exporting.exported, (100_000,), (5_000,)),
 }
 
 
@@ -36,24 +42,61 @@ def main() -> int:
         print(json.dumps(measure(*(short if options.quick else long))))
         return 0
     found: dict[str, object] = {}
-    for name, world in worlds(options.data):
-        lines = truth.measured(world, options.logs, options.size)
+    told = []
+    for name, world in worlds(options.data, options.sets):
+        lines = truth.measured(world, options.repetitions, options.size)
         found[name] = lines
-        print(f"\n{name}: {options.logs} logs of {options.size} decisions\n{table(lines)}")
-    for part in PARTS:
+        told.append(f"{named(name, options)}\n\n{table(lines)}\n\n{verdict(lines)}")
+        print(f"\n{told[-1]}", flush=True)
+    for part in () if options.truth_only else PARTS:
         found[part] = in_a_process(part, quick=options.quick)
-        print(f"{part}: {found[part]}")
+        print(f"{part}: {found[part]}", flush=True)
     if options.json:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+    if options.write:
+        sections.written(DOCUMENT, "coverage", "\n\n".join(told), COMMAND)
     return 0
 
 
-def worlds(data: Path | None) -> list[tuple[str, truth.World]]:
-    made = [("bundled sample", truth.bundled_world())]
+def named(name: str, options: argparse.Namespace) -> str:
+    return f"The {name}, {options.repetitions:,} logs of {options.size:,} decisions each:"
+
+
+def verdict(lines: list[truth.Line]) -> str:
+    """What of the promises these numbers keep, and what they do not."""
+    by_name = {line.estimator: line for line in lines}
+    ips = by_name["ips"]
+    unbiased = max(by_name[name].bias_errors for name in ("ips", "dr"))
+    held = [by_name[name].coverage["bootstrap"] for name in ("ips", "snips", "dr", "sndr", "dr_os")]
+    checks = (
+        (f"no bias of `ips` and `dr` beyond {unbiased:.1f} standard errors (4)", unbiased < 4.0),
+        (
+            f"bootstrap intervals hold {min(held):.1%} to {max(held):.1%} (95 ± 1.5 %)",
+            all(abs(each - 0.95) <= 0.015 for each in held),
+        ),
+        *(
+            (f"{method} bounds hold {ips.coverage[method]:.1%} (95 %)", ips.coverage[method] > 0.95)
+            for method in ("bernstein", "anytime")
+        ),
+        *(
+            (f"`{name}` errs less than `ips`", by_name[name].squared_error < ips.squared_error)
+            for name in ("dr", "dr_os")
+        ),
+    )
+    return "\n".join(f"- {'kept' if kept else 'NOT KEPT'}: {text}" for text, kept in checks)
+
+
+def worlds(data: Path | None, sets: str) -> list[tuple[str, truth.World]]:
+    """Those whose names are in `sets`, all that there are without any."""
+    wanted = [name.strip() for name in sets.split(",") if name.strip()]
+    made = []
+    if not wanted or "bundled" in wanted:
+        made.append(("bundled sample", truth.bundled_world()))
     if data is not None:
         from bandit_service.evaluation.loading import load
 
-        made += [(name, truth.a_world(load(data / name))) for name in SETS]
+        chosen = [name for name in SETS if not wanted or name in wanted]
+        made += [(name, truth.a_world(load(data / name))) for name in chosen]
     return made
 
 
@@ -89,13 +132,16 @@ def parsed() -> argparse.Namespace:
     given = os.environ.get("BANDIT_DATA")
     parser.add_argument("--data", type=Path, default=Path(given) if given else None)
     parser.add_argument("--quick", action="store_true", help="few logs of the bundled sample")
-    parser.add_argument("--logs", type=int, default=2000)
-    parser.add_argument("--size", type=int, default=1000, help="decisions of a log")
+    parser.add_argument("--repetitions", type=int, default=2000, help="logs of each set")
+    parser.add_argument("--sets", default="", help=f"of bundled, {', '.join(SETS)}; default: all")
+    parser.add_argument("--truth-only", action="store_true", help="measure no speed")
+    parser.add_argument("--write", action="store_true", help="the table into docs/evaluation.md")
+    parser.add_argument("--size", type=int, default=5000, help="decisions of a log")
     parser.add_argument("--json", type=Path, help="also write the numbers into this file")
     parser.add_argument("--part", choices=tuple(PARTS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.quick:
-        options.logs, options.data = min(options.logs, 40), None
+        options.repetitions, options.data = min(options.repetitions, 40), None
     return options
 
 

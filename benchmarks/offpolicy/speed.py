@@ -1,9 +1,7 @@
 """Rows a second, seconds of a bootstrap, and memory: in processes of their own."""
 
 import resource
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 from bandit_service.evaluation.logs.log import MEASURES
 from bandit_service.evaluation.logs.rows import FLAGS, Batch
 from bandit_service.evaluation.logs.traffic import Traffic
-from bandit_service.evaluation.offpolicy import intervals
+from bandit_service.evaluation.offpolicy import resampling
 from bandit_service.evaluation.offpolicy.estimators import Terms
 from bandit_service.evaluation.offpolicy.gathering import gather
 
@@ -115,7 +113,7 @@ def _plainly(
 def bootstrap(rows: int, resamples: int) -> dict[str, float]:
     values = np.random.default_rng(0).exponential(size=rows)
     start = perf_counter()
-    intervals.resampled([Terms(np.zeros(rows), values)], 0, resamples=resamples)
+    resampling.resampled([Terms(None, values)], 0, resamples=resamples)
     return {"rows": rows, "resamples": resamples, "seconds": perf_counter() - start}
 
 
@@ -131,48 +129,3 @@ def streamed(rows: int) -> dict[str, float]:
     compare(traffic, [Softmax(weights)], Settings(resamples=100))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"rows": rows, "seconds": perf_counter() - start, "peak_bytes": peak}
-
-
-def exported(rows: int) -> dict[str, float]:
-    """Decisions of 64 features a second, from SQLite into Parquet."""
-    from bandit_service.evaluation.logs import stored
-    from bandit_service.evaluation.logs.exporting import write
-    from bandit_service.model import JournalEntry
-    from bandit_service.store import open_log_reader, open_store
-    from tests.builders import NOW, SECRET, a_config, a_decision, a_revision, arms, packed
-
-    names = [f"arm-{slot}" for slot in range(ARMS)]
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/bandit.db"
-        store = open_store(url)
-        with store.write() as transaction:
-            policy = transaction.create_policy("chat", SECRET, NOW)
-            transaction.lock_head(policy.id)
-            config = a_config(name="chat", arms=arms(*names))
-            transaction.append(policy.id, [JournalEntry(1, a_revision(config))], [], [], [])
-            even = packed(*[1.0 / ARMS] * ARMS)
-            transaction.add_decisions(
-                [
-                    a_decision(
-                        id=f"d{at:09d}",
-                        policy_id=policy.id,
-                        create_time=NOW + at,
-                        context=packed(*[0.5] * DIM),
-                        arm=at % ARMS,
-                        propensity=1.0 / ARMS,
-                        probabilities=even,
-                        means=even,
-                        deviations=even,
-                        exclusions=bytes(ARMS),
-                    )
-                    for at in range(rows)
-                ]
-            )
-        store.close()
-        reader = open_log_reader(url)
-        start = perf_counter()
-        pages = stored.rows(reader, "chat")
-        count = write((row for page in pages for row in page), Path(folder, "log.parquet"))
-        took = perf_counter() - start
-        reader.close()
-    return {"rows": count, "rows_per_second": count / took}

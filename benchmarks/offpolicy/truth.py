@@ -11,17 +11,19 @@ from bandit_service.evaluation.bundled import bundled_table
 from bandit_service.evaluation.contexts import contexts_of
 from bandit_service.evaluation.offpolicy import anytime, estimators, intervals
 from bandit_service.evaluation.offpolicy.direct import RidgeByArm
+from bandit_service.evaluation.offpolicy.estimators import Terms
 from bandit_service.evaluation.offpolicy.evidence import Evidence
 from bandit_service.evaluation.offpolicy.gathering import means_so_far
-from bandit_service.evaluation.offpolicy.resampling import over_all
+from bandit_service.evaluation.offpolicy.resampling import resampled
 from bandit_service.evaluation.offpolicy.tuning import FAMILIES, tuned
 from bandit_service.evaluation.table import OutcomeTable
 
 Array = NDArray[np.float64]
 
 FLOOR = 0.1
-RESAMPLES = 500
+RESAMPLES = 1000
 LOOKS = 20
+Held = dict[tuple[str, str], list[bool]]  # by estimator and interval, of every log and candidate
 BLOCKS = 10
 
 
@@ -119,31 +121,49 @@ def measured(
     """`logs` logs of `size` decisions each."""
     names = [*estimators.PLAIN, *FAMILIES]
     errors = np.zeros((logs, len(world.candidates), len(names)))
-    held: dict[tuple[str, str], list[bool]] = {}
-    at = anytime.looks(size, LOOKS)
-    most = (world.candidates / world.logger).max(axis=(1, 2))
+    held: Held = {}
     for log in range(logs):
         rng = np.random.default_rng((seed, log))
         rows = rng.integers(0, len(world.quality), size)
-        for which, found in enumerate(evidence(world, rows, rng)):
-            truth = float(world.truth[which])
-            terms = [estimate(found) for estimate in estimators.PLAIN.values()]
-            terms[0] = over_all(terms[0], found.taught)
-            terms += [tuned(found, family)[1] for family in FAMILIES.values()]
-            errors[log, which] = [each.value - truth for each in terms]
-            paths = intervals.resampled(terms, log, resamples=resamples)
-            for name, path in zip(names, paths.T, strict=True):
-                low, high = intervals.percentile(path)
-                held.setdefault((name, "bootstrap"), []).append(low <= truth <= high)
-            low, high = intervals.bernstein_value(found.weights, found.outcomes, float(most[which]))
-            held.setdefault(("ips", "bernstein"), []).append(low <= truth <= high)
-            looks = anytime.value_bounds(found.weights, found.outcomes, at)
-            always = (looks.low <= truth) & (truth <= looks.high)
-            held.setdefault(("ips", "anytime"), []).append(bool(always.all()))
+        seen = list(evidence(world, rows, rng))
+        terms = [list(_terms(found)) for found in seen]
+        errors[log] = [
+            [each.value - truth for each in some]
+            for some, truth in zip(terms, world.truth.tolist(), strict=True)
+        ]
+        # All candidates at once: they share each resample's luck, as they do in `replay`.
+        together = [each for some in terms for each in some]
+        paths = resampled(together, log, resamples=resamples)
+        low, high = np.quantile(paths, [0.025, 0.975], axis=0).reshape(2, *errors[log].shape)
+        truths = world.truth[:, None]
+        for at, name in enumerate(names):
+            inside = (low <= truths) & (truths <= high)
+            held.setdefault((name, "bootstrap"), []).extend(inside[:, at].tolist())
+        _bounded(world, seen, held)
     return [_line(names[at], errors[:, :, at], held) for at in range(len(names))]
 
 
-def _line(name: str, errors: Array, held: dict[tuple[str, str], list[bool]]) -> Line:
+def _terms(found: Evidence) -> Iterator[Terms]:
+    for estimate in estimators.PLAIN.values():
+        yield estimate(found)
+    for family in FAMILIES.values():
+        yield tuned(found, family)[1]
+
+
+def _bounded(world: World, seen: list[Evidence], held: Held) -> None:
+    """Whether the bounds hold: empirical Bernstein's at the end, anytime ones at every look."""
+    most = (world.candidates / world.logger).max(axis=(1, 2))
+    for found, truth, largest in zip(seen, world.truth.tolist(), most.tolist(), strict=True):
+        low, high = intervals.bernstein_value(found.weights, found.outcomes, largest)
+        held.setdefault(("ips", "bernstein"), []).append(low <= truth <= high)
+        looks = anytime.value_bounds(
+            found.weights, found.outcomes, anytime.looks(len(found), LOOKS)
+        )
+        always = (looks.low <= truth) & (truth <= looks.high)
+        held.setdefault(("ips", "anytime"), []).append(bool(always.all()))
+
+
+def _line(name: str, errors: Array, held: Held) -> Line:
     """errors (logs, C)"""
     bias = errors.mean(axis=0)
     error = errors.std(axis=0, ddof=1) / np.sqrt(len(errors))

@@ -39,10 +39,14 @@ class NotInstalled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """An environment: its name, and all that is installed in it, each in one exact version."""
+    """An environment: its name, and all that is installed in it, each in one exact version.
+
+    options   of pip
+    """
 
     name: str
     requirements: tuple[str, ...]
+    options: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -52,7 +56,7 @@ class Recipe:
     @property
     def digest(self) -> str:
         """Changes with the requirements and with the interpreter that they are installed for."""
-        parts = (sys.version, *self.requirements)
+        parts = (sys.version, *self.requirements, *self.options)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -81,15 +85,17 @@ def ready(recipe: Recipe, folder: Path) -> Path:
         venv.create(home, with_pip=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise NotInstalled(f"no environment in {home}: {error}") from error
-    _install(python, recipe.requirements)
+    _install(python, recipe)
     stamp.write_text(recipe.digest)  # last: an interrupted installation is not taken for a whole
     return python
 
 
-def _install(python: Path, requirements: tuple[str, ...]) -> None:
+def _install(python: Path, recipe: Recipe) -> None:
     # --no-deps: what a peer needs is listed, so that nothing comes in an unknown version.
     command = [str(python), "-m", "pip", "install", "--no-deps", "--disable-pip-version-check"]
-    done = subprocess.run([*command, "--quiet", *requirements], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--quiet", *recipe.options, *recipe.requirements], capture_output=True, text=True
+    )
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise NotInstalled(errors[-1] if errors else done.stderr[-300:].strip())

@@ -7,7 +7,7 @@ import yaml
 from typer.testing import CliRunner
 
 from bandit_service.cli import app
-from bandit_service.evaluation.logs.exporting import write
+from bandit_service.evaluation.logs.exporting import in_batches, write
 from tests.offpolicy.worlds import a_world, rows_of
 
 QUICK = "--resamples", "100"
@@ -20,7 +20,8 @@ def replay(*words):
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
     file = tmp_path_factory.mktemp("logs") / "log.jsonl"
-    write(rows_of(a_world(count=600, floor=0.4), 1, cost_usd=0.5, policy="chat"), file)
+    rows = rows_of(a_world(count=600, floor=0.4), 1, cost_usd=0.5, policy="chat")
+    write(in_batches(rows), file)
     return file
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from bandit_service.errors import NoOverlap
 from bandit_service.evaluation.offpolicy import estimators
-from bandit_service.evaluation.offpolicy.evidence import Evidence
+from bandit_service.evaluation.offpolicy.evidence import Evidence, check_overlap
 from bandit_service.evaluation.offpolicy.tuning import FAMILIES, error_bound, tuned
 from tests.offpolicy.worlds import a_world
 
@@ -162,7 +162,7 @@ def test_the_parameter_chosen_has_the_least_bound_of_all_tried(name):
     evidence, family = world.evidence(2, world.means), FAMILIES[name]
     parameter, terms = tuned(evidence, family)
 
-    bounds = [error_bound(evidence, family, each) for each in family.grid(evidence.weights)]
+    bounds = [error_bound(evidence, family, each) for each in family.grid(evidence.largest_weight)]
     assert error_bound(evidence, family, parameter) == min(bounds)
     assert np.isfinite(bounds).all()
     assert terms.value == family.estimate(evidence, parameter).value
@@ -195,9 +195,9 @@ def test_effective_size_is_kishs():
 def test_no_overlap_is_an_error_never_a_number():
     nothing = Evidence.plain(np.zeros(4), np.ones(4))
     with pytest.raises(NoOverlap, match="never chooses an arm that was drawn in any of 4"):
-        nothing.check_overlap("uniform")
+        check_overlap("uniform", 4, nothing.largest_weight)
     with pytest.raises(NoOverlap, match="no logged decision has this outcome"):
-        nothing.rows(np.zeros(4, dtype=bool)).check_overlap("uniform")
+        check_overlap("uniform", 0, 0.0)
 
 
 def test_two_frozen_loggers_balanced_are_unbiased_with_less_variance():

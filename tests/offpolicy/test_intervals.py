@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bandit_service.evaluation.offpolicy import adaptive, anytime, estimators, intervals, quantiles
+from bandit_service.evaluation.offpolicy import (
+    adaptive,
+    anytime,
+    estimators,
+    intervals,
+    quantiles,
+    resampling,
+)
 from bandit_service.evaluation.offpolicy.estimators import Terms
-from bandit_service.evaluation.offpolicy.intervals import Resampler
+from bandit_service.evaluation.offpolicy.resampling import Resampler, Resampling, resampled
 from tests.offpolicy.worlds import a_world
 
 
@@ -15,7 +22,7 @@ def mean_of(values):
 
 
 def test_resampled_rows_count_as_a_poisson_variable_does():
-    table = intervals._counts_table()
+    table = resampling._counts_table()
 
     assert len(table) == 65536
     assert table.mean() == pytest.approx(1.0, abs=1e-4)
@@ -28,7 +35,7 @@ def test_resampled_rows_count_as_a_poisson_variable_does():
 
 def test_the_bootstrap_agrees_with_scipys():
     values = np.random.default_rng(0).exponential(size=300)
-    ours = intervals.percentile(intervals.resampled([mean_of(values)], 1, resamples=4000)[:, 0])
+    ours = intervals.percentile(resampled([mean_of(values)], 1, resamples=4000)[:, 0])
     theirs = stats.bootstrap(
         (values,), np.mean, n_resamples=4000, method="percentile", random_state=2
     ).confidence_interval
@@ -41,14 +48,14 @@ def test_the_bootstrap_agrees_with_scipys():
 def test_a_ratios_bootstrap_spreads_as_the_delta_method_says():
     evidence = a_world(count=3000, floor=0.4).evidence(1)
     terms = estimators.snips(evidence)
-    spread = intervals.resampled([terms], 0, resamples=2000)[:, 0].std()
+    spread = resampled([terms], 0, resamples=2000)[:, 0].std()
 
     assert spread == pytest.approx(terms.standard_error, rel=0.06)
 
 
 def test_the_same_rows_are_resampled_for_every_estimate():
     values = np.random.default_rng(0).random(50)
-    paths = intervals.resampled([mean_of(values), mean_of(values + 2.0)], 3)
+    paths = resampled([mean_of(values), mean_of(values + 2.0)], 3)
 
     np.testing.assert_allclose(paths[:, 1] - paths[:, 0], 2.0, atol=1e-12)
 
@@ -58,8 +65,8 @@ def test_clusters_are_resampled_as_wholes():
     rng = np.random.default_rng(1)
     sessions = rng.random(50)
     values, clusters = np.repeat(sessions, 20), np.repeat(np.arange(50), 20)
-    rows = intervals.resampled([mean_of(values)], 0, resamples=2000)[:, 0].std()
-    grouped = intervals.resampled([mean_of(values)], 0, clusters=clusters, resamples=2000)
+    rows = resampled([mean_of(values)], 0, resamples=2000)[:, 0].std()
+    grouped = resampled([mean_of(values)], 0, clusters=clusters, resamples=2000)
     expected = sessions.std() / np.sqrt(50)
 
     assert grouped[:, 0].std() == pytest.approx(expected, rel=0.08)
@@ -69,17 +76,51 @@ def test_clusters_are_resampled_as_wholes():
 def test_beyond_the_limit_neighbours_count_together_and_little_changes():
     values = np.random.default_rng(0).exponential(size=20_000)
     terms, alone = mean_of(values), np.full(20_000, -1)
-    grouped = Resampler(alone, 0, 2000, most=1000)
-    paths = grouped.values([grouped.reduced(terms)])[:, 0]
+    grouped = Resampler(0, 2000, 20_000, most=1000)
+    paths = resampled([terms], 0, resamples=2000, most=1000)[:, 0]
 
-    assert grouped.units == 1000
+    assert len(np.unique(grouped.units(alone, 0))) == 1000
+    assert len(np.unique(grouped.units(np.arange(20_000), 0))) == 1000
     assert paths.mean() == pytest.approx(values.mean(), rel=0.01)
     assert paths.std() == pytest.approx(terms.standard_error, rel=0.1)
 
 
-def test_terms_of_other_rows_are_refused():
-    with pytest.raises(ValueError, match="terms of 3 rows, expected 2"):
-        Resampler(np.array([-1, -1]), 0).reduced(mean_of([1, 2, 3]))
+def test_counts_of_rows_and_resamples_are_independent_poisson_variables():
+    """Every row's count in every resample, by resampling a table with a column a row."""
+    rows = 300
+    resampler = Resampler(5, 2000, rows)
+    counts = resampler.sums(np.full(rows, -1), 0, np.eye(rows))[1:]
+
+    assert stats.chisquare(
+        np.bincount(counts.astype(int).ravel(), minlength=12)[:7],
+        counts.size * stats.poisson.pmf(range(7), 1.0) / stats.poisson.cdf(6, 1.0)
+        * (counts < 7).mean(),
+    ).pvalue > 1e-4  # fmt: skip
+    between_rows = np.corrcoef(counts.T)[np.triu_indices(rows, 1)]
+    between_resamples = np.corrcoef(counts)[np.triu_indices(2000, 1)]
+    for correlations, count in ((between_rows, 2000), (between_resamples, rows)):
+        assert abs(correlations).max() < 6.0 / np.sqrt(count)
+        assert correlations.std() == pytest.approx(1.0 / np.sqrt(count), rel=0.05)
+    other = Resampler(6, 2000, rows).sums(np.full(rows, -1), 0, np.eye(rows))[1:]
+    assert abs(np.corrcoef(counts.ravel(), other.ravel())[0, 1]) < 0.01
+
+
+@pytest.mark.parametrize("most", [10_000, 40])
+def test_resamples_do_not_depend_on_where_blocks_end(most):
+    """Sessions that go on in other blocks count alike there."""
+    rng = np.random.default_rng(2)
+    values, clusters = (
+        rng.random(500),
+        np.where(rng.random(500) < 0.5, rng.integers(0, 60, 500), -1),
+    )
+    whole = resampled([mean_of(values)], 1, clusters=clusters, resamples=130, most=most)[:, 0]
+    sums = Resampling(Resampler(1, 130, 500, most))
+    for start in range(0, 500, 37):
+        part = slice(start, start + 37)
+        mask = np.ones(len(values[part]), dtype=bool)
+        sums.add(start, clusters[part], {("", ""): (mean_of(values[part]), mask)})
+
+    np.testing.assert_allclose(sums.found(0.95).paths["", ""], whole, rtol=1e-12)
 
 
 def test_bootstrap_holds_the_truth_about_as_often_as_it_says():
@@ -89,7 +130,7 @@ def test_bootstrap_holds_the_truth_about_as_often_as_it_says():
     for seed in range(300):
         evidence = world.evidence(seed, world.means)
         terms = [estimators.dr(evidence), estimators.snips(evidence)]
-        paths = intervals.resampled(terms, seed, resamples=300)
+        paths = resampled(terms, seed, resamples=300)
         for at, name in enumerate(missed):
             low, high = intervals.percentile(paths[:, at])
             missed[name] += not low <= world.truth <= high
@@ -222,7 +263,7 @@ def test_bounds_never_widen_and_start_from_nothing():
 
 def test_weighted_mean_by_loop_and_blocks_look_back_only():
     spreads, blocks = np.array([4.0, 1.0, 9.0]), np.array([0, 0, 1, 2])
-    rows = adaptive.stabilised(spreads, blocks)
+    rows = adaptive.stabilised(spreads)[blocks]
     np.testing.assert_allclose(rows, [0.5, 0.5, 0.5, 1.0])
     terms = np.array([1.0, 0.0, 2.0, 1.0])
     value = (0.5 * 1 + 0 + 0.5 * 2 + 1.0) / 2.5
@@ -250,7 +291,7 @@ def test_stabilised_weights_cover_where_a_learner_logged():
         chances = np.column_stack([best_so_far, 1 - best_so_far])
         one = np.tile([1.0, 0.0], (100, 1))
         spreads = np.array([adaptive.spread_of(one, chances[blocks == b]) for b in range(10)])
-        value, low, high = adaptive.weighted_mean(terms, adaptive.stabilised(spreads, blocks))
+        value, low, high = adaptive.weighted_mean(terms, adaptive.stabilised(spreads)[blocks])
         missed += not low <= 0.4 <= high
         plain.append(terms.mean())
         stabilised.append(value)

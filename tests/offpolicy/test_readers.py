@@ -11,9 +11,10 @@ import pytest
 
 from bandit_service.errors import BadLog, InvalidField
 from bandit_service.evaluation.logs import json_lines
-from bandit_service.evaluation.logs.exporting import check_columns, write
+from bandit_service.evaluation.logs.exporting import check_columns, in_batches, write
 from bandit_service.evaluation.logs.mapping import mapped
 from bandit_service.evaluation.logs.opening import of_frame, open_log
+from bandit_service.evaluation.logs.rows import batch_of
 from bandit_service.evaluation.logs.vowpal import Reading
 from tests.evaluation.real_data import real_data
 from tests.offpolicy.worlds import a_world, rows_of
@@ -46,7 +47,7 @@ def rows():
 
 @pytest.mark.parametrize("name", ["log.jsonl", "log.jsonl.gz", "log.parquet"])
 def test_what_is_written_is_read_again(rows, name, tmp_path):
-    assert write(rows, tmp_path / name) == 50
+    assert write(in_batches(rows), tmp_path / name) == 50
     log = open_log(tmp_path / name)
     whole = log.whole()
     kept = [row for at, row in enumerate(rows) if at != 4]
@@ -68,14 +69,14 @@ def test_what_is_written_is_read_again(rows, name, tmp_path):
 def test_formats_have_equal_digests(rows, tmp_path):
     names = "log.jsonl", "log.jsonl.gz", "log.parquet"
     for name in names:
-        write(rows, tmp_path / name)
+        write(in_batches(rows), tmp_path / name)
 
     assert len({open_log(tmp_path / name).digest for name in names}) == 1
 
 
 def test_columns_can_be_chosen_and_unknown_ones_are_refused(rows, tmp_path):
     for name in ("log.jsonl", "log.parquet"):
-        write(rows, tmp_path / name, check_columns(["quality", "propensity"]))
+        write(in_batches(rows), tmp_path / name, check_columns(["quality", "propensity"]))
         log = open_log(tmp_path / name)
         assert (log.dim, log.knows_all, log.knows_propensities) == (0, False, True)
     with pytest.raises(InvalidField, match="there is no 'reward'; known: arm, propensity"):
@@ -84,7 +85,7 @@ def test_columns_can_be_chosen_and_unknown_ones_are_refused(rows, tmp_path):
 
 def test_an_export_is_whole_or_not_there(rows, tmp_path):
     def broken():
-        yield rows[0]
+        yield batch_of(rows[:1], [1])
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -92,13 +93,13 @@ def test_an_export_is_whole_or_not_there(rows, tmp_path):
     with pytest.raises(BadLog, match="no decision in that range"):
         write([], tmp_path / "log.jsonl")
     with pytest.raises(InvalidField, match=r"ends in \.parquet"):
-        write(rows, tmp_path / "log.csv")
+        write(in_batches(rows), tmp_path / "log.csv")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_broken_lines_are_named_and_counted(rows, tmp_path):
     file = tmp_path / "log.jsonl"
-    json_lines.written(rows[:3], file)
+    json_lines.written(in_batches(rows[:3]), file)
     lines = file.read_text().splitlines()
     file.write_text("\n".join([lines[0], '{"arm": "a", ', "", '{"quality": 1}', lines[1]]) + "\n")
 
@@ -108,12 +109,12 @@ def test_broken_lines_are_named_and_counted(rows, tmp_path):
 
 
 def test_damaged_files_are_refused_even_leniently(rows, tmp_path):
-    write(rows, tmp_path / "log.jsonl.gz")
+    write(in_batches(rows), tmp_path / "log.jsonl.gz")
     whole = (tmp_path / "log.jsonl.gz").read_bytes()
     (tmp_path / "log.jsonl.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BadLog, match="the file is damaged"):
         open_log(tmp_path / "log.jsonl.gz", lenient=True)
-    write(rows, tmp_path / "log.parquet")
+    write(in_batches(rows), tmp_path / "log.parquet")
     whole = (tmp_path / "log.parquet").read_bytes()
     (tmp_path / "log.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BadLog, match="cannot be read as Parquet"):

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from bandit_service.cli import app
 from bandit_service.errors import BadLog, OlderSchema, PolicyNotFound
 from bandit_service.evaluation.logs import stored
+from bandit_service.evaluation.logs.exporting import write
 from bandit_service.evaluation.logs.opening import open_log
 from bandit_service.model import (
     EnergySource,
@@ -62,6 +63,12 @@ def outcomes():
     yield one(0, Kind.SCORE, Source.USER, 0.0, arm=1)  # of the arm that was not drawn
     yield one(1, Kind.USAGE, Source.USER,
               usage=Usage(0.01, 5, 7, 1.5, None, 3.0, EnergySource.MEASURED))  # fmt: skip
+    # A user prefers the duel's first arm and a judge the second; one side alone says nothing.
+    for source, value, position in ((Source.USER, 1.0, 4), (Source.JUDGE, 0.0, 5)):
+        for arm, told in ((0, value), (1, 1.0 - value)):
+            each = one(2, Kind.PREFERENCE, source, told, arm=arm)
+            yield msgspec.structs.replace(each, position=position)
+    yield one(3, Kind.PREFERENCE, Source.USER, 1.0)
     yield from (one(at, Kind.SUCCESS, Source.USER, 1.0) for at in range(3, COUNT))
 
 
@@ -133,6 +140,42 @@ def test_a_range_of_time_and_an_unknown_policy(reader):
         stored.traffic(reader, "nobody")
 
 
+def test_a_duel_has_its_pair_and_the_most_trusted_preference(reader, tmp_path):
+    for file in (tmp_path / "log.parquet", tmp_path / "log.jsonl"):
+        write(stored.batches(reader, "chat"), file)
+        for log in (stored.traffic(reader, "chat").whole(), open_log(file).whole()):
+            assert log.seconds.tolist() == [1 if at == 2 else -1 for at in range(36)]
+            np.testing.assert_array_equal(log.pairs[:4], [np.nan, np.nan, 0.25, np.nan])
+            np.testing.assert_array_equal(log.preferences[:4], [np.nan, np.nan, 1.0, np.nan])
+
+
+def test_columns_say_what_pages_say(reader, monkeypatch):
+    """Two ways out of one database: records, and columns of them."""
+    monkeypatch.setattr("bandit_service.store.log_reader.PAGE", 7)
+    policy, _ = reader.policy("chat")
+    pages = [*reader.pages(policy.id, 0.0, 1e11)]
+    columns = [*reader.columns(policy.id, 0.0, 1e11)]
+    records = [decision for page in pages for decision in page.decisions]
+
+    for name in columns[0].decisions:
+        told = [value for page in columns for value in page.decisions[name]]
+        if name == "is_duel":
+            assert list(map(bool, told)) == [each.second_arm is not None for each in records]
+        else:
+            assert told == [getattr(each, name) for each in records], name
+    values = [
+        (page.decisions["id"][row], kind, source, value)
+        for page in columns
+        for row, kind, source, value in zip(
+            *(page.outcomes[name] for name in ("row", "kind", "source", "value")), strict=True
+        )
+        if row is not None
+    ]
+    standing = [each for page in pages for some in page.outcomes.values() for each in some]
+    expected = [(one.decision_id, one.kind, one.source, one.value) for one in standing]
+    assert sorted(values, key=str) == sorted(expected, key=str)
+
+
 @pytest.mark.parametrize("name", ["log.parquet", "log.jsonl"])
 def test_an_export_is_the_log(url, name, tmp_path):
     file = tmp_path / name
@@ -155,6 +198,53 @@ def test_a_replay_reads_the_database_itself(url):
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     assert (said["decisions"], said["excluded"]) == (36, {"sticky": 4})
+
+
+def candidates(url, *named, more=()):
+    words = ["replay", "--database", url, "--log-policy", "chat", "--training", "0.3",
+             "--resamples", "100", "--json", "-", *more]  # fmt: skip
+    for each in named:
+        words += ["--candidate", each]
+    return CliRunner().invoke(app, words)
+
+
+def test_a_stored_revision_and_the_live_policy_with_knobs_turned_are_candidates(url):
+    store = open_store(url)
+    (policy,) = (each for each in store.policies() if each.name == "chat")
+    with store.write() as transaction:
+        head = transaction.lock_head(policy.id)
+        config = a_config(name="chat", arms=arms("small", "large"), floor=0.5)
+        changed = msgspec.structs.replace(a_revision(config), revision=2)
+        transaction.append(policy.id, [JournalEntry(head + 1, changed)], [], [], [])
+    store.close()
+    done = candidates(url, "live", "revision:1", "live,floor=0.9", "live,quality_per_usd=2,floor=1")
+
+    assert done.exit_code == 0, done.output
+    found = {each["label"]: each for each in json.loads(done.stdout)["candidates"]}
+    assert "floor 0.5" in found["live"]["description"]
+    assert "floor 0.9" in found["live,floor=0.9"]["description"]
+    assert "quality_per_usd 2" in found["live,quality_per_usd=2,floor=1"]["description"]
+    assert f"floor {a_config().floor:g}" in found["revision:1"]["description"]
+    # All floor and nothing else is an even draw.
+    even = found["live,quality_per_usd=2,floor=1"]["arms"]
+    assert [each["candidate"] for each in even] == pytest.approx([0.5, 0.5])
+
+
+def test_candidates_that_are_not_stored_are_refused(url, tmp_path):
+    for named, complaint in (
+        ("revision:9", "'chat' has no such revision"),
+        ("revision:last", "'last' is not the number of a revision"),
+        ("live,floor", "'floor' must be like dial=3"),
+        ("live,floor=high", "Expected `float`, got `str`"),
+        ("live,odd=1", "unknown field `odd`"),
+        ("live,dial=11", "accuracy_energy_dial"),
+    ):
+        done = candidates(url, named)
+        assert (done.exit_code, complaint in done.stderr) == (3, True), (named, done.stderr)
+    done = CliRunner().invoke(app, ["replay", "--candidate", "live", "--resamples", "100"])
+    assert "give --database and --log-policy" in done.stderr
+    done = candidates(url, "live", more=("--budget-usd-per-query", "1e-9"))
+    assert "the cost of no judged decision is known" in done.stderr
 
 
 def test_exports_that_cannot_be_are_refused(url, tmp_path):

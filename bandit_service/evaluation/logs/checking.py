@@ -1,17 +1,14 @@
 """The checks of logged rows. Nothing is repaired and nothing is guessed: a row is good or it is
 refused, with its line and the reason."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from bandit_service.evaluation.logs.log import MEASURES, Array, Log, Mask
+from bandit_service.evaluation.logs.complaints import Agreed, Found, complaints
+from bandit_service.evaluation.logs.log import Array, Log, Mask, Slots
 from bandit_service.evaluation.logs.refusing import Refused
 from bandit_service.evaluation.logs.rows import Batch
-
-SUM_TOLERANCE = 1e-6  # chances written with seven digits still sum to 1
-LARGEST_NUMBER = 1e300
 
 
 @dataclass(slots=True)
@@ -51,7 +48,9 @@ class Checker:
             drawn = chances[rows, chosen]
             propensities = np.where(np.isnan(propensities), drawn, propensities)
         left_out = self._left_out(batch, propensities)
-        for reason, bad, detail in self._complaints(batch, chances, eligible, chosen, propensities):
+        found = Found(batch, chances, eligible, chosen, propensities)
+        agreed = Agreed(self.feature_version, self.dim, self.known)
+        for reason, bad, detail in complaints(found, agreed):
             hit = np.flatnonzero(bad & good & ~left_out)
             for row in hit.tolist():
                 self.refused.add(batch.lines[row], reason, detail(row))
@@ -69,6 +68,7 @@ class Checker:
             batch.clusters,
             batch.segments,
             batch.tokens,
+            *self._duels(batch),
         ).rows(good & ~left_out)
 
     def _of_the_policy(self, batch: Batch) -> Mask:
@@ -101,6 +101,8 @@ class Checker:
             self.known = self.full or not bool(np.isnan(batch.propensities[row]))
         fresh = dict.fromkeys((*self.arms, *(batch.names if self.full else ())))
         fresh |= dict.fromkeys(name for name, ok in zip(batch.arms, good, strict=True) if ok)
+        seconds = () if batch.duels is None else batch.duels.second_arms
+        fresh |= dict.fromkeys(name for name, ok in zip(seconds, good, strict=False) if ok and name)
         self.arms = tuple(fresh)
 
     def _chances(self, batch: Batch) -> tuple[Array | None, Mask, np.ndarray]:
@@ -115,6 +117,16 @@ class Checker:
                 if name in places:
                     chances[:, places[name]] = batch.probabilities[:, at]
         return np.nan_to_num(chances, nan=0.0, posinf=2.0, neginf=-1.0), ~np.isnan(chances), chosen
+
+    def _duels(self, batch: Batch) -> tuple[Slots, Array, Array]:
+        """Of each row, (n,): the second arm's slot, the pair's chance, and the preference."""
+        duels, count = batch.duels, len(batch)
+        if duels is None:
+            unknown = np.full(count, np.nan)
+            return np.full(count, -1, dtype=np.intp), unknown, unknown
+        places = {name: at for at, name in enumerate(self.arms)}
+        slots = [places.get(name, -1) if name else -1 for name in duels.second_arms]
+        return np.array(slots, dtype=np.intp), duels.propensities, duels.preferences
 
     def _left_out(self, batch: Batch, propensities: Array) -> Mask:
         """Decisions that nothing was drawn for: they have probability 1 and no alternative."""
@@ -131,99 +143,3 @@ class Checker:
             if hit.any():
                 self.excluded[flag] = self.excluded.get(flag, 0) + int(hit.sum())
             left_out = left_out & ~hit
-
-    def _complaints(
-        self,
-        batch: Batch,
-        chances: Array | None,
-        eligible: Mask,
-        chosen: np.ndarray,
-        propensities: Array,
-    ) -> Iterator[tuple[str, Mask, Callable[[int], str]]]:
-        rows = np.arange(len(batch))
-        versions = batch.feature_versions
-        other = np.array([version != self.feature_version for version in versions], dtype=np.bool_)
-        yield (
-            "of another feature schema",
-            other,
-            lambda row: (
-                f"features are of {versions[row]!r}, the log began with {self.feature_version!r}"
-            ),
-        )
-        yield (
-            "of another feature schema",
-            batch.lengths != self.dim,
-            lambda row: f"context has {batch.lengths[row]} numbers, the log began with {self.dim}",
-        )
-        odd = _any(~np.isfinite(batch.contexts[:, : self.dim or 0]))
-        yield "with a bad context", odd, lambda row: "context holds a number that is not finite"
-        if chances is not None:
-            lacking = ~_any(eligible)
-            yield (
-                "without probabilities",
-                lacking,
-                lambda row: "has no probabilities, the log began with some",
-            )
-            absent = ~eligible[rows, chosen] & ~lacking
-            yield (
-                "with an unknown arm",
-                absent,
-                lambda row: f"arm {batch.arms[row]!r} is not among its own probabilities",
-            )
-            wild = _any((chances < 0.0) | (chances > 1.0))
-            yield (
-                "with a bad probability",
-                wild,
-                lambda row: "a probability is outside [0, 1], or not a number",
-            )
-            sums = chances.sum(axis=1)
-            yield (
-                "with a bad probability",
-                np.abs(sums - 1.0) > SUM_TOLERANCE,
-                lambda row: f"probabilities sum to {sums[row]:.9g}, expected 1",
-            )
-            drawn = chances[rows, chosen]
-            differs = np.abs(drawn - propensities) > SUM_TOLERANCE
-            yield (
-                "with a bad propensity",
-                differs & ~absent,
-                lambda row: (
-                    f"propensity is {propensities[row]:.9g}, its probabilities say {drawn[row]:.9g}"
-                ),
-            )
-        if self.known:
-            yield (
-                "without a propensity",
-                np.isnan(propensities),
-                lambda row: "has no propensity, the log began with some",
-            )
-            bad = ~np.isnan(propensities) & ~((propensities > 0.0) & (propensities <= 1.0))
-            yield (
-                "with a bad propensity",
-                bad,
-                lambda row: (
-                    f"propensity is {propensities[row]:.9g}, expected above 0 and at most 1"
-                ),
-            )
-        else:
-            yield (
-                "with a propensity",
-                ~np.isnan(propensities),
-                lambda row: "has a propensity, the log began without",
-            )
-        for name in MEASURES:
-            values = batch.outcomes[name]
-            most = 1.0 if name == "quality" else LARGEST_NUMBER
-            wanted = "in [0, 1]" if name == "quality" else "a finite number of at least 0"
-            outside = ~np.isnan(values) & ~((values >= 0.0) & (values <= most))
-            yield f"with a bad {name}", outside, _telling(name, values, wanted)
-
-
-def _telling(name: str, values: Array, wanted: str) -> Callable[[int], str]:
-    return lambda row: f"{name} is {values[row]:.9g}, expected {wanted}"
-
-
-def _any(matrix: Mask) -> Mask:
-    """(n,) of (n, m)."""
-    found: Mask = np.logical_or.reduce(matrix, axis=1)
-    return found

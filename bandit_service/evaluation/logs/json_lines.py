@@ -9,6 +9,7 @@ from typing import IO
 import msgspec
 
 from bandit_service.errors import BadLog
+from bandit_service.evaluation.logs.columns import rows_of
 from bandit_service.evaluation.logs.rows import Batch, Row, batch_of
 
 AT_ONCE = 20_000
@@ -56,23 +57,13 @@ def opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def written(rows: Iterable[Row], path: Path, columns: Sequence[str] = ()) -> int:
-    """Writes rows and returns how many; only these columns, if any are named. Fields that say
-    nothing are left out."""
+def written(batches: Iterable[Batch], path: Path, columns: Sequence[str] = ()) -> int:
+    """Writes batches as they come and returns how many rows; only these columns, if any are
+    named. Fields that say nothing are left out."""
     names = tuple(columns) or Row.__struct_fields__
-    encode, count = msgspec.json.Encoder().encode, 0
+    encode, count = msgspec.json.Encoder().encode_lines, 0
     with gzip.open(path, "wb") if path.name.endswith(".gz") else path.open("wb") as stream:
-        for row in rows:
-            stream.write(encode(told(row, names)) + b"\n")
-            count += 1
+        for batch in batches:
+            stream.write(encode(rows_of(batch, names)))
+            count += len(batch)
     return count
-
-
-def told(row: Row, names: Sequence[str]) -> dict[str, object]:
-    """Those of the fields that are set to something."""
-    pairs = ((name, getattr(row, name)) for name in names)
-    return {
-        name: value
-        for name, value in pairs
-        if value is not None and value is not False and value not in ("", [])
-    }

@@ -30,6 +30,9 @@ class Log:
     clusters       (n,)    int64, equal for decisions of one session; -1 for a decision on its own
     segments       (n,)    text, such as a task or a tenant; "" where there is none
     tokens         (n, 2)  input and output tokens that the caller expected
+    seconds        (n,)    the slot of the other arm of a duel, -1 where one arm was drawn
+    pairs          (n,)    the chance of that pair in that order, in (0, 1]
+    preferences    (n,)    how good the first arm was beside the other, in [0, 1]
     """
 
     arms: tuple[str, ...]
@@ -43,6 +46,9 @@ class Log:
     clusters: NDArray[np.int64]
     segments: NDArray[np.object_]
     tokens: Array
+    seconds: Slots
+    pairs: Array
+    preferences: Array
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -71,6 +77,9 @@ class Log:
             self.clusters[which],
             self.segments[which],
             self.tokens[which],
+            self.seconds[which],
+            self.pairs[which],
+            self.preferences[which],
         )
 
     def with_arms(self, arms: tuple[str, ...]) -> Self:
@@ -95,6 +104,9 @@ class Log:
             self.clusters,
             self.segments,
             self.tokens,
+            self.seconds,
+            self.pairs,
+            self.preferences,
         )
 
 
@@ -119,4 +131,7 @@ def joined(parts: Sequence[Log]) -> Log:
         one("clusters"),
         one("segments"),
         one("tokens"),
+        one("seconds"),
+        one("pairs"),
+        one("preferences"),
     )

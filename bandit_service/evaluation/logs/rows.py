@@ -18,7 +18,7 @@ from bandit_service.evaluation.logs.log import MEASURES, Array
 FLAGS = ("forced", "sticky", "observed", "degraded")
 
 
-class Row(msgspec.Struct, gc=False):
+class Row(msgspec.Struct, gc=False, omit_defaults=True):
     """One decision and what came of it.
 
     arm              the one that was drawn; the only field that must be there
@@ -32,6 +32,9 @@ class Row(msgspec.Struct, gc=False):
     session          decisions of one session are not independent, so they are resampled together
     segment          estimates are also given for each of them
     forced, sticky, observed, degraded   as the service flags decisions
+    second_arm       of a duel, whose first arm is `arm`; `propensity` is absent then
+    pair_propensity  the chance of that pair in that order
+    preference       how good the first arm was beside the second, in [0, 1]; a tie is 0.5
     """
 
     arm: str
@@ -56,6 +59,23 @@ class Row(msgspec.Struct, gc=False):
     sticky: bool = False
     observed: bool = False
     degraded: bool = False
+    second_arm: str | None = None
+    pair_propensity: float | None = None
+    preference: float | None = None
+
+
+@dataclass(slots=True)
+class Duels:
+    """What rows say of the second arm, (n,) each: its name, None where only one was drawn, the
+    chance of the pair, and the preference, NaN where unknown."""
+
+    second_arms: Sequence[str | None]
+    propensities: Array
+    preferences: Array
+
+    def without(self, kept: NDArray[np.bool_]) -> "Duels":
+        names = [self.second_arms[row] for row in np.flatnonzero(kept).tolist()]
+        return Duels(names, self.propensities[kept], self.preferences[kept])
 
 
 @dataclass(slots=True)
@@ -69,6 +89,8 @@ class Batch:
     probabilities  (n, K), NaN where a row does not name the arm; None where no row names any
     contexts       (n, d), padded with NaN where rows differ; `lengths` (n,) tells how long each is
     broken         line and complaint of rows that could not even be read
+    duels          None where no row has a second arm
+    notes          (n,) each: what only exports tell, such as the id of a decision
     """
 
     lines: Sequence[int]
@@ -87,6 +109,8 @@ class Batch:
     policies: Sequence[str]
     feature_versions: Sequence[str]
     broken: list[tuple[int, str]] = field(default_factory=list)
+    duels: Duels | None = None
+    notes: dict[str, Sequence[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.arms)
@@ -112,7 +136,12 @@ class Batch:
             flags={flag: values[kept] for flag, values in self.flags.items()},
             policies=[self.policies[row] for row in at],
             feature_versions=[self.feature_versions[row] for row in at],
+            duels=None if self.duels is None else self.duels.without(kept),
+            notes={name: [told[row] for row in at] for name, told in self.notes.items()},
         )
+
+
+NOTES = ("session", "decision_id", "revision", "energy_source")
 
 
 def batch_of(
@@ -157,6 +186,19 @@ def batch_of(
         policies=[row.policy for row in rows],
         feature_versions=[row.feature_version for row in rows],
         broken=list(broken),
+        duels=_duels(rows),
+        notes={name: [getattr(row, name) for row in rows] for name in NOTES},
+    )
+
+
+def _duels(rows: Sequence[Row]) -> Duels | None:
+    seconds = [row.second_arm for row in rows]
+    if not any(seconds):
+        return None
+    return Duels(
+        seconds,
+        numbers(row.pair_propensity for row in rows),
+        numbers(row.preference for row in rows),
     )
 
 

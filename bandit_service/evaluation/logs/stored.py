@@ -1,34 +1,31 @@
-"""The service's own log: from stored decisions and outcomes to rows."""
+"""The service's own log: from stored decisions and outcomes to batches, column by column."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bandit_service.errors import BadLog
-from bandit_service.evaluation.logs.rows import Batch, Row, batch_of
+from bandit_service.evaluation.logs import packed
+from bandit_service.evaluation.logs.outcomes import Standing, told
+from bandit_service.evaluation.logs.rows import FLAGS, Batch, Duels, clusters_of
 from bandit_service.evaluation.logs.traffic import Progress, Traffic
-from bandit_service.model import Decision, Kind, Outcome, PolicyConfig, Source, Usage
-from bandit_service.ports import LogReader
+from bandit_service.model import PolicyConfig
+from bandit_service.ports import LogColumns, LogReader
 
 ALWAYS = (0.0, 1e11)
-_FINENESS = {Kind.SUCCESS: 0, Kind.SCORE: 1}  # a score says more than a thumb of the same source
-_TRUST = {source: -place for place, source in enumerate(Source)}
-_NOTHING = Usage()
 
 
-def rows(
+def batches(
     reader: LogReader, policy: str, since: float = ALWAYS[0], until: float = ALWAYS[1]
-) -> Iterator[list[Row]]:
-    """A policy's decisions, a page at a time. Raises PolicyNotFound."""
+) -> Iterator[Batch]:
+    """A policy's decisions, a page at a time; lines are counted from 1. Raises PolicyNotFound."""
     stored, config = reader.policy(policy)
-    names = [arm.name for arm in config.arms]
-    trust = {source: -place for place, source in enumerate(config.quality_sources)}
-    for page in reader.pages(stored.id, since, until):
-        yield [
-            _row(decision, page.outcomes[decision.id], config, names, trust)
-            for decision in page.decisions
-            if not decision.recovered  # from its token, which has no probabilities of the others
-        ]
+    seen = 0
+    for page in reader.columns(stored.id, since, until):
+        batch = _batch(page, config, seen)
+        seen += len(batch)
+        yield batch
 
 
 def traffic(
@@ -40,74 +37,82 @@ def traffic(
     lenient: bool = False,
     progress: Progress | None = None,
 ) -> Traffic:
-    """The same, checked. Lines are counted from 1. Raises BadLog for an empty range."""
-
-    def batches() -> Iterator[Batch]:
-        seen = 0
-        for page in rows(reader, policy, since, until):
-            yield batch_of(page, range(seen + 1, seen + len(page) + 1))
-            seen += len(page)
-
+    """The same, checked. Raises BadLog for an empty range."""
     source = f"policy {policy!r}"
     if since >= until:
         raise BadLog(source, "the range is empty: --since is not before --until")
-    return Traffic(source, batches, lenient=lenient, policy=policy, progress=progress)
-
-
-def _row(
-    decision: Decision,
-    outcomes: Sequence[Outcome],
-    config: PolicyConfig,
-    names: Sequence[str],
-    trust: dict[Source, int],
-) -> Row:
-    chances = np.frombuffer(decision.probabilities).tolist()
-    mine = [each for each in outcomes if each.arm == decision.arm]
-    usage = _usage(mine)
-    is_duel = decision.second_arm is not None or decision.second_probabilities is not None
-    return Row(
-        arm=names[decision.arm],
-        # Of a duel it is the pair's; the first arm was drawn from the probabilities.
-        propensity=None if is_duel else decision.propensity,
-        probabilities={
-            name: chance
-            for name, chance, code in zip(names, chances, decision.exclusions, strict=False)
-            if code == 0
-        },
-        context=np.frombuffer(decision.context).tolist(),
-        quality=_quality(mine, trust),
-        cost_usd=usage.cost_usd,
-        latency_seconds=usage.latency_seconds,
-        energy_joules=usage.energy_joules,
-        energy_source=usage.energy_source and usage.energy_source.value,
-        create_time=decision.create_time,
-        session=None if decision.session_hash is None else decision.session_hash.hex(),
-        policy=config.name,
-        revision=decision.revision,
-        feature_version=decision.feature_version,
-        decision_id=decision.id,
-        input_tokens=decision.input_tokens,
-        output_tokens=decision.output_tokens,
-        forced=decision.forced,
-        sticky=decision.sticky,
-        observed=decision.observed,
-        degraded=decision.degraded,
+    return Traffic(
+        source,
+        lambda: batches(reader, policy, since, until),
+        lenient=lenient,
+        policy=policy,
+        progress=progress,
     )
 
 
-def _quality(outcomes: Sequence[Outcome], trust: dict[Source, int]) -> float | None:
-    """The value of the most trusted source that the policy listens to."""
-    said = [each for each in outcomes if each.kind in _FINENESS and each.source in trust]
-    if not said:
+def _batch(page: LogColumns, config: PolicyConfig, seen: int) -> Batch:
+    """Without decisions recovered from their token, which has no probabilities of the others."""
+    said = page.decisions
+    count = len(said["id"])
+    names = tuple(arm.name for arm in config.arms)
+    contexts, lengths = packed.matrix(said["context"])
+    standing = told(page, config.quality_sources)
+    is_duel, second_slots = packed.flags(said["is_duel"]), said["second_arm"]
+    made = Batch(
+        lines=range(seen + 1, seen + count + 1),
+        arms=[names[slot] for slot in said["arm"]],
+        # Of a duel it is the pair's; the first arm was drawn from the probabilities.
+        propensities=np.where(is_duel, np.nan, packed.column(said["propensity"])),
+        names=names,
+        probabilities=_chances(said["probabilities"], said["exclusions"], len(names)),
+        contexts=contexts,
+        lengths=lengths,
+        outcomes=standing.outcomes,
+        times=packed.column(said["create_time"]),
+        clusters=clusters_of(sessions := _hexed(said["session_hash"])),
+        segments=np.full(count, "", dtype=np.object_),
+        tokens=np.column_stack(
+            [packed.column(said["input_tokens"]), packed.column(said["output_tokens"])]
+        ),
+        flags={flag: packed.flags(said[flag]) for flag in FLAGS},
+        policies=[config.name] * count,
+        feature_versions=said["feature_version"],
+        duels=_duels(second_slots, names, said["propensity"], standing),
+        notes={
+            "session": sessions,
+            "decision_id": said["id"],
+            "revision": said["revision"],
+            "energy_source": standing.energy_sources,
+        },
+    )
+    recovered = np.flatnonzero(packed.flags(said["recovered"]))
+    return made.without(recovered.tolist()) if len(recovered) else made
+
+
+def _chances(
+    chances: Sequence[bytes], exclusions: Sequence[bytes], arms: int
+) -> NDArray[np.float64]:
+    """(n, K) by the arms of today, NaN for those that were not eligible or not there yet."""
+    found, _ = packed.matrix(chances)
+    codes, _ = packed.matrix(exclusions, np.uint8)
+    made = np.full((len(found), arms), np.nan)
+    made[:, : found.shape[1]] = np.where(codes == 0, found, np.nan)
+    return made
+
+
+def _hexed(hashes: Sequence[bytes | None]) -> list[str | None]:
+    return [None if each is None else each.hex() for each in hashes]
+
+
+def _duels(
+    slots: Sequence[int | None],
+    names: Sequence[str],
+    propensities: Sequence[float],
+    standing: Standing,
+) -> Duels | None:
+    if not any(slot is not None for slot in slots):
         return None
-    return max(said, key=lambda each: (trust[each.source], _FINENESS[each.kind])).value
-
-
-def _usage(outcomes: Sequence[Outcome]) -> Usage:
-    """The most trusted source's."""
-    said = [each for each in outcomes if each.usage is not None]
-    if not said:
-        return _NOTHING
-    best = max(said, key=lambda each: _TRUST[each.source])
-    assert best.usage is not None
-    return best.usage
+    seconds = [None if slot is None else names[slot] for slot in slots]
+    met = np.array([slot is not None for slot in slots], dtype=np.bool_)
+    pairs = np.where(met, packed.column(propensities), np.nan)
+    return Duels(seconds, pairs, standing.preferences)

@@ -23,23 +23,45 @@ def spread_of(target: Array, chances: Array) -> float:
     return float(ratio.sum(axis=1).mean())
 
 
-def stabilised(spreads: Array, blocks: NDArray[np.intp]) -> Array:
-    """Weights of rows, (n,), from each block's spread (B,) and each row's block (n,).
+def stabilised(spreads: Array) -> Array:
+    """The weight of each block's rows, (B,), from each block's spread (B,).
 
     A block is weighted by the spread of the block before it, so that no weight depends on its own
     rows; the first two have the first one's.
     """
     before = np.concatenate((spreads[:1], spreads[:-1]))
-    return (1.0 / np.sqrt(np.maximum(before, 1e-12)))[blocks]
+    weights: Array = 1.0 / np.sqrt(np.maximum(before, 1e-12))
+    return weights
 
 
-def weighted_mean(terms: Array, weights: Array, level: float = 0.95) -> tuple[float, float, float]:
-    """Estimate and interval of the mean of terms (n,), each weighted by h (n,) > 0.
+class WeightedMean:
+    """The mean of terms, each weighted by h > 0, as they come.
 
     sum h t / sum h, with variance sum h^2 (t - estimate)^2 / (sum h)^2.
     """
-    total = float(weights.sum())
-    value = float(weights @ terms) / total
-    error = float(np.sqrt((weights**2) @ (terms - value) ** 2)) / total
-    reach = float(ndtri((1.0 + level) / 2.0)) * error
-    return value, value - reach, value + reach
+
+    def __init__(self) -> None:
+        self._sums = np.zeros(5)  # of h, h t, h^2, h^2 t, h^2 t^2
+
+    def add(self, terms: Array, weights: Array) -> None:
+        """(n,) each"""
+        squares = weights**2
+        self._sums += np.array(
+            [weights.sum(), weights @ terms, squares.sum(), squares @ terms, squares @ terms**2]
+        )
+
+    def interval(self, level: float = 0.95) -> tuple[float, float, float]:
+        """Estimate and both ends."""
+        total, sum_, squares, first, second = self._sums.tolist()
+        value = sum_ / total
+        spread = second - 2.0 * value * first + value**2 * squares
+        error = float(np.sqrt(max(spread, 0.0))) / total
+        reach = float(ndtri((1.0 + level) / 2.0)) * error
+        return value, value - reach, value + reach
+
+
+def weighted_mean(terms: Array, weights: Array, level: float = 0.95) -> tuple[float, float, float]:
+    """See `WeightedMean`; terms and weights (n,)."""
+    mean = WeightedMean()
+    mean.add(terms, weights)
+    return mean.interval(level)

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 POINTS = 400  # values of the mean that are bet against
+MOST_BETS = 200_000  # of longer logs, means of some neighbours are bet on: they have the same mean
 MOST_STAKE = 0.5  # of what could be lost in one row
-_AT_ONCE = 4096
+_AT_ONCE = 512
 # An opinion before the first row: a mean in the middle, spread as wide as it can be.
 _PRIOR_ROWS = 1.0
 
@@ -35,41 +36,80 @@ class Looks:
     high: Array
 
 
+class Bets:
+    """Terms x >= 0 as they come, and what their mean surely exceeds after some of them.
+
+    at       (L,) after how many rows to look, increasing; all L bounds hold at once
+    rows     how many there will be
+    most     the mean is known to lie in [0, most]; the terms themselves have no upper end
+    """
+
+    def __init__(
+        self,
+        at: NDArray[np.intp],
+        alpha: float,
+        rows: int,
+        *,
+        most: float = 1.0,
+        points: int = POINTS,
+    ) -> None:
+        self._means = most * np.arange(1, points + 1) / points
+        self._wealth, self._peak = np.zeros(points), np.zeros(points)
+        self._most, self._alpha, self._look = most, alpha, 0
+        self._total, self._square, self._seen = 0.0, 0.0, 0
+        self._together = max(1, -(-rows // MOST_BETS))
+        self._at = at // self._together
+        self._waiting = np.zeros(0)
+        self.bounds = np.zeros(len(at))
+
+    def add(self, terms: Array) -> None:
+        if len(terms) and terms.min() < 0.0:
+            raise ValueError(f"terms must be >= 0, got {terms.min():g}")
+        if self._together > 1:
+            terms = np.concatenate((self._waiting, terms))
+            whole = len(terms) // self._together * self._together
+            terms, self._waiting = terms[:whole], terms[whole:]
+            terms = terms.reshape(-1, self._together).mean(axis=1)
+        for start in range(0, len(terms), _AT_ONCE):
+            self._bet(terms[start : start + _AT_ONCE])
+
+    def _bet(self, part: Array) -> None:
+        # Mean and variance before each row, nothing of the row itself.
+        before = np.arange(self._seen, self._seen + len(part)) + _PRIOR_ROWS
+        sums = self._total + np.concatenate(([0.0], np.cumsum(part)[:-1]))
+        squares = self._square + np.concatenate(([0.0], np.cumsum(part * part)[:-1]))
+        mean = (sums + _PRIOR_ROWS * self._most / 2.0) / before
+        variance = (squares + _PRIOR_ROWS * self._most**2 / 2.0) / before - mean * mean
+        # A point that was ruled out stays so, and nothing is bet against one above all means.
+        open_ = (self._peak < np.log(1.0 / self._alpha)) & (self._means < mean.max())
+        means = self._means[open_]
+        edge = mean[:, None] - means
+        stakes = edge / (np.maximum(variance, 1e-12)[:, None] + edge * edge)
+        np.clip(stakes, 0.0, MOST_STAKE / means, out=stakes)
+        path = self._wealth[open_] + np.cumsum(np.log1p(stakes * (part[:, None] - means)), axis=0)
+        peaks = np.maximum(np.maximum.accumulate(path, axis=0), self._peak[open_])
+        end = self._seen + len(part)
+        while self._look < len(self._at) and self._at[self._look] <= end:
+            place, reached = self._at[self._look] - self._seen - 1, self._peak.copy()
+            if place >= 0:
+                reached[open_] = peaks[place]
+            self.bounds[self._look] = _ruled_out(reached, self._means, self._alpha)
+            self._look += 1
+        self._wealth[open_], self._peak[open_], self._seen = path[-1], peaks[-1], end
+        self._total += float(part.sum())
+        self._square += float(part @ part)
+
+
 def lower_bounds(
     terms: Array, at: NDArray[np.intp], alpha: float, most: float = 1.0, points: int = POINTS
 ) -> Array:
     """What the mean of terms (n,) >= 0 surely exceeds, after each of the rows `at` (L,).
 
-    The mean is known to lie in [0, most]; the terms themselves have no upper end. All L bounds hold
-    at once with chance 1 - alpha.
+    See `Bets`. All L bounds hold at once with chance 1 - alpha.
     """
-    if len(terms) and terms.min() < 0.0:
-        raise ValueError(f"terms must be >= 0, got {terms.min():g}")
-    means = most * np.arange(1, points + 1) / points
-    wealth, peak = np.zeros(points), np.zeros(points)
-    bounds = np.zeros(len(at))
-    total, square, seen, look = 0.0, 0.0, 0, 0
-    for start in range(0, len(terms), _AT_ONCE):
-        part = terms[start : start + _AT_ONCE]
-        # Mean and variance before each row, nothing of the row itself.
-        before = np.arange(seen, seen + len(part)) + _PRIOR_ROWS
-        sums = total + np.concatenate(([0.0], np.cumsum(part)[:-1]))
-        squares = square + np.concatenate(([0.0], np.cumsum(part * part)[:-1]))
-        mean = (sums + _PRIOR_ROWS * most / 2.0) / before
-        variance = (squares + _PRIOR_ROWS * most * most / 2.0) / before - mean * mean
-        edge = mean[:, None] - means
-        stakes = edge / (np.maximum(variance, 1e-12)[:, None] + edge * edge)
-        np.clip(stakes, 0.0, MOST_STAKE / means, out=stakes)
-        path = wealth + np.cumsum(np.log1p(stakes * (part[:, None] - means)), axis=0)
-        peaks = np.maximum(np.maximum.accumulate(path, axis=0), peak)
-        while look < len(at) and at[look] <= start + len(part):
-            reached = peaks[at[look] - start - 1] if at[look] > start else peak
-            bounds[look] = _ruled_out(reached, means, alpha)
-            look += 1
-        wealth, peak = path[-1], peaks[-1]
-        total, square = total + float(part.sum()), square + float(part @ part)
-        seen += len(part)
-    return bounds
+    bets = Bets(at, alpha, len(terms), most=most, points=points)
+    bets.add(terms)
+    return bets.bounds
 
 
 def _ruled_out(peak: Array, means: Array, alpha: float) -> float:
@@ -83,28 +123,57 @@ def _ruled_out(peak: Array, means: Array, alpha: float) -> float:
     return float(means[first - 1]) if first else 0.0
 
 
-def value_bounds(
-    weights: Array, quality: Array, at: NDArray[np.intp], level: float = 0.95
-) -> Looks:
-    """Bounds on a target's quality in [0, 1] from w y and w (1 - y), (n,) each."""
-    alpha = (1.0 - level) / 2.0
-    low = lower_bounds(weights * quality, at, alpha)
-    high = 1.0 - lower_bounds(weights * (1.0 - quality), at, alpha)
-    return Looks(at, low, high)
+class ValueBets:
+    """Bounds on a target's quality in [0, 1] from w y and w (1 - y), as they come."""
+
+    def __init__(self, at: NDArray[np.intp], level: float, rows: int) -> None:
+        alpha = (1.0 - level) / 2.0
+        self._at, self._low, self._high = at, Bets(at, alpha, rows), Bets(at, alpha, rows)
+
+    def add(self, weights: Array, quality: Array) -> None:
+        self._low.add(weights * quality)
+        self._high.add(weights * (1.0 - quality))
+
+    def looks(self) -> Looks:
+        return Looks(self._at, self._low.bounds, 1.0 - self._high.bounds)
 
 
-def difference_bounds(
-    weights: Array, quality: Array, at: NDArray[np.intp], level: float = 0.95
-) -> Looks:
+class DifferenceBets:
     """Bounds on a target's quality minus that of the policy that logged, in [-1, 1].
 
     Per row (w - 1) y >= -1 from below, and (w - 1)(1 - y) >= -1 from above: both are shifted by 1,
     so that they are at least 0, and the difference lies in [0, 2] after the shift.
     """
-    alpha = (1.0 - level) / 2.0
-    low = lower_bounds((weights - 1.0) * quality + 1.0, at, alpha, most=2.0) - 1.0
-    high = 1.0 - lower_bounds((weights - 1.0) * (1.0 - quality) + 1.0, at, alpha, most=2.0)
-    return Looks(at, low, high)
+
+    def __init__(self, at: NDArray[np.intp], level: float, rows: int) -> None:
+        alpha = (1.0 - level) / 2.0
+        self._at = at
+        self._low, self._high = (Bets(at, alpha, rows, most=2.0) for _ in range(2))
+
+    def add(self, weights: Array, quality: Array) -> None:
+        self._low.add((weights - 1.0) * quality + 1.0)
+        self._high.add((weights - 1.0) * (1.0 - quality) + 1.0)
+
+    def looks(self) -> Looks:
+        return Looks(self._at, self._low.bounds - 1.0, 1.0 - self._high.bounds)
+
+
+def value_bounds(
+    weights: Array, quality: Array, at: NDArray[np.intp], level: float = 0.95
+) -> Looks:
+    """See `ValueBets`; weights and quality (n,)."""
+    bets = ValueBets(at, level, len(weights))
+    bets.add(weights, quality)
+    return bets.looks()
+
+
+def difference_bounds(
+    weights: Array, quality: Array, at: NDArray[np.intp], level: float = 0.95
+) -> Looks:
+    """See `DifferenceBets`; weights and quality (n,)."""
+    bets = DifferenceBets(at, level, len(weights))
+    bets.add(weights, quality)
+    return bets.looks()
 
 
 def looks(count: int, number: int = 60) -> NDArray[np.intp]:

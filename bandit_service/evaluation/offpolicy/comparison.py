@@ -7,9 +7,15 @@ from bandit_service.evaluation.logs.traffic import Traffic
 from bandit_service.evaluation.offpolicy import describing, gates
 from bandit_service.evaluation.offpolicy.gathering import gather
 from bandit_service.evaluation.offpolicy.judging import Judge
+from bandit_service.evaluation.offpolicy.propensity import PropensityModel
 from bandit_service.evaluation.offpolicy.replaying import lived
 from bandit_service.evaluation.offpolicy.results import Comparison, Live
-from bandit_service.evaluation.offpolicy.settings import Settings
+from bandit_service.evaluation.offpolicy.settings import (
+    ESTIMATED,
+    LOGGED,
+    UNKNOWN,
+    Settings,
+)
 from bandit_service.evaluation.offpolicy.targets import Target
 
 MOST_ROWS, LEAST_ROWS, BLOCKS = 50_000, 20, 20
@@ -21,19 +27,26 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
     Raises NoOverlap for a candidate of which the log says nothing, InvalidField for one that could
     not have served it, BadGate.
     """
-    if settings.live and not traffic.knows_propensities:
-        raise InvalidField("live", "needs propensities, and the log has none")
+    propensity = _propensity(traffic, settings)
     conditions = gates.parsed(settings.gate) if settings.gate else ()
-    if conditions and not traffic.knows_propensities:
-        raise gates.BadGate("gate", "the log has no propensities, so nothing can be promised")
-    training = int(settings.training * len(traffic)) if any(t.learns for t in targets) else 0
-    judged = len(traffic) - training
-    if judged < LEAST_ROWS:
-        raise InvalidField(
-            "log", f"{judged} decisions are left to judge, at least {LEAST_ROWS} are needed"
+    if conditions and propensity != LOGGED:
+        raise gates.BadGate(
+            "gate",
+            "the log has no propensities, so nothing can be promised, by estimated ones neither",
         )
-    rows = min(MOST_ROWS, max(LEAST_ROWS, judged // BLOCKS))
-    gathering = gather(traffic, targets, training=training, rows=rows, robust=settings.robust)
+    training, rows = split(traffic, targets, settings)
+    judged = len(traffic) - training
+    model = None
+    if propensity == ESTIMATED:
+        model = PropensityModel(len(traffic.arms), traffic.dim, settings.seed)
+    gathering = gather(
+        traffic,
+        targets,
+        training=training,
+        rows=rows,
+        robust=settings.robust,
+        propensities=model,
+    )
     judge = Judge(gathering.shared, traffic, settings, conditions)
     return Comparison(
         source=traffic.source,
@@ -45,7 +58,7 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
         arms=traffic.arms,
         first_time=describing.known(traffic.first),
         last_time=describing.known(traffic.last),
-        propensity="logged" if traffic.knows_propensities else "unknown",
+        propensity=propensity,
         level=settings.level,
         seed=settings.seed,
         resamples=settings.resamples,
@@ -59,6 +72,34 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
         calibration=describing.calibration(gathering.shared),
         notes=describing.notes(traffic, gathering.shared, training),
     )
+
+
+def split(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> tuple[int, int]:
+    """How many decisions teach, the others being judged, and how many are taken at a time.
+
+    Raises InvalidField where too few are left to judge.
+    """
+    training = int(settings.training * len(traffic)) if any(t.learns for t in targets) else 0
+    judged = len(traffic) - training
+    if judged < LEAST_ROWS:
+        raise InvalidField(
+            "log", f"{judged} decisions are left to judge, at least {LEAST_ROWS} are needed"
+        )
+    rows = min(MOST_ROWS, max(LEAST_ROWS, judged // BLOCKS))
+    if settings.propensities == ESTIMATED:
+        training = training or rows  # somebody has to see the first draws
+    return training, rows
+
+
+def _propensity(traffic: Traffic, settings: Settings) -> str:
+    """Where they come from. Raises InvalidField."""
+    if settings.live and not traffic.knows_propensities:
+        raise InvalidField("live", "needs propensities, and the log has none")
+    if traffic.knows_propensities:
+        if settings.propensities == ESTIMATED:
+            raise InvalidField("propensities", "the log has its own; estimated ones are worse")
+        return LOGGED
+    return ESTIMATED if settings.propensities == ESTIMATED else UNKNOWN
 
 
 def _live(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> Iterator[Live]:

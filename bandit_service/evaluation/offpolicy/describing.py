@@ -6,11 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.evaluation.logs.traffic import Traffic
-from bandit_service.evaluation.offpolicy import anytime
-from bandit_service.evaluation.offpolicy.estimators import dr
-from bandit_service.evaluation.offpolicy.evidence import Evidence
 from bandit_service.evaluation.offpolicy.gathering import Gathered, Shared
-from bandit_service.evaluation.offpolicy.results import ArmShare, Bin, Histogram, Path
+from bandit_service.evaluation.offpolicy.results import ArmShare, Bin, Histogram
 
 Array = NDArray[np.float64]
 
@@ -26,14 +23,12 @@ def known(number: float) -> float | None:
     return None if np.isnan(number) else float(number)
 
 
-def histogram(weights: Array) -> Histogram:
+def histogram(one: Gathered) -> Histogram:
     """By factors of two, from the smallest weight above 0."""
-    positive = weights[weights > 0.0]
-    low, high = (np.log2(positive.min()), np.log2(positive.max())) if len(positive) else (0.0, 1.0)
-    edges = 2.0 ** np.arange(np.floor(low), np.floor(high) + 2.0)
-    counts, _ = np.histogram(positive, edges)
-    zeros = int(len(weights) - len(positive))
-    return Histogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()), zeros=zeros)
+    least, most = min(one.powers, default=0), max(one.powers, default=0)
+    counts = tuple(one.powers[power] for power in range(least, most + 1))
+    edges = tuple(2.0**power for power in range(least, most + 2))
+    return Histogram(edges=edges, counts=counts, zeros=one.moments.count - sum(counts))
 
 
 def arm_shares(shared: Shared, one: Gathered, full: bool, logged: bool) -> tuple[ArmShare, ...]:
@@ -41,7 +36,7 @@ def arm_shares(shared: Shared, one: Gathered, full: bool, logged: bool) -> tuple
     for slot, arm in enumerate(shared.arms):
         drawn, possible = float(shared.drawn[slot]), float(shared.possible[slot])
         honesty = error = None
-        if logged and possible > 1 and full:
+        if logged and possible > 1 and (full or shared.estimated.rows):
             honesty = float(shared.inverse[slot]) / possible
             error = float(
                 np.sqrt(max(shared.squares[slot] / possible - honesty**2, 0.0) / possible)
@@ -59,25 +54,9 @@ def arm_shares(shared: Shared, one: Gathered, full: bool, logged: bool) -> tuple
     return tuple(made)
 
 
-def path(quality: Evidence, level: float) -> Path:
-    """The lead estimate so far, with bounds that hold at all looks at once."""
-    at = anytime.looks(len(quality))
-    lead, count = dr(quality), np.arange(1, len(quality) + 1)
-    value = np.cumsum(lead.base + lead.part) / count
-    incumbent = np.cumsum(quality.outcomes) / count
-    bounds = anytime.value_bounds(quality.weights, quality.outcomes, at, level)
-    return Path(
-        rows=tuple(at.tolist()),
-        value=tuple(value[at - 1].tolist()),
-        incumbent=tuple(incumbent[at - 1].tolist()),
-        low=tuple(bounds.low.tolist()),
-        high=tuple(bounds.high.tolist()),
-    )
-
-
 def calibration(shared: Shared) -> tuple[Bin, ...]:
     """Tenths of the rows by what the model expected of the logged arm, and what came."""
-    if not shared.outcomes["quality"].parts:
+    if "quality" not in shared.measures():
         return ()
     outcomes = shared.outcomes["quality"].whole()
     rows = ~np.isnan(outcomes) & shared.taught["quality"].whole()
@@ -101,8 +80,7 @@ def cautions(one: Gathered, shared: Shared, full: bool, logged: bool) -> Iterato
     if not logged:
         yield "no propensities: the direct method alone, and its interval ignores its bias"
         return
-    weights = one.weights.whole()
-    size = Evidence.plain(weights, weights).effective_size
+    weights, size = one.moments, one.effective_size
     if size < FEW:
         yield f"an effective size of {size:,.0f}, below {FEW:,.0f}: intervals are rough"
     overlap = one.overlap / shared.rows
@@ -112,47 +90,64 @@ def cautions(one: Gathered, shared: Shared, full: bool, logged: bool) -> Iterato
             f"{1.0 - overlap:.1%} of what it would choose {where}: ips counts that as quality 0, "
             "dr trusts its model there"
         )
-    error = float(weights.std()) / np.sqrt(len(weights))
-    mean = float(weights.mean())
+    error, mean = weights.standard_error, weights.mean
     if overlap >= FULL and abs(mean - 1.0) > ODD_STANDARD_ERRORS * error:
         yield (
             f"the mean weight is {mean:.3f} +- {error:.3f}, expected 1: an unlucky log, or wrong "
             "propensities. ips and its bounds suffer most, dr and snips least"
         )
-    if weights.max() > HEAVY * weights.sum():
-        yield f"one decision carries {weights.max() / weights.sum():.0%} of all weight"
+    if weights.most > HEAVY * weights.sum:
+        yield f"one decision carries {weights.most / weights.sum:.0%} of all weight"
 
 
 def notes(traffic: Traffic, shared: Shared, training: int) -> tuple[str, ...]:
     """Of the log as a whole."""
-    return (*traffic.refusals, *_of_log(traffic, training), *_of_silence(shared), *_of_arms(shared))
+    return (
+        *traffic.refusals,
+        *_of_log(traffic, training, bool(shared.estimated.rows)),
+        *_of_estimated(shared),
+        *_of_silence(shared),
+        *_of_arms(shared),
+    )
 
 
-def _of_log(traffic: Traffic, training: int) -> Iterator[str]:
+def _of_log(traffic: Traffic, training: int, estimated: bool) -> Iterator[str]:
     for flag, count in traffic.excluded.items():
         yield f"{count:,} {flag} decisions stay out: nothing was drawn for them"
     if traffic.other_policies:
         yield f"{traffic.other_policies:,} decisions of other policies stay out"
     if not traffic.knows_propensities:
-        yield "the log has no propensities: only the direct method can be used"
+        if not estimated:
+            yield (
+                "the log has no propensities: only the direct method can be used, or "
+                "--propensities estimated"
+            )
     elif not traffic.knows_all:
         yield (
             "the log has the chosen arm's chance only: overlap is by arms ever drawn, and no bound "
             "can use the range of the weights"
         )
     if training:
-        yield f"candidates that learn were taught by the first {training:,} decisions and frozen"
+        yield f"models and candidates that learn were taught by the first {training:,} decisions"
+
+
+def _of_estimated(shared: Shared) -> Iterator[str]:
+    if shared.estimated.rows:
+        yield (
+            "propensities are ESTIMATED, from contexts alone: every number but dm's takes it that "
+            "nothing else moved the choice, which no log can show. Their log loss is "
+            f"{shared.estimated.mean:.3f}, that of frequencies alone "
+            f"{shared.estimated.of_frequencies:.3f}"
+        )
 
 
 def _of_silence(shared: Shared) -> Iterator[str]:
     """Estimates take it that whether feedback comes does not depend on what it would say."""
-    for measure, column in shared.outcomes.items():
-        if not column.parts:
-            continue
-        silent = np.isnan(column.whole())
-        if silent.any() and not silent.all():
+    for measure in shared.measures():
+        silent = shared.rows - shared.known[measure]
+        if silent:
             yield (
-                f"{measure} is unknown for {int(silent.sum()):,} of {len(silent):,} decisions, "
+                f"{measure} is unknown for {silent:,} of {shared.rows:,} decisions, "
                 "which are left out: that is fair only if silence says nothing about it"
             )
 
@@ -165,7 +160,8 @@ def _of_arms(shared: Shared) -> Iterator[str]:
             continue
         mean = float(shared.inverse[slot]) / possible
         error = float(np.sqrt(max(shared.squares[slot] / possible - mean**2, 0.0) / possible))
-        if error and abs(mean - 1.0) > MOST_STANDARD_ERRORS * error and shared.is_full:
+        told = shared.is_full or shared.estimated.rows
+        if error and abs(mean - 1.0) > MOST_STANDARD_ERRORS * error and told:
             yield (
                 f"propensities of {arm} do not fit how often it was drawn: the mean of 1/p is "
                 f"{mean:.3f} +- {error:.3f}, expected 1"

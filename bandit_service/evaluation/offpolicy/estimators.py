@@ -23,18 +23,27 @@ Array = NDArray[np.float64]
 class Terms:
     """An estimate as means over rows: mean(base) + mean(part) / mean(share).
 
-    base, part  (n,)
-    share       (n,) with a positive mean; None stands for ones
+    base   (n,); None stands for zeros
+    part   (n,)
+    share  (n,) with a positive mean; None stands for ones
     """
 
-    base: Array
+    base: Array | None
     part: Array
     share: Array | None = None
 
     @property
     def value(self) -> float:
         share = 1.0 if self.share is None else float(self.share.mean())
-        return float(self.base.mean()) + float(self.part.mean()) / share
+        base = 0.0 if self.base is None else float(self.base.mean())
+        return base + float(self.part.mean()) / share
+
+    @property
+    def rows(self) -> Array:
+        """What each row says, (n,), of an estimate that is their mean."""
+        if self.share is not None:
+            raise ValueError("a ratio has no value for each row")
+        return self.part if self.base is None else self.base + self.part
 
     @property
     def influence(self) -> Array:
@@ -43,13 +52,13 @@ class Terms:
         Exact for means, the first-order expansion (delta method) for ratios.
         """
         if self.share is None:
-            terms = self.base + self.part
+            terms = self.rows
             pulled: Array = terms - terms.mean()
             return pulled
         mean = float(self.share.mean())
         ratio = float(self.part.mean()) / mean
-        centred: Array = self.base - self.base.mean() + (self.part - ratio * self.share) / mean
-        return centred
+        pulled = (self.part - ratio * self.share) / mean
+        return pulled if self.base is None else self.base - self.base.mean() + pulled
 
     @property
     def standard_error(self) -> float:
@@ -63,8 +72,8 @@ def dm(evidence: Evidence) -> Terms:
 
     No weights, so little variance; biased wherever the model is wrong, however large n is.
     """
-    expected = evidence.expected[evidence.taught]
-    return Terms(expected, np.zeros(len(expected)))
+    taught = evidence.taught.astype(np.float64)
+    return Terms(None, evidence.expected * taught, taught)
 
 
 def ips(evidence: Evidence) -> Terms:
@@ -87,7 +96,7 @@ def snips(evidence: Evidence) -> Terms:
     Stays within the range of y and does not mind constants; its bias vanishes like 1/n.
     """
     weights = evidence.weights
-    return Terms(np.zeros(len(weights)), weights * evidence.outcomes, weights)
+    return Terms(None, weights * evidence.outcomes, weights)
 
 
 def dr(evidence: Evidence) -> Terms:
@@ -165,7 +174,7 @@ def balanced_weights(target: Array, loggers: Array, shares: Array) -> Array:
 
 
 def _mean(terms: Array) -> Terms:
-    return Terms(np.zeros(len(terms)), terms)
+    return Terms(None, terms)
 
 
 # The ones without a parameter; `tuning` has those with one.

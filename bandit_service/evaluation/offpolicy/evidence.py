@@ -62,13 +62,14 @@ class Evidence:
             self.taught[which],
         )
 
-    def check_overlap(self, who: str) -> None:
-        """Raises NoOverlap where no row shows what the target would do."""
-        if not len(self):
-            raise NoOverlap(who, "no logged decision has this outcome")
-        if not self.weights.any():
-            raise NoOverlap(
-                who,
-                f"never chooses an arm that was drawn in any of {len(self):,} logged decisions; "
-                "the log cannot tell what it would have earned",
-            )
+
+def check_overlap(who: str, rows: int, largest_weight: float) -> None:
+    """Raises NoOverlap where none of these rows shows what the target would do."""
+    if not rows:
+        raise NoOverlap(who, "no logged decision has this outcome")
+    if not largest_weight > 0.0:
+        raise NoOverlap(
+            who,
+            f"never chooses an arm that was drawn in any of {rows:,} logged decisions; "
+            "the log cannot tell what it would have earned",
+        )

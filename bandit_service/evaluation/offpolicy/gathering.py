@@ -1,12 +1,12 @@
 """One pass over a log: what every estimator needs of each row, for every candidate at once.
 
-Contexts are read, used and let go: what stays is a few numbers a row, so a log of any width
-takes the memory of its length only.
+Contexts are read, used and let go: what stays is a few numbers a row, in columns that spill to
+disk, so a log of any width and length takes the memory of some blocks.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +15,13 @@ from bandit_service.evaluation.logs.log import MEASURES, Log
 from bandit_service.evaluation.logs.traffic import Traffic
 from bandit_service.evaluation.offpolicy.adaptive import spread_of
 from bandit_service.evaluation.offpolicy.direct import RidgeByArm, mrdr_weights
-from bandit_service.evaluation.offpolicy.evidence import Evidence
+from bandit_service.evaluation.offpolicy.moments import Moments
+from bandit_service.evaluation.offpolicy.propensity import LogLoss, PropensityModel
+from bandit_service.evaluation.offpolicy.spooling import Column
 from bandit_service.evaluation.offpolicy.targets import Target, with_constant
 
 Array = NDArray[np.float64]
 Slots = NDArray[np.intp]
-
-
-@dataclass(slots=True)
-class Column:
-    """An array in the making."""
-
-    parts: list[NDArray[Any]] = field(default_factory=list)
-
-    def add(self, part: NDArray[Any]) -> None:
-        self.parts.append(part)
-
-    def whole(self) -> NDArray[Any]:
-        if len(self.parts) != 1:
-            self.parts = [np.concatenate(self.parts)]
-        return self.parts[0]
 
 
 def _columns() -> dict[str, Column]:
@@ -50,8 +37,8 @@ class Shared:
     modelled: dict[str, Column]  # (n,)
     taught: dict[str, Column]  # (n,) bool
     clusters: Column = field(default_factory=Column)
-    segments: Column = field(default_factory=Column)
-    blocks: Column = field(default_factory=Column)  # (n,) which block
+    segments: Column = field(default_factory=Column)  # (n,) places in segment_names
+    segment_names: dict[str, int] = field(default_factory=dict)
     drawn: Array = field(default_factory=lambda: np.zeros(0))  # (K,) times drawn
     least: Array = field(default_factory=lambda: np.zeros(0))  # (K,) least propensity
     inverse: Array = field(default_factory=lambda: np.zeros(0))  # (K,) sum of 1/p where drawn
@@ -60,10 +47,14 @@ class Shared:
     rows: int = 0
     is_full: bool = False  # whether every arm's chance was logged
 
-    def knows(self, measure: str) -> bool:
-        """Whether it is known of any row."""
-        parts = self.outcomes[measure].parts
-        return bool(parts) and not all(np.isnan(part).all() for part in parts)
+    segment_rows: Counter[str] = field(default_factory=Counter)
+    known: dict[str, int] = field(default_factory=dict)  # rows of each measure
+    estimated: LogLoss = field(default_factory=LogLoss)  # propensities, if they are
+    taught_rows: dict[str, int] = field(default_factory=dict)  # those whose model knew something
+
+    def measures(self) -> list[str]:
+        """Those that are known of any row."""
+        return [name for name in MEASURES if self.known.get(name)]
 
 
 @dataclass(slots=True)
@@ -78,13 +69,28 @@ class Gathered:
     overlap: float = 0.0  # sum over rows of the share that could have been drawn
     most: float = 0.0  # the largest weight that any draw could have had
     spreads: list[float] = field(default_factory=list)  # (B,)
+    moments: Moments = field(default_factory=Moments)  # of its weights
+    powers: Counter[int] = field(default_factory=Counter)  # weights by powers of two, 0 apart
+    largest: dict[str, float] = field(default_factory=dict)  # weight where a measure is known
+
+    @property
+    def effective_size(self) -> float:
+        squares = self.moments.sum_of_squares
+        return self.moments.sum**2 / squares if squares else 0.0
 
 
 class Gathering:
     """Fills the above, block after block. See `gather`."""
 
-    def __init__(self, traffic: Traffic, targets: Sequence[Target], robust: bool) -> None:
+    def __init__(
+        self,
+        traffic: Traffic,
+        targets: Sequence[Target],
+        robust: bool,
+        propensities: PropensityModel | None,
+    ) -> None:
         arms, dim = len(traffic.arms), traffic.dim
+        self._propensities = propensities
         self._models = {name: RidgeByArm(arms, dim) for name in MEASURES}
         self.shared = Shared(traffic.arms, _columns(), _columns(), _columns())
         self.shared.drawn, self.shared.inverse = np.zeros((2, arms))
@@ -105,12 +111,23 @@ class Gathering:
                 one.target.teach(block)
         self._learn(block)
 
+    def _with_propensities(self, block: Log) -> Log:
+        """Estimated ones, where that is asked for."""
+        if self._propensities is None:
+            return block
+        chances = self._propensities.predict(block.contexts)
+        self.shared.estimated.add(chances, block.chosen)
+        return replace(block, propensities=chances[np.arange(len(block)), block.chosen])
+
     def _learn(self, block: Log) -> None:
+        if self._propensities is not None:
+            self._propensities.learn(block.contexts, block.chosen)
         for name in self._known:
             self._models[name].learn(block.contexts, block.chosen, block.outcomes[name])
 
     def judge(self, block: Log) -> None:
         """Everybody says what they would do; the models learn only afterwards."""
+        block = self._with_propensities(block)
         shared, rows = self.shared, np.arange(len(block))
         expectations = {}
         for name in self._known:
@@ -121,11 +138,14 @@ class Gathering:
                 else means_so_far(block.chosen, block.outcomes[name], len(block.arms))
             )
             shared.outcomes[name].add(block.outcomes[name])
+            heard = int((~np.isnan(block.outcomes[name])).sum())
+            shared.known[name] = shared.known.get(name, 0) + heard
+            if model.is_taught:
+                shared.taught_rows[name] = shared.taught_rows.get(name, 0) + heard
             shared.modelled[name].add(expectations[name][rows, block.chosen])
             shared.taught[name].add(np.full(len(block), model.is_taught))
         shared.clusters.add(block.clusters)
-        shared.segments.add(block.segments)
-        shared.blocks.add(np.full(len(block), len(shared.blocks.parts), dtype=np.int32))
+        shared.segments.add(self._places(block))
         self._count(block)
         for at, one in enumerate(self.each):
             chances = one.target.probabilities(block)
@@ -141,6 +161,13 @@ class Gathering:
                 model.learn(block.contexts, block.chosen, block.quality, weights)
         self._learn(block)
 
+    def _places(self, block: Log) -> NDArray[np.int32]:
+        names, said = self.shared.segment_names, list(map(str, block.segments.tolist()))
+        self.shared.segment_rows.update(said)
+        for name in said:
+            names.setdefault(name, len(names))
+        return np.array(list(map(names.__getitem__, said)), dtype=np.int32)
+
     def _count(self, block: Log) -> None:
         shared, chosen, arms = self.shared, block.chosen, len(block.arms)
         inverse = 1.0 / block.propensities
@@ -155,7 +182,14 @@ class Gathering:
 
     def _weigh(self, one: Gathered, block: Log, chances: Array) -> None:
         rows = np.arange(len(block))
-        one.weights.add(chances[rows, block.chosen] / block.propensities)
+        weights = chances[rows, block.chosen] / block.propensities
+        one.weights.add(weights)
+        one.moments.add(weights)
+        if not np.isnan(weights).any():
+            one.powers.update((np.frexp(weights[weights > 0.0])[1] - 1).tolist())
+        for name in self._known:
+            heard = weights[~np.isnan(block.outcomes[name])]
+            one.largest[name] = max(one.largest.get(name, 0.0), float(heard.max(initial=0.0)))
         one.chosen += chances.sum(axis=0)
         if block.probabilities is not None:
             possible = block.probabilities > 0.0
@@ -182,10 +216,17 @@ def means_so_far(chosen: Slots, outcomes: Array, arms: int) -> Array:
 
 
 def gather(
-    traffic: Traffic, targets: Sequence[Target], *, training: int, rows: int, robust: bool = False
+    traffic: Traffic,
+    targets: Sequence[Target],
+    *,
+    training: int,
+    rows: int,
+    robust: bool = False,
+    propensities: PropensityModel | None = None,
 ) -> Gathering:
-    """The first `training` decisions teach, the others are judged, `rows` at a time."""
-    made = Gathering(traffic, targets, robust)
+    """The first `training` decisions teach, the others are judged, `rows` at a time. With a model
+    of propensities, its estimates stand in for those that the log lacks."""
+    made = Gathering(traffic, targets, robust, propensities)
     seen = 0
     for block in traffic.blocks(rows):
         cut = min(max(training - seen, 0), len(block))
@@ -199,20 +240,6 @@ def gather(
             ever = made.shared.drawn > 0
             one.overlap = float(one.chosen[ever].sum())
     return made
-
-
-def evidence(shared: Shared, one: Gathered, measure: str) -> tuple[Evidence, NDArray[np.bool_]]:
-    """Of one measure, over the rows where it is known, and which these are (n,)."""
-    outcomes = shared.outcomes[measure].whole()
-    known = ~np.isnan(outcomes)
-    found = Evidence(
-        one.weights.whole(),
-        outcomes,
-        shared.modelled[measure].whole(),
-        one.expected[measure].whole(),
-        shared.taught[measure].whole(),
-    )
-    return (found if known.all() else found.rows(known)), known
 
 
 def dim_of(traffic: Traffic) -> int:

@@ -35,7 +35,7 @@ def judged(
         path = np.full(len(next(iter(found.paths.values()))), margin)
         for (whose, measure), weight in condition.margin.weights.items():
             key = measure, lead if whose == CANDIDATE else OWN
-            margin += weight * found.terms[key].value
+            margin += weight * found.values[key]
             path += weight * found.paths[key]
         bound = float(np.quantile(path, 1.0 - found.level))
         passed = bound > 0.0 if condition.strict else bound >= -ROUNDING

@@ -1,39 +1,40 @@
-"""Everything that is said of one candidate, and of the policy that logged beside it."""
+"""Everything that is said of one candidate, and of the policy that logged beside it.
 
-from collections.abc import Iterator, Sequence
+Nothing here holds the rows: they come in blocks, some times over, and leave sums.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit_service.evaluation.logs.log import MEASURES
 from bandit_service.evaluation.logs.traffic import Traffic
-from bandit_service.evaluation.offpolicy import (
-    adaptive,
-    anytime,
-    describing,
-    estimators,
-    gating,
-    intervals,
-    parts,
-)
+from bandit_service.evaluation.offpolicy import describing, estimators, gating, parts
+from bandit_service.evaluation.offpolicy.bounds import QualityBounds
 from bandit_service.evaluation.offpolicy.estimators import Terms
-from bandit_service.evaluation.offpolicy.evidence import Evidence
+from bandit_service.evaluation.offpolicy.evidence import check_overlap
 from bandit_service.evaluation.offpolicy.gates import Condition
-from bandit_service.evaluation.offpolicy.gathering import Gathered, Shared, evidence
-from bandit_service.evaluation.offpolicy.intervals import Resampler
-from bandit_service.evaluation.offpolicy.resampling import OWN, Key, Resampled, over_all, resample
+from bandit_service.evaluation.offpolicy.gathering import Gathered, Shared
+from bandit_service.evaluation.offpolicy.resampling import (
+    OWN,
+    Key,
+    Resampled,
+    Resampler,
+    Resampling,
+)
 from bandit_service.evaluation.offpolicy.results import (
     Candidate,
     Difference,
     Estimate,
-    Interval,
     Quantile,
     Support,
 )
-from bandit_service.evaluation.offpolicy.settings import Settings
-from bandit_service.evaluation.offpolicy.tuning import FAMILIES, tuned
+from bandit_service.evaluation.offpolicy.settings import ESTIMATED, Settings
+from bandit_service.evaluation.offpolicy.tuning import FAMILIES, Tuner
+from bandit_service.evaluation.offpolicy.views import View, views
 
 Mask = NDArray[np.bool_]
+Found = dict[Key, tuple[Terms, Mask]]
 
 LEAD, WITHOUT_PROPENSITIES = "dr", "dm"
 
@@ -45,58 +46,121 @@ class Judge:
         self, shared: Shared, traffic: Traffic, settings: Settings, gate: Sequence[Condition]
     ) -> None:
         self._shared, self._settings, self._gate = shared, settings, gate
-        self._logged, self._full = traffic.knows_propensities, traffic.knows_all
-        self._measures = [name for name in MEASURES if shared.knows(name)]
+        self._logged = traffic.knows_propensities or settings.propensities == ESTIMATED
+        self._full = traffic.knows_all
+        self._measures = shared.measures()
         self._lead = LEAD if self._logged else WITHOUT_PROPENSITIES
-        self._resampler = Resampler(shared.clusters.whole(), settings.seed, settings.resamples)
+        self._resampler = Resampler(settings.seed, settings.resamples, shared.rows)
         gating.check_measures(gate, self._measures)
 
     def incumbent(self) -> tuple[Estimate, ...]:
         """The policy that logged: plain means, on its own log."""
-        found = self._resampled(self._own())
+        sums = Resampling(self._resampler)
+        for view in views(self._shared, None):
+            sums.add(view.start, view.clusters, self._own(view))
+        found = sums.found(self._settings.level)
         return tuple(
             Estimate(
-                measure=key[0],
+                measure=measure,
                 estimator=OWN,
-                value=terms.value,
-                rows=0 if terms.share is None else int(terms.share.sum()),
-                intervals=(found.interval(key),),
+                value=found.values[measure, OWN],
+                rows=self._shared.known[measure],
+                intervals=(found.interval((measure, OWN)),),
             )
-            for key, terms in found.terms.items()
+            for measure in self._measures
         )
 
     def incumbent_quantiles(self) -> tuple[Quantile, ...]:
-        return tuple(
-            parts.quantiles(self._shared, np.ones(self._shared.rows), self._settings.level)
-        )
+        return tuple(parts.quantiles(self._shared, None, self._settings.level))
 
     def candidate(self, one: Gathered) -> Candidate:
         """Raises NoOverlap where the log says nothing of it."""
-        terms: dict[Key, Terms] = {}
-        parameters: dict[Key, float | None] = {}
-        for key, each, parameter in self._terms(one):
-            terms[key], parameters[key] = each, parameter
-        found = self._resampled(terms | self._own())
-        support, quality = self._support(one), "quality" in self._measures
-        settings, judged = self._settings, self._logged and quality
+        judged = self._logged and "quality" in self._measures
+        if self._logged:
+            for measure in self._measures:
+                rows = self._shared.known[measure]
+                check_overlap(one.target.label, rows, one.largest[measure])
+        parameters = self._tuned(one)
+        segments = parts.SegmentsSoFar(self._shared) if judged else None
+        level = self._settings.level
+        bounds = QualityBounds(one, self._shared, self._full, level) if judged else None
+        sums = Resampling(self._resampler)
+        for view in views(self._shared, one):
+            terms = self._own(view) | self._terms(view, parameters, one.robust is not None)
+            if bounds is not None:
+                bounds.add(view.evidence("quality"), view.block)
+            if segments is not None:
+                terms |= segments.add(view)
+            sums.add(view.start, view.clusters, terms)
+        return self._said(one, sums.found(level), parameters, bounds, segments)
+
+    # -- terms ---------------------------------------------------------------------------
+
+    def _own(self, view: View) -> Found:
+        return {
+            (measure, OWN): (Terms(None, view.outcomes[measure][known]), known)
+            for measure, known in view.known.items()
+        }
+
+    def _tuned(self, one: Gathered) -> dict[Key, float]:
+        """The parameter of every estimator that has one."""
+        if not self._logged:
+            return {}
+        tuners = {
+            (measure, name): Tuner(family, family.grid(one.largest[measure]))
+            for measure in self._measures
+            for name, family in FAMILIES.items()
+        }
+        for view in views(self._shared, one):
+            for measure in self._measures:
+                found = view.evidence(measure)
+                for name in FAMILIES:
+                    tuners[measure, name].add(found)
+        return {key: tuner.best() for key, tuner in tuners.items()}
+
+    def _terms(self, view: View, parameters: Mapping[Key, float], robust: bool) -> Found:
+        """Every estimator of every measure, of the rows where it is known."""
+        made: Found = {}
+        for measure in self._measures:
+            found, known = view.evidence(measure), view.known[measure]
+            if self._shared.taught_rows.get(measure):
+                made[measure, "dm"] = estimators.dm(found), known
+            if not self._logged:
+                continue
+            for name, estimate in estimators.PLAIN.items():
+                if name != "dm":
+                    made[measure, name] = estimate(found), known
+            for name, family in FAMILIES.items():
+                made[measure, name] = family.estimate(found, parameters[measure, name]), known
+            if measure == "quality" and robust:
+                made[measure, "mrdr"] = estimators.dr(view.robust()), known
+        return made
+
+    # -- what is said --------------------------------------------------------------------
+
+    def _said(
+        self,
+        one: Gathered,
+        found: Resampled,
+        parameters: Mapping[Key, float],
+        bounds: QualityBounds | None,
+        segments: "parts.SegmentsSoFar | None",
+    ) -> Candidate:
+        settings, support = self._settings, self._support(one)
         return Candidate(
             label=one.target.label,
             description=one.target.description,
             ran="frozen" if one.target.learns else "fixed",
             support=support,
-            estimates=tuple(self._estimates(one, found, parameters)),
-            differences=tuple(self._differences(one, found)),
-            quantiles=tuple(parts.quantiles(self._shared, one.weights.whole(), settings.level))
+            estimates=tuple(self._estimates(found, parameters, bounds)),
+            differences=tuple(self._differences(found, bounds)),
+            quantiles=tuple(parts.quantiles(self._shared, one, settings.level))
             if self._logged
             else (),
             arms=describing.arm_shares(self._shared, one, self._full, self._logged),
-            segments=tuple(parts.segments(self._shared, one, self._resampler, settings.level))
-            if judged
-            else (),
-            weights=describing.histogram(one.weights.whole()) if self._logged else None,
-            path=describing.path(evidence(self._shared, one, "quality")[0], settings.level)
-            if judged
-            else None,
+            segments=tuple(segments.found(found)) if segments is not None else (),
+            weights=describing.histogram(one) if self._logged else None,
+            path=bounds.path() if bounds is not None else None,
             gate=gating.judged(
                 settings.gate,
                 self._gate,
@@ -110,116 +174,48 @@ class Judge:
             notes=tuple(describing.cautions(one, self._shared, self._full, self._logged)),
         )
 
-    # -- terms ---------------------------------------------------------------------------
-
-    def _own(self) -> dict[Key, Terms]:
-        made = {}
-        for measure in self._measures:
-            outcomes = self._shared.outcomes[measure].whole()
-            known = ~np.isnan(outcomes)
-            shown = np.where(known, outcomes, 0.0)
-            made[measure, OWN] = Terms(np.zeros(len(known)), shown, known.astype(np.float64))
-        return made
-
-    def _terms(self, one: Gathered) -> Iterator[tuple[Key, Terms, float | None]]:
-        """Every estimator of every measure, over all n rows, with its parameter."""
-        for measure in self._measures:
-            found, known = evidence(self._shared, one, measure)
-            if found.taught.any():
-                taught = known.copy()
-                taught[known] = found.taught
-                yield (measure, "dm"), over_all(estimators.dm(found), taught), None
-            if not self._logged:
-                continue
-            found.check_overlap(one.target.label)
-            for name, estimate in estimators.PLAIN.items():
-                if name != "dm":
-                    yield (measure, name), over_all(estimate(found), known), None
-            for name, family in FAMILIES.items():
-                parameter, terms = tuned(found, family)
-                yield (measure, name), over_all(terms, known), parameter
-            if measure == "quality" and one.robust is not None:
-                modelled, expected = (column.whole()[known] for column in one.robust)
-                other = Evidence(found.weights, found.outcomes, modelled, expected, found.taught)
-                yield (measure, "mrdr"), over_all(estimators.dr(other), known), None
-
-    # -- what is said --------------------------------------------------------------------
-
     def _estimates(
-        self, one: Gathered, found: Resampled, parameters: dict[Key, float | None]
+        self, found: Resampled, parameters: Mapping[Key, float], bounds: QualityBounds | None
     ) -> Iterator[Estimate]:
-        for key, parameter in parameters.items():
+        for key in found.values:
+            measure, estimator = key
+            if estimator in (OWN, parts.OF_SEGMENT):
+                continue
             shown = [found.interval(key)]
-            if key[0] == "quality":
-                shown += self._bounds(one, key[1])
+            if measure == "quality" and bounds is not None:
+                shown += bounds.of(estimator)
+            parameter = parameters.get(key, np.inf)
             yield Estimate(
-                measure=key[0],
-                estimator=key[1],
-                value=found.terms[key].value,
-                rows=int((~np.isnan(self._shared.outcomes[key[0]].whole())).sum()),
+                measure=measure,
+                estimator=estimator,
+                value=found.values[key],
+                rows=self._shared.known[measure],
                 parameter=None if parameter == np.inf else parameter,
                 intervals=tuple(shown),
             )
 
-    def _bounds(self, one: Gathered, estimator: str) -> Iterator[Interval]:
-        """What resampling cannot give: bounds at any n, at any time, for logs of learners."""
-        if estimator not in ("ips", "dr") or not self._logged:
-            return
-        quality, known = evidence(self._shared, one, "quality")
-        level, weights = self._settings.level, quality.weights
-        if estimator == "ips":
-            if self._full:
-                low, high = intervals.bernstein_value(weights, quality.outcomes, one.most, level)
-                yield Interval(method="bernstein", low=low, high=high)
-            looks = anytime.value_bounds(weights, quality.outcomes, _last(quality), level)
-            yield Interval(method="anytime", low=float(looks.low[0]), high=float(looks.high[0]))
-        elif self._full:
-            blocks = self._shared.blocks.whole()[known]
-            rows = adaptive.stabilised(np.array(one.spreads), blocks)
-            terms = estimators.dr(quality)
-            _, low, high = adaptive.weighted_mean(terms.base + terms.part, rows, level)
-            yield Interval(method="adaptive", low=low, high=high)
-
-    def _differences(self, one: Gathered, found: Resampled) -> Iterator[Difference]:
+    def _differences(self, found: Resampled, bounds: QualityBounds | None) -> Iterator[Difference]:
         for measure in self._measures:
             key, own = (measure, self._lead), (measure, OWN)
-            if key not in found.terms:
+            if key not in found.values:
                 continue
             shown = [found.interval(key, minus=own)]
-            if measure == "quality" and self._logged:
-                shown += self._bounds_of_difference(one)
+            if measure == "quality" and bounds is not None:
+                shown += bounds.of_difference()
             yield Difference(
                 measure=measure,
                 estimator=self._lead,
-                value=found.terms[key].value - found.terms[own].value,
+                value=found.values[key] - found.values[own],
                 intervals=tuple(shown),
             )
 
-    def _bounds_of_difference(self, one: Gathered) -> Iterator[Interval]:
-        quality, _ = evidence(self._shared, one, "quality")
-        level, weights = self._settings.level, quality.weights
-        if self._full:
-            low, high = intervals.bernstein_difference(weights, quality.outcomes, one.most, level)
-            yield Interval(method="bernstein", low=low, high=high)
-        looks = anytime.difference_bounds(weights, quality.outcomes, _last(quality), level)
-        yield Interval(method="anytime", low=float(looks.low[0]), high=float(looks.high[0]))
-
     def _support(self, one: Gathered) -> Support:
-        weights = one.weights.whole()
-        whole = Evidence.plain(weights, np.zeros(len(weights)))
+        rows, logged = self._shared.rows, self._logged
         return Support(
-            rows=len(weights),
-            effective_size=whole.effective_size if self._logged else 0.0,
-            largest_weight=whole.largest_weight if self._logged else 0.0,
-            mean_weight=float(weights.mean()) if self._logged else 0.0,
-            overlap=one.overlap / len(weights),
+            rows=rows,
+            effective_size=one.effective_size if logged else 0.0,
+            largest_weight=float(one.moments.most) if logged else 0.0,
+            mean_weight=one.moments.mean if logged else 0.0,
+            overlap=one.overlap / rows,
             certain=self._full,
         )
-
-    def _resampled(self, terms: dict[Key, Terms]) -> Resampled:
-        return resample(terms, self._resampler, self._settings.level)
-
-
-def _last(quality: Evidence) -> NDArray[np.intp]:
-    """The only look: at the end."""
-    return np.array([len(quality)], dtype=np.intp)

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from bandit_service.evaluation.logs.log import Log
 from bandit_service.evaluation.offpolicy.estimators import Terms
-from bandit_service.evaluation.offpolicy.intervals import Resampler
-from bandit_service.evaluation.offpolicy.resampling import resample
+from bandit_service.evaluation.offpolicy.resampling import Key, Resampler, Resampling
 from bandit_service.evaluation.offpolicy.results import Estimate, Live
 from bandit_service.evaluation.offpolicy.settings import Settings
 from bandit_service.evaluation.offpolicy.targets import Target
@@ -74,22 +73,22 @@ def lived(target: Target, log: Log, settings: Settings) -> Live:
     if len(run.rows) < LEAST_ACCEPTED:
         return replace(made, problem=f"fewer than {LEAST_ACCEPTED} decisions were accepted")
     met = log.rows(run.rows)
-    terms = {}
+    terms: dict[Key, tuple[Terms, NDArray[np.bool_]]] = {}
     for measure, outcomes in met.outcomes.items():
         known = ~np.isnan(outcomes)
         if known.any():
-            shown = np.where(known, outcomes, 0.0)
-            terms[measure, "replay"] = Terms(np.zeros(len(met)), shown, known.astype(np.float64))
-    resampler = Resampler(met.clusters, settings.seed, settings.resamples)
-    found = resample(terms, resampler, settings.level)
+            terms[measure, "replay"] = Terms(None, outcomes[known]), known
+    sums = Resampling(Resampler(settings.seed, settings.resamples, len(met)))
+    sums.add(0, met.clusters, terms)
+    found = sums.found(settings.level)
     estimates = [
         Estimate(
             measure=key[0],
             estimator="replay",
-            value=each.value,
-            rows=int((~np.isnan(met.outcomes[key[0]])).sum()),
+            value=found.values[key],
+            rows=int(known.sum()),
             intervals=(found.interval(key),),
         )
-        for key, each in terms.items()
+        for key, (_, known) in terms.items()
     ]
     return replace(made, estimates=tuple(estimates))

@@ -69,7 +69,9 @@ def _view(result: Comparison) -> dict[str, Any]:
             "decisions": f"{result.decisions:,}; the first {result.training:,} taught",
             "left out": ", ".join(f"{n:,} {flag}" for flag, n in result.excluded.items()) or "none",
             "refused": f"{result.refused:,}",
-            "propensities": result.propensity,
+            "propensities": result.propensity.upper()
+            if result.propensity == "estimated"
+            else result.propensity,
             "seed": str(result.seed),
             "resamples": f"{result.resamples:,}",
             "level of intervals": f"{result.level:.0%}",

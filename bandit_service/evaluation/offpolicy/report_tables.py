@@ -33,7 +33,7 @@ def measures(result: Comparison) -> Iterator[Table]:
                     lead = _lead(each, own.measure, difference.estimator)
                     rows.append(
                         (
-                            f"{each.label} ({difference.estimator})",
+                            result.named(each, difference.estimator),
                             (
                                 f"{scale * lead.value:.5g}",
                                 _between(lead.intervals[0], scale),

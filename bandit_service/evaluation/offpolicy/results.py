@@ -190,3 +190,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     live: tuple[Live, ...]
     calibration: tuple[Bin, ...]
     notes: tuple[str, ...]
+
+    def named(self, candidate: Candidate, estimator: str) -> str:
+        """As tables call a candidate's estimate."""
+        doubt = ", estimated propensities" if self.propensity == "estimated" else ""
+        return f"{candidate.label} ({estimator}{doubt})"

@@ -1,6 +1,6 @@
 """The policies in question: what each of them would do on every logged query."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +23,7 @@ from bandit_service.model import (
     JournalEntry,
     Lesson,
     Mode,
+    Objective,
     PolicyConfig,
     Query,
     RevisionEvent,
@@ -31,7 +32,7 @@ from bandit_service.model import (
     UsageLesson,
     VectorFeatures,
 )
-from bandit_service.offsets import offsets
+from bandit_service.offsets import Offsets, offsets
 
 Array = NDArray[np.float64]
 
@@ -106,7 +107,7 @@ class Learner:
         self.engine.apply(JournalEntry(1, RevisionEvent(1, 0, 0, config, _START)))
         self._config, self._clock, self._taught = config, 0.0, 0
 
-    def fresh(self) -> Target:
+    def fresh(self) -> "Learner":
         return Learner(*self._made_of)
 
     def teach(self, block: Log) -> None:
@@ -120,7 +121,8 @@ class Learner:
             if event is not None:
                 self.engine.apply(JournalEntry(self.engine.position + 1, event))
 
-    def probabilities(self, block: Log) -> Array:
+    def probabilities(self, block: Log, price: float = 0.0) -> Array:
+        """With a dollar worth `price` points of quality more than its objective says."""
         engine, config = self.engine, self._config
         eligible = block.eligible[:, self._columns]
         if config.mode is Mode.OBSERVE:
@@ -131,12 +133,16 @@ class Learner:
         else:
             _check_served(self.label, eligible, len(block))
             open_arms = None if eligible.all() else eligible
-            weighed = offsets(config.objective, config.arms, engine.calls, _queries(block))
+            queries = _queries(block)
+            weighed = _sum(
+                offsets(objective, config.arms, engine.calls, queries)
+                for objective in (config.objective, Objective(quality_per_usd=price))
+            )
             learner = engine.policy.probabilities(
                 engine.state,
                 fitting(block.contexts, engine.shape.dim),
                 eligible=open_arms,
-                offsets=None if weighed is None else weighed.added,
+                offsets=weighed,
                 clock=self._clock,
             )
             mine = policies.with_floor(learner, open_arms, config.floor)
@@ -230,6 +236,11 @@ def _check_served(label: str, eligible: Any, count: int) -> None:
             f"policy {label!r}",
             f"none of its arms could be chosen on {lost:,} of {count:,} logged decisions",
         )
+
+
+def _sum(weighed: Iterable[Offsets | None]) -> Array | None:
+    added = [each.added for each in weighed if each is not None]
+    return sum(added[1:], added[0]) if added else None
 
 
 def _queries(block: Log) -> list[Query]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bandit_service.evaluation.offpolicy import estimators
 from bandit_service.evaluation.offpolicy.estimators import Terms
 from bandit_service.evaluation.offpolicy.evidence import Evidence
+from bandit_service.evaluation.offpolicy.moments import Moments
 
 Array = NDArray[np.float64]
 
@@ -31,51 +32,76 @@ class Family:
     estimate  from evidence and parameter
     lowered   weights (n,) and parameter -> the weights that it really uses
     baseline  whether what it lowers is the residual (y - q) rather than y
-    grid      weights (n,) -> parameters worth trying, the unbiased end among them
+    grid      largest weight -> parameters worth trying, the unbiased end among them
     """
 
     estimate: Callable[[Evidence, float], Terms]
     lowered: Callable[[Array, float], Array]
     baseline: bool
-    grid: Callable[[Array], Array]
+    grid: Callable[[float], Array]
+
+
+class Tuner:
+    """Which parameter of a family, as evidence comes block after block."""
+
+    def __init__(self, family: Family, parameters: Array) -> None:
+        self._family, self._parameters = family, parameters
+        self._terms = [Moments() for _ in parameters]
+        self._missed = [Moments() for _ in parameters]
+
+    def add(self, evidence: Evidence) -> None:
+        family = self._family
+        told = evidence.residuals if family.baseline else evidence.outcomes
+        for parameter, terms, missed in zip(
+            self._parameters.tolist(), self._terms, self._missed, strict=True
+        ):
+            terms.add(family.estimate(evidence, parameter).rows)
+            missed.add((evidence.weights - family.lowered(evidence.weights, parameter)) * told)
+
+    def bounds(self) -> Array:
+        """Of each parameter, estimated variance plus the square of an upper bound on the bias."""
+        return np.array(list(map(_bound, self._terms, self._missed)))
+
+    def best(self) -> float:
+        """The parameter with the least error bound."""
+        return float(self._parameters[int(np.argmin(self.bounds()))])
+
+
+def _bound(terms: Moments, missed: Moments) -> float:
+    bias, log = 0.0, np.log(2.0 / DELTA)
+    largest = max(missed.most, -missed.least)
+    if largest > 0.0:
+        spread = missed.sum_of_squares / missed.count
+        bias = abs(missed.mean) + np.sqrt(2.0 * spread * log / missed.count)
+        bias += 2.0 * largest * log / (3.0 * missed.count)
+    return float(terms.standard_error**2 + bias * bias)
 
 
 def error_bound(evidence: Evidence, family: Family, parameter: float) -> float:
-    """Estimated variance plus the square of an upper bound on the bias."""
-    terms = family.estimate(evidence, parameter)
-    count = len(evidence)
-    variance = terms.standard_error**2
-    lost = evidence.weights - family.lowered(evidence.weights, parameter)
-    missed = lost * (evidence.residuals if family.baseline else evidence.outcomes)
-    log = np.log(2.0 / DELTA)
-    bias = abs(float(missed.mean())) + np.sqrt(2.0 * float((missed**2).mean()) * log / count)
-    bias += 2.0 * float(np.abs(missed).max(initial=0.0)) * log / (3.0 * count)
-    if not missed.any():
-        bias = 0.0
-    return float(variance + bias * bias)
+    tuner = Tuner(family, np.array([parameter]))
+    tuner.add(evidence)
+    return float(tuner.bounds()[0])
 
 
 def tuned(evidence: Evidence, family: Family) -> tuple[float, Terms]:
     """The parameter with the least error bound, and its terms."""
-    candidates = family.grid(evidence.weights)
-    bounds = [error_bound(evidence, family, float(each)) for each in candidates]
-    best = float(candidates[int(np.argmin(bounds))])
+    tuner = Tuner(family, family.grid(evidence.largest_weight))
+    tuner.add(evidence)
+    best = tuner.best()
     return best, family.estimate(evidence, best)
 
 
-def _by_weight(weights: Array) -> Array:
-    """From a typical weight to the largest, which clips nothing."""
-    largest = float(weights.max(initial=1.0))
-    low = max(1.0, float(np.quantile(weights, 0.5)))
-    return np.geomspace(low, max(low, largest), GRID)
+def _by_weight(largest: float) -> Array:
+    """From an ordinary weight to the largest, which clips nothing."""
+    return np.geomspace(1.0, max(1.0, largest), GRID)
 
 
-def _by_square(weights: Array) -> Array:
+def _by_square(largest: float) -> Array:
     """Shrinkages act on squared weights; infinity shrinks nothing."""
-    return np.append(_by_weight(weights) ** 2, np.inf)
+    return np.append(_by_weight(largest) ** 2, np.inf)
 
 
-def _by_strength(weights: Array) -> Array:
+def _by_strength(largest: float) -> Array:
     return np.append(0.0, np.geomspace(1e-4, 0.5, GRID))
 
 

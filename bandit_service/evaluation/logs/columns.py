@@ -1,0 +1,79 @@
+"""A batch on its way out: whole columns for Parquet, rows for JSON lines."""
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit_service.evaluation.logs.log import MEASURES
+from bandit_service.evaluation.logs.rows import FLAGS, Batch, Row
+
+_PLAIN = {
+    "arm": "arms", "propensity": "propensities", "create_time": "times", "segment": "segments",
+    "policy": "policies", "feature_version": "feature_versions",
+}  # fmt: skip
+_DUEL = {
+    "second_arm": "second_arms", "pair_propensity": "propensities", "preference": "preferences",
+}  # fmt: skip
+
+
+def column_of(batch: Batch, name: str) -> Any:
+    """A field of `Row`, (n,), of all rows: floats with NaN, or a sequence with None; but for
+    `context` and `probabilities`. None where no row has it."""
+    if name in _PLAIN:
+        return getattr(batch, _PLAIN[name])
+    if name in MEASURES:
+        return batch.outcomes[name]
+    if name in FLAGS:
+        return batch.flags[name]
+    if name in _DUEL:
+        unknown = [None] * len(batch)
+        return unknown if batch.duels is None else getattr(batch.duels, _DUEL[name])
+    if name in ("input_tokens", "output_tokens"):
+        return batch.tokens[:, ("input_tokens", "output_tokens").index(name)]
+    return batch.notes[name]
+
+
+def rows_of(batch: Batch, names: Sequence[str]) -> list[Row]:
+    """The rows themselves, with these fields only."""
+    columns = [
+        _told(batch, name) if name in names else repeat(default)
+        for name, default in zip(Row.__struct_fields__, _DEFAULTS, strict=True)
+    ]
+    return list(map(Row, *columns))
+
+
+_DEFAULTS = (None, *Row.__struct_defaults__[:2], [], *Row.__struct_defaults__[3:])
+
+
+def _told(batch: Batch, name: str) -> Iterable[Any]:
+    if name == "context":
+        listed = batch.contexts.tolist()
+        if (batch.lengths == batch.contexts.shape[1]).all():
+            return list(listed)
+        return [row[:length] for row, length in zip(listed, batch.lengths, strict=True)]
+    if name == "probabilities":
+        return _named(batch)
+    values = column_of(batch, name)
+    if not isinstance(values, np.ndarray):
+        return values  # type: ignore[no-any-return]
+    if values.dtype != np.float64:
+        return values.tolist()  # type: ignore[no-any-return]
+    told: NDArray[np.object_] = values.astype(np.object_)
+    told[np.isnan(values)] = None
+    return told.tolist()  # type: ignore[no-any-return]
+
+
+def _named(batch: Batch) -> Iterable[dict[str, float] | None]:
+    """Each row's chances by the names of its eligible arms."""
+    if batch.probabilities is None:
+        return repeat(None)
+    names, listed = batch.names, batch.probabilities.tolist()
+    if not np.isnan(batch.probabilities).any():
+        return [dict(zip(names, row, strict=True)) for row in listed]
+    return [
+        {name: chance for name, chance in zip(names, row, strict=True) if chance == chance} or None
+        for row in listed
+    ]

@@ -1,0 +1,1 @@
+"""Estimates beside the Open Bandit Pipeline's, on the same arrays."""

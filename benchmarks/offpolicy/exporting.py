@@ -1,0 +1,93 @@
+"""Decisions a second out of both databases into files, by this process's own time on the CPU.
+
+What Postgres itself works for it is in `seconds` only.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter, process_time
+
+import numpy as np
+
+from bandit_service.evaluation.logs import stored
+from bandit_service.evaluation.logs.exporting import write
+from bandit_service.model import Decision, JournalEntry, Kind, Outcome, Source, Usage
+from bandit_service.store import open_log_reader, open_store
+from benchmarks import processes
+from tests.builders import NOW, SECRET, a_config, a_decision, a_revision, arms
+
+DIM, ARMS = 64, 16
+AT_ONCE = 5_000
+
+
+def exported(rows: int) -> dict[str, dict[str, float]]:
+    """By database and format: rows a second of CPU time and of the clock."""
+    found = {}
+    with processes.databases() as urls, tempfile.TemporaryDirectory() as folder:
+        for database, url in urls.items():
+            _fill(url, rows)
+            _one(url, Path(folder, "warm.parquet"))  # imports are not what is measured
+            for ending in ("parquet", "jsonl"):
+                found[f"{database} to {ending}"] = _one(url, Path(folder, f"log.{ending}"))
+    return found
+
+
+def _one(url: str, file: Path) -> dict[str, float]:
+    reader = open_log_reader(url)
+    start, worked = perf_counter(), process_time()
+    count = write(stored.batches(reader, "chat"), file)
+    seconds, worked = perf_counter() - start, process_time() - worked
+    reader.close()
+    size = file.stat().st_size
+    return {
+        "rows": count,
+        "rows_per_cpu_second": round(count / worked),
+        "rows_per_second": round(count / seconds),
+        "megabytes": round(size / 1e6, 1),
+    }
+
+
+def _fill(url: str, rows: int) -> None:
+    """Every decision with a thumb and its cost: two outcomes."""
+    store = open_store(url)
+    names = [f"arm-{slot}" for slot in range(ARMS)]
+    with store.write() as transaction:
+        policy = transaction.create_policy("chat", SECRET, NOW)
+        transaction.lock_head(policy.id)
+        config = a_config(name="chat", arms=arms(*names))
+        transaction.append(policy.id, [JournalEntry(1, a_revision(config))], [], [], [])
+    for start in range(0, rows, AT_ONCE):
+        some = range(start, min(rows, start + AT_ONCE))
+        with store.write() as transaction:
+            transaction.lock_head(policy.id)
+            transaction.add_decisions(list(_decisions(policy.id, some)))
+            # Outcomes without the events that brought them: nothing here folds the journal.
+            transaction.append(policy.id, [], [], list(_outcomes(some)), [])
+    store.close()
+
+
+def _decisions(policy_id: int, some: range) -> Iterator[Decision]:
+    luck = np.random.default_rng(some.start)
+    even = np.full(ARMS, 1.0 / ARMS).tobytes()
+    for at, context in zip(some, luck.normal(size=(len(some), DIM)), strict=True):
+        yield a_decision(
+            id=f"d{at:09d}",
+            policy_id=policy_id,
+            create_time=NOW + at,
+            context=context.tobytes(),
+            arm=at % ARMS,
+            propensity=1.0 / ARMS,
+            probabilities=even,
+            means=even,
+            deviations=even,
+            exclusions=bytes(ARMS),
+        )
+
+
+def _outcomes(some: range) -> Iterator[Outcome]:
+    for at in some:
+        name, arm = f"d{at:09d}", at % ARMS
+        yield Outcome(name, arm, Kind.SUCCESS, Source.USER, 2, NOW, float(at % 2))
+        usage = Usage(cost_usd=0.001 * arm, latency_seconds=0.5)
+        yield Outcome(name, arm, Kind.USAGE, Source.USER, 2, NOW, usage=usage)
