@@ -37,6 +37,7 @@ from bandit_service.model import (
 from bandit_service.snapshots import Snapshot, state_hash
 from bandit_service.standing import Terms
 from policies.budget import Keeper
+from policies.pair_rows import FIRST, NOT_KNOWN
 
 Array = NDArray[np.float64]
 
@@ -178,6 +179,7 @@ class PolicyEngine:
                 pair.first_preferred,
                 old=pair.old,
                 clock=pair.clock,
+                shown=FIRST if pair.is_ordered else NOT_KNOWN,
             )
         if event.usage is not None:
             self.calls.replace(event.usage.arm, event.usage.old, event.usage.new)

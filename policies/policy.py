@@ -209,10 +209,12 @@ class LearnsPairs(Protocol):
         *,
         old: float | None = None,
         clock: float = 0.0,
+        shown: float = 0.0,
     ) -> None:
         """Learn, in place, how good the first is beside the second: 1, 0, or 0.5 for a tie.
 
         `old` is the value learned earlier of the same two, which this one takes the place of.
+        `shown` is 1 where the first was shown first, -1 where the second was, 0 if nobody knows.
         """
         ...
 
