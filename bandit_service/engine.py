@@ -169,6 +169,16 @@ class PolicyEngine:
                 self.policy.revise(
                     self.state, lesson.arm, context, lesson.old, lesson.new, clock=lesson.clock
                 )
+            if lesson.chances and isinstance(self.policy, policies.LearnsChoices):
+                self.policy.reinforce(
+                    self.state,
+                    lesson.arm,
+                    context,
+                    lesson.old,
+                    lesson.new,
+                    np.frombuffer(lesson.chances),
+                    clock=lesson.clock,
+                )
             self.calls.quality(lesson.arm, lesson.old, lesson.new)
         pair = event.comparison
         if pair is not None and pair.is_taught and isinstance(self.policy, policies.LearnsPairs):

@@ -220,6 +220,29 @@ class LearnsPairs(Protocol):
 
 
 @runtime_checkable
+class LearnsChoices(Protocol):
+    """What a policy has besides, that learns from the chances that its arms had."""
+
+    def reinforce(
+        self,
+        state: Any,
+        arm: int,
+        context: Array,
+        old: float | None,
+        new: float | None,
+        chances: Array,
+        *,
+        clock: float = 0.0,
+    ) -> None:
+        """Learn, in place, that `arm` earned `new` when it was chosen by `chances` (k,), k <= K.
+
+        It comes after `update` or `revise` with the same quality. `old` is the value in place of
+        which `new` comes, None if there was none; `new` None withdraws it.
+        """
+        ...
+
+
+@runtime_checkable
 class WeighsPrices(Protocol):
     """What a policy has besides, that has the arms' list prices in its rule."""
 

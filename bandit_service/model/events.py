@@ -8,13 +8,18 @@ from bandit_service.model.words import Effect, Source
 
 
 class Lesson(msgspec.Struct, frozen=True, array_like=True):
-    """A change of one arm's quality: `old` None is new, `new` None is withdrawn."""
+    """A change of one arm's quality: `old` None is new, `new` None is withdrawn.
+
+    `chances` (K,) float64 are those that the arm was drawn by, for policies that learn from them;
+    empty for others.
+    """
 
     arm: int
     context: bytes
     clock: float
     old: float | None
     new: float | None
+    chances: bytes = b""
 
 
 class UsageLesson(msgspec.Struct, frozen=True, array_like=True):
