@@ -35,6 +35,8 @@ class Clusters:
 
     def take(self, x: Array) -> None:
         """One vector more, (m,)."""
+        if not len(self.counts):
+            return
         begun = self.begun
         if begun < len(self.counts):
             if not any(np.array_equal(x, known) for known in self.centroids[:begun]):
