@@ -158,6 +158,8 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
     _check_pairs(config, policy)
     if isinstance(policy, policies.WeighsPrices) and policy.price_weight:
         _check_prices(config)
+    if isinstance(policy, policies.WeighsJoules) and policy.energy_weight:
+        _check_joules(config)
     arms = tuple(msgspec.structs.replace(arm, model=arm.model or arm.name) for arm in config.arms)
     return msgspec.structs.replace(config, arms=arms, objective=weighing.completed(config))
 
@@ -362,6 +364,16 @@ def _check_prices(config: PolicyConfig) -> None:
             raise InvalidField(
                 f"arms[{place}].input_usd_per_million_tokens",
                 f"{config.algorithm.name} weighs list prices: give {arm.name!r} both of them",
+            )
+
+
+def _check_joules(config: PolicyConfig) -> None:
+    for place, arm in enumerate(config.arms):
+        if arm.state is ArmState.ACTIVE and arm.declared_joules_per_output_token is None:
+            raise InvalidField(
+                f"arms[{place}].declared_joules_per_output_token",
+                f"{config.algorithm.name} learns energy with quality: give {arm.name!r} the joules "
+                "that its model card or a meter tells",
             )
 
 

@@ -30,6 +30,7 @@ from policies.policy import (
     Policy,
     Snapshot,
     State,
+    WeighsJoules,
     WeighsPrices,
 )
 from policies.priors import MOST_COUNTED, ArmPrior, Priors, UnusablePrior
@@ -53,6 +54,7 @@ __all__ = [
     "Snapshot",
     "State",
     "UnusablePrior",
+    "WeighsJoules",
     "WeighsPrices",
     "build",
     "known_settings",

@@ -114,8 +114,8 @@ class MixLLM(LinearPolicy):
         *,
         clock: float = 0.0,
     ) -> None:
-        if self.step:
-            state.reinforce(arm, context, old, new, chances, clock)
+        """Kept whatever the step is now: another one then acts at once."""
+        state.reinforce(arm, context, old, new, chances, clock)
 
     def update(  # type: ignore[override]  # of these sums
         self,

@@ -256,3 +256,18 @@ class WeighsPrices(Protocol):
     def price_weight(self) -> float:
         """What the dearest arm's price is worth; 0 where prices do not matter."""
         ...
+
+
+@runtime_checkable
+class WeighsJoules(Protocol):
+    """What a policy has besides, that has the arms' declared joules in what it learns."""
+
+    @property
+    def joules(self) -> tuple[float | None, ...]:
+        """A token, an arm; None where it is not known."""
+        ...
+
+    @property
+    def energy_weight(self) -> float:
+        """The share of energy in what is learned; 0 where joules do not matter."""
+        ...
