@@ -67,7 +67,7 @@ class Decider:
         self._all_active = not self.eligibility.everything.any()
         self._plain = self.eligibility.everything.tobytes()
         self._observing = config.mode is Mode.OBSERVE
-        self._has_limit = config.objective.latency_limit_seconds is not None
+        self._has_limit = config.objective.latency_limit is not None
         names = [arm.name for arm in config.arms]
         self._default = names.index(config.default_arm) if self._observing else None
 

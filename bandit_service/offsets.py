@@ -53,7 +53,9 @@ def offsets(
     flags: NDArray[np.bool_] | None = None
     if waiting is not None:
         total -= filled(waiting, gone)
-        flags = np.tile(np.isnan(waiting), (len(queries), 1))
+        missing = np.isnan(waiting)
+        if missing.any():
+            flags = np.tile(missing, (len(queries), 1))
     for amount, weight in zip(known, weights.T, strict=True):
         if amount is None:
             continue
@@ -72,7 +74,7 @@ def _waiting(objective: Objective, calls: CallStatistics) -> Array | None:
     Source: the waiting-time penalty of MixLLM (Wang et al. 2025), beta exp(gamma (w - xi tau)),
     whose constants are not known: beta is the configured one, gamma 1 a second, xi tau the limit.
     """
-    limit, points = objective.latency_limit_seconds, objective.quality_at_latency_limit
+    limit, points = objective.latency_limit, objective.quality_at_latency_limit
     if limit is None or points is None:
         return None
     beyond = np.minimum(calls.means()[:, LATENCY] - limit, MOST_SECONDS_BEYOND)
@@ -82,7 +84,7 @@ def _waiting(objective: Objective, calls: CallStatistics) -> Array | None:
 
 def too_slow(objective: Objective, calls: CallStatistics) -> NDArray[np.bool_] | None:
     """Arms whose calls took longer than the limit in the mean, (K,); None without a hard limit."""
-    limit = objective.latency_limit_seconds
+    limit = objective.latency_limit
     if limit is None or objective.quality_at_latency_limit is not None:
         return None
     known = calls.counts[:, LATENCY] >= FEWEST_LATENCIES

@@ -89,13 +89,11 @@ def checked(objective: Objective) -> None:
     for name in WEIGHTS:
         _check(f"objective.{name}", getattr(objective, name), 0.0, MOST)
     _check("objective.reference_joules", objective.reference_joules, LEAST_REFERENCE, MOST)
-    limit, points = objective.latency_limit_seconds, objective.quality_at_latency_limit
-    _check("objective.latency_limit_seconds", limit, LEAST_LIMIT, MOST)
+    limit, points = objective.latency_limit, objective.quality_at_latency_limit
+    _check("objective.latency_limit", limit, LEAST_LIMIT, MOST)
     _check("objective.quality_at_latency_limit", points, 0.0, MOST)
     if points is not None and limit is None:
-        raise InvalidField(
-            "objective.latency_limit_seconds", "required with quality_at_latency_limit"
-        )
+        raise InvalidField("objective.latency_limit", "required with quality_at_latency_limit")
     dial = objective.accuracy_energy_dial
     _check(f"objective.{DIAL}", dial, 0.0, LARGEST_DIAL)
     both = [name for name in WEIGHTS if getattr(objective, name)]

@@ -1,20 +1,21 @@
 """GreenServ's protocol on RouterBench's open models: accuracy against joules, dial by dial.
 
-    python -m benchmarks.greenserv [--data FOLDER] [--seeds N] [--resume FILE] [--json FILE]
-                                   [--png FILE] [--write FILE]
+    python -m benchmarks.greenserv [--data FOLDER] [--seeds N] [--queries N] [--resume FILE]
+                                   [--json FILE] [--png FILE] [--write FILE]
 
 The arms are those of known energy. Their joules are ESTIMATED: output tokens times the joules a
 token of the measured model that is nearest, no call was metered. The dial is lambda, the weight of
 energy, from 0 to 1 in steps of .1: as published, in the reward that is learned; and in the product,
 where quality is learned alone and joules a call are weighed when deciding, a tenth of a point times
 lambda / (1 - lambda) for the joules of a usual call. Beside them, at .5, the study's alternatives,
-and the 12 features described in place of the 11 coded. Streams are whole, shuffled, from nothing.
+and the 12 features described in place of the 11 coded. Streams are shuffled, from nothing, and whole
+unless --queries says how many of each.
 """
 
 import argparse
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,11 +30,12 @@ from bandit_service.evaluation import loading
 from bandit_service.evaluation.contestants import Contestant, entry, named
 from bandit_service.evaluation.contexts import Contexts, contexts_of
 from bandit_service.evaluation.dial import quality_per_joule
-from bandit_service.evaluation.simulation import Simulation, Traffic
+from bandit_service.evaluation.simulation import Simulation
 from bandit_service.evaluation.table import OutcomeTable
 from bandit_service.evaluation.validation import with_arms
 from bandit_service.model import Features, TextFeatures
 from benchmarks import paired, sections
+from benchmarks.learning.ground import IN_ORDER
 from benchmarks.learning.kept import Kept
 from policies.policy import Array
 
@@ -82,30 +84,38 @@ def contestant(label: str, dial: float, table: OutcomeTable) -> Contestant:
 class Protocol:
     """Accuracy and joules a query of whole streams."""
 
-    def __init__(self, table: OutcomeTable, seeds: int, kept: Kept) -> None:
+    def __init__(self, table: OutcomeTable, seeds: int, queries: int, kept: Kept) -> None:
         self.table, self._seeds, self._kept = table, seeds, kept
+        self._queries = min(queries, len(table)) if queries else len(table)
         self._contexts: dict[Features, Contexts] = {}
+
+    def run_all(self, wanted: Sequence[tuple[str, float]]) -> None:
+        """Seed by seed, so that what an interruption leaves is fewer seeds of everything."""
+        for seed in range(self._seeds):
+            for label, dial in wanted:
+                self._numbers(label, dial, seed)
+            print(f"seed {seed} of {self._seeds} is done", flush=True)
 
     def measured(self, label: str, dial: float) -> Array:
         """Of each seed, (seeds, 2)."""
-        found = []
-        for seed in range(self._seeds):
-            work = partial(self._run, label, dial, seed)
-            found.append(self._kept.numbers(f"greenserv {label} {dial} {seed}", work))
-        print(f"{label}, {dial}: {np.mean(found, axis=0).round(4).tolist()}", flush=True)
-        return np.array(found)
+        return np.array([self._numbers(label, dial, seed) for seed in range(self._seeds)])
+
+    def _numbers(self, label: str, dial: float, seed: int) -> list[float]:
+        work = partial(self._run, label, dial, seed)
+        name = f"greenserv {label} {dial} {seed} {self._queries}"
+        return self._kept.numbers(name, work)
 
     def _run(self, label: str, dial: float, seed: int) -> list[float]:
         wanted = features(self.table, label)
         if wanted not in self._contexts:
             self._contexts[wanted] = contexts_of(self.table, wanted)
-        taking_part = entry(contestant(label, dial, self.table), self.table, self._contexts[wanted])
-        run = Simulation(self.table, taking_part).run(Traffic(), seed)
+        rows = np.random.default_rng((seed, 6)).permutation(len(self.table))[: self._queries]
+        made = self._contexts[wanted]
+        live, contexts = self.table.rows(rows), replace(made, matrix=made.matrix[rows])
+        taking_part = entry(contestant(label, dial, self.table), live, contexts)
+        run = Simulation(live, taking_part).run(IN_ORDER, seed)
         served = run.order, run.arms
-        return [
-            float(self.table.quality[served].mean()),
-            float(self.table.energy_joules[served].mean()),
-        ]
+        return [float(live.quality[served].mean()), float(live.energy_joules[served].mean())]
 
 
 def references(table: OutcomeTable) -> dict[str, tuple[float, float]]:
@@ -179,6 +189,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("BANDIT_DATA"))
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--queries", type=int, default=0, help="of each stream; 0: all")
     parser.add_argument("--resume", type=Path, help="keeps results, and starts from those there")
     parser.add_argument("--json", type=Path, help="write the numbers of every seed to this file")
     parser.add_argument("--png", type=Path, help="draw the fronts into this file")
@@ -187,14 +198,17 @@ def main(arguments: list[str] | None = None) -> None:
     if options.data is None:
         parser.error("needs --data FOLDER, or BANDIT_DATA: the folder of the data sets")
     table = open_models(Path(options.data) / "routerbench")
-    protocol = Protocol(table, options.seeds, Kept(options.resume))
-    measured: Callable[[str, float], Array] = protocol.measured
+    protocol = Protocol(table, options.seeds, options.queries, Kept(options.resume))
+    dialled = [(name, dial) for name in (PUBLISHED, WEIGHED) for dial in DIALS]
+    protocol.run_all([*dialled, *((name, MIDDLE) for name in STUDY)])
     fixed = references(table)
     fronts = {
-        name: np.stack([measured(name, dial) for dial in DIALS]) for name in (PUBLISHED, WEIGHED)
+        name: np.stack([protocol.measured(name, dial) for dial in DIALS])
+        for name in (PUBLISHED, WEIGHED)
     }
-    study = {name: measured(name, MIDDLE) for name in STUDY}
-    text = f"### GreenServ: routerbench's open models ({options.seeds} seeds)\n\n"
+    study = {name: protocol.measured(name, MIDDLE) for name in STUDY}
+    size = f"{options.queries:,}" if options.queries else f"all {len(table):,}"
+    text = f"### GreenServ: routerbench's open models ({options.seeds} seeds, {size} queries)\n\n"
     text += markdown(fixed, fronts, study)
     print(text)
     if options.json:

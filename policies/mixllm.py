@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from policies.best import judged
 from policies.linear import LinearPolicy
@@ -87,8 +87,11 @@ class MixLLM(LinearPolicy):
         means, deviations = self._qualities(state, contexts, clock)
         scores = self.quality_weight * means + self.width * deviations
         scores -= self.price_weight * shares(self.prices, state.arms)
-        chances: Array = softmax(judged(scores, eligible, offsets) / self.temperature, axis=1)
-        return chances
+        judgements = judged(scores, eligible, offsets)
+        lead = judgements - judgements.max(axis=1, keepdims=True)
+        odds: Array = np.exp(lead / self.temperature)
+        odds /= odds.sum(axis=1, keepdims=True)
+        return odds
 
     def estimates(self, state: LinearState, contexts: Array, *, clock: float = 0.0) -> Estimates:
         return Estimates(*self._qualities(state, contexts, clock))
@@ -100,7 +103,7 @@ class MixLLM(LinearPolicy):
         if self.step:
             assert isinstance(state, ReinforcedState)
             rate = self.step * self.quality_weight / self.temperature
-            means += rate * (contexts @ state.direction().T)
+            means += rate * (contexts @ state.direction.T)
         return means, deviations
 
     def reinforce(

@@ -28,13 +28,14 @@ class ReinforcedState(LinearState):
     moved          (1,)    the clock that these are expressed at
     """
 
-    __slots__ = ("moved", "pulls", "pushes", "verdicts")
+    __slots__ = ("_direction", "moved", "pulls", "pushes", "verdicts")
 
     def __init__(self, prior: Any, sums: list[Array], clocks: Array, observations: Array) -> None:
         super().__init__(prior, sums, clocks, observations)
         arms = len(sums)
         self.pushes, self.pulls = np.zeros((arms, prior.dim)), np.zeros((arms, prior.dim))
         self.verdicts, self.moved = np.zeros((arms, 2)), np.zeros(1)
+        self._direction: Array | None = None
 
     @classmethod
     def restored(cls, prior: Any, canonical: Mapping[str, NDArray[Any]]) -> Self:
@@ -65,11 +66,13 @@ class ReinforcedState(LinearState):
         row = np.zeros((1, self.prior.dim))
         self.pushes, self.pulls = np.append(self.pushes, row, 0), np.append(self.pulls, row, 0)
         self.verdicts = np.append(self.verdicts, np.zeros((1, 2)), 0)
+        self._direction = None
 
     def drop_arm(self, arm: int) -> None:
         super().drop_arm(arm)
         self.pushes[arm] = self.pulls[arm] = 0.0
         self.verdicts[arm] = 0.0
+        self._direction = None
 
     def reinforce(
         self, arm: int, x: Array, old: float | None, new: float | None, chances: Array, clock: float
@@ -78,6 +81,7 @@ class ReinforcedState(LinearState):
         are those it was chosen with, k <= K: arms that came later had none."""
         if not isfinite(float(x.dot(x)) + float(chances.sum()) + clock):
             raise ValueError("context, chances and clock must be finite")
+        self._direction = None
         share = self._aged_pushes(clock)
         length = float(np.sqrt(x.dot(x)))
         x = x * (share * min(1.0, LONGEST / length)) if length else x
@@ -90,12 +94,14 @@ class ReinforcedState(LinearState):
         self.pulls += count * g
         self.verdicts[arm] += share * more, share * count
 
+    @property
     def direction(self) -> Array:
         """The gradient so far, its baseline taken off, (K, d)."""
-        total, weight = self.verdicts.sum(axis=0).tolist()
-        baseline = total / weight if weight > 0.0 else 0.0
-        made: Array = self.pushes - baseline * self.pulls
-        return made
+        if self._direction is None:
+            total, weight = self.verdicts.sum(axis=0).tolist()
+            baseline = total / weight if weight > 0.0 else 0.0
+            self._direction = self.pushes - baseline * self.pulls
+        return self._direction
 
     def _aged_pushes(self, clock: float) -> float:
         """Age the pushes up to `clock`; the weight that one of `clock` then has."""

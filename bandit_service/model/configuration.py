@@ -73,7 +73,7 @@ class Objective(Config, frozen=True):
 
     Instead of weights there can be a dial from accuracy, 0, to energy, 10: what it means is in
     `weighing`. `reference_joules` is its scale, filled in when the dial is first set. Arms that
-    take longer than `latency_limit_seconds` are left out, or lose `quality_at_latency_limit`,
+    take longer than `latency_limit`, in seconds, are left out, or lose `quality_at_latency_limit`,
     e times as much with every second beyond.
     """
 
@@ -82,7 +82,7 @@ class Objective(Config, frozen=True):
     quality_per_joule: float = 0.0
     accuracy_energy_dial: float | None = None
     reference_joules: float | None = None
-    latency_limit_seconds: float | None = None
+    latency_limit: float | None = None
     quality_at_latency_limit: float | None = None
 
 

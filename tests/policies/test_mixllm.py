@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.optimize import approx_fprime
 from scipy.special import softmax
 
@@ -68,7 +69,7 @@ def test_a_push_is_the_gradient_of_the_log_chance_that_was_logged():
     np.testing.assert_allclose(long.pushes, state.pushes / np.linalg.norm(x))
 
 
-def reinforced(policy: MixLLM, order: Array, *, wrong: bool = False) -> Any:
+def reinforced(policy: MixLLM, order: NDArray[np.int64], *, wrong: bool = False) -> Any:
     """Verdicts with the chances that they were logged with, in some order."""
     rng, x = np.random.default_rng(4), some_contexts(40, 4)
     arms, values = rng.integers(ARMS, size=40), rng.integers(2, size=40).astype(float)
@@ -118,7 +119,7 @@ def test_the_baseline_is_the_mean_of_all_verdicts():
         # The contexts here are all shorter than 1 or count as 1.
         expected += (value - values.mean()) * np.outer(lead, one / max(1.0, np.linalg.norm(one)))
 
-    np.testing.assert_allclose(state.direction(), expected, atol=1e-10)
+    np.testing.assert_allclose(state.direction, expected, atol=1e-10)
 
 
 def satisfaction(step: float, seed: int) -> float:

@@ -54,7 +54,7 @@ A_RICH_CONFIG = PolicyConfig(
         quality_per_usd=1.0,
         quality_per_second=0.5,
         quality_per_joule=0.25,
-        latency_limit_seconds=7.5,
+        latency_limit=7.5,
         quality_at_latency_limit=0.05,
     ),
     mode=Mode.OBSERVE,

@@ -22,7 +22,7 @@ from tests.builders import (
     tell,
 )
 
-FIVE = Objective(latency_limit_seconds=5.0)
+FIVE = Objective(latency_limit=5.0)
 
 
 def waited(arm: int, seconds: float):
@@ -63,7 +63,7 @@ def test_points_are_lost_e_times_as_many_with_every_second():
     calls = CallStatistics(4)
     for arm, seconds in enumerate((3.0, 5.0, 6.5)):
         calls.replace(arm, None, Usage(latency_seconds=seconds))
-    soft = Objective(latency_limit_seconds=5.0, quality_at_latency_limit=0.1)
+    soft = Objective(latency_limit=5.0, quality_at_latency_limit=0.1)
 
     found = offsets(soft, arms("a", "b", "c", "d"), calls, [a_query()] * 2)
 
@@ -80,10 +80,10 @@ def test_points_are_lost_e_times_as_many_with_every_second():
 
 def test_points_need_a_limit_and_limits_are_positive():
     for objective, field in (
-        (Objective(quality_at_latency_limit=0.1), "objective.latency_limit_seconds"),
-        (Objective(latency_limit_seconds=0.0), "objective.latency_limit_seconds"),
+        (Objective(quality_at_latency_limit=0.1), "objective.latency_limit"),
+        (Objective(latency_limit=0.0), "objective.latency_limit"),
         (
-            Objective(latency_limit_seconds=1.0, quality_at_latency_limit=-1.0),
+            Objective(latency_limit=1.0, quality_at_latency_limit=-1.0),
             "objective.quality_at_latency_limit",
         ),
     ):
