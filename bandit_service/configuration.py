@@ -38,6 +38,7 @@ from bandit_service.model import (
 
 MOST_ARMS = 256
 MOST_FEATURES = 512
+MOST_LABELS = 64
 # K * d^2 numbers, of sums and of one inverse for each ridge: 4 million are 64 MB with one ridge,
 # 128 MB with the three of the default.
 MOST_NUMBERS = 4_000_000
@@ -74,6 +75,8 @@ def build(config: PolicyConfig, dim: int) -> policies.Policy[Any]:
             settings=config.algorithm.settings,
             dearness=dearness(config.arms),
             prices=tuple(_list_price(arm) for arm in config.arms),
+            joules=tuple(arm.declared_joules_per_output_token for arm in config.arms),
+            parts=_parts(config.features),
             priors=priors.of_slots(config),
             embeddings=embeddings.of_arms(config.arms, dim),
         )
@@ -103,10 +106,23 @@ def understood(
         raise NotUnderstood(policy, entry.position, str(strange)) from strange
 
 
+def _parts(features: Features) -> policies.Parts:
+    """What a policy may know of the features besides their number."""
+    text = features.text
+    if text is None:
+        return policies.Parts()
+    return policies.Parts(text.dimensions, text.readability, len(text.labels))
+
+
 def preference_learning_of(algorithm: str) -> PreferenceLearning:
     """What goes with an algorithm of the catalogue where nobody says otherwise."""
     pairs = issubclass(policies.CATALOGUE[algorithm], policies.LearnsPairs)
     return PreferenceLearning.AS_PAIRS if pairs else PreferenceLearning.IGNORE
+
+
+def learns_choices(algorithm: str) -> bool:
+    """Whether an algorithm of the catalogue learns from the chances that its arms had."""
+    return issubclass(policies.CATALOGUE[algorithm], policies.LearnsChoices)
 
 
 def dearness(arms: Sequence[Arm]) -> tuple[float, ...]:
@@ -165,6 +181,8 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
     _check_pairs(config, policy)
     if isinstance(policy, policies.WeighsPrices) and policy.price_weight:
         _check_prices(config)
+    if isinstance(policy, policies.WeighsJoules) and policy.energy_weight:
+        _check_joules(config)
     arms = tuple(msgspec.structs.replace(arm, model=arm.model or arm.name) for arm in config.arms)
     return msgspec.structs.replace(config, arms=arms, objective=weighing.completed(config))
 
@@ -274,6 +292,19 @@ def _check_features(features: Features) -> None:
         raise InvalidField(
             "features.text.dimensions", f"must be from 8 to 256, not {features.text.dimensions}"
         )
+    if features.text is not None:
+        _check_labels(features.text.labels)
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    if len(labels) > MOST_LABELS:
+        raise InvalidField("features.text.labels", f"at most {MOST_LABELS}, not {len(labels)}")
+    for place, label in enumerate(labels):
+        where = f"features.text.labels[{place}]"
+        if not (0 < len(label) <= _MOST_ARM_NAME and label.isprintable()):
+            raise InvalidField(where, f"must be 1 to {_MOST_ARM_NAME} printable characters")
+        if label in labels[:place]:
+            raise InvalidField(where, f"{label!r} is there twice")
 
 
 def _check_arms(config: PolicyConfig) -> None:
@@ -356,6 +387,16 @@ def _check_prices(config: PolicyConfig) -> None:
             raise InvalidField(
                 f"arms[{place}].input_usd_per_million_tokens",
                 f"{config.algorithm.name} weighs list prices: give {arm.name!r} both of them",
+            )
+
+
+def _check_joules(config: PolicyConfig) -> None:
+    for place, arm in enumerate(config.arms):
+        if arm.state is ArmState.ACTIVE and arm.declared_joules_per_output_token is None:
+            raise InvalidField(
+                f"arms[{place}].declared_joules_per_output_token",
+                f"{config.algorithm.name} learns energy with quality: give {arm.name!r} the joules "
+                "that its model card or a meter tells",
             )
 
 

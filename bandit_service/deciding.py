@@ -20,7 +20,7 @@ from bandit_service.calls import CallStatistics
 from bandit_service.eligibility import Codes, Eligibility, Exclusion
 from bandit_service.errors import BanditError, NoEligibleArm
 from bandit_service.model import Decision, Mode, PolicyConfig, Query
-from bandit_service.offsets import offsets
+from bandit_service.offsets import offsets, too_slow
 from policies.budget import Keeper, scores
 
 Array = NDArray[np.float64]
@@ -67,6 +67,7 @@ class Decider:
         self._all_active = not self.eligibility.everything.any()
         self._plain = self.eligibility.everything.tobytes()
         self._observing = config.mode is Mode.OBSERVE
+        self._has_limit = config.objective.latency_limit is not None
         names = [arm.name for arm in config.arms]
         self._default = names.index(config.default_arm) if self._observing else None
 
@@ -88,9 +89,21 @@ class Decider:
             # If all of them rest, there is nothing better to try.
             if resting.any() and not resting[codes == Exclusion.NONE].all():
                 codes = np.where(resting, np.uint8(Exclusion.UNHEALTHY), codes)
+        if self._default is None and self._has_limit:
+            codes = self._without_slow(codes, calls)
         if not self._is_open(codes) and codes.all():
             return NoEligibleArm(self._config.name, self.eligibility.reasons(codes))
         return codes
+
+    def _without_slow(self, codes: Codes, calls: CallStatistics) -> Codes:
+        """Arms beyond the latency limit fall out, too, unless no other is left."""
+        slow = too_slow(self._config.objective, calls)
+        if slow is None:
+            return codes
+        slow &= codes == Exclusion.NONE
+        if not slow.any() or slow[codes == Exclusion.NONE].all():
+            return codes
+        return np.where(slow, np.uint8(Exclusion.TOO_SLOW), codes)
 
     def decide(
         self,
@@ -326,6 +339,8 @@ def request_digest(query: Query) -> bytes:
     payload = dict(zip(_PAYLOAD, _payload(query), strict=True))
     if query.objective is not None:
         payload["objective"] = query.objective
+    if query.labels:
+        payload["labels"] = query.labels
     return hashlib.blake2b(msgspec.msgpack.encode(payload), digest_size=16).digest()
 
 

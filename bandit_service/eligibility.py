@@ -26,6 +26,7 @@ class Exclusion(IntEnum):
     SESSION = 8
     OBSERVED = 9
     BUDGET = 10
+    TOO_SLOW = 20
     UNKNOWN = 255
 
 
@@ -41,6 +42,7 @@ REASONS = {
     Exclusion.SESSION: "the session stays with its last arm",
     Exclusion.OBSERVED: "the policy observes; its default arm is served",
     Exclusion.BUDGET: "what is left of the budget cannot pay for it",
+    Exclusion.TOO_SLOW: "its calls take longer than the latency limit",
     Exclusion.UNKNOWN: "not known: the decision was recovered from its token",
 }
 

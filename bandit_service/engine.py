@@ -37,6 +37,7 @@ from bandit_service.model import (
 from bandit_service.snapshots import Snapshot, state_hash
 from bandit_service.standing import Terms
 from policies.budget import Keeper
+from policies.pair_rows import FIRST, NOT_KNOWN
 
 Array = NDArray[np.float64]
 
@@ -171,6 +172,16 @@ class PolicyEngine:
                 self.policy.revise(
                     self.state, lesson.arm, context, lesson.old, lesson.new, clock=lesson.clock
                 )
+            if lesson.chances and isinstance(self.policy, policies.LearnsChoices):
+                self.policy.reinforce(
+                    self.state,
+                    lesson.arm,
+                    context,
+                    lesson.old,
+                    lesson.new,
+                    np.frombuffer(lesson.chances),
+                    clock=lesson.clock,
+                )
             self.calls.quality(lesson.arm, lesson.old, lesson.new)
         pair = event.comparison
         if pair is not None and pair.is_taught and isinstance(self.policy, policies.LearnsPairs):
@@ -181,6 +192,7 @@ class PolicyEngine:
                 pair.first_preferred,
                 old=pair.old,
                 clock=pair.clock,
+                shown=FIRST if pair.is_ordered else NOT_KNOWN,
             )
         if event.usage is not None:
             self.calls.replace(event.usage.arm, event.usage.old, event.usage.new)

@@ -11,6 +11,7 @@ from operator import attrgetter
 import msgspec
 
 from bandit_service import preferences
+from bandit_service.configuration import learns_choices
 from bandit_service.errors import BanditError, DecisionExpired, DecisionNotFound, InvalidField
 from bandit_service.model import (
     Arm,
@@ -120,6 +121,15 @@ def plan(
     )
 
 
+def chances_of(decision: Decision, config: PolicyConfig) -> bytes:
+    """What a lesson says of the chances: nothing where nobody learns from them, nor where they are
+    not known any more, nor of a duel, whose arms were drawn otherwise."""
+    wanted = learns_choices(config.algorithm.name)
+    if not wanted or decision.recovered or decision.second_arm is not None:
+        return b""
+    return decision.probabilities
+
+
 def missing(decision_id: str, horizon: float, now: float) -> BanditError:
     """Why there is no decision of this id: it never was, or it may have been and is pruned.
 
@@ -211,7 +221,10 @@ def _lessons(
             effects.append(Effect.RECORDED)
         else:
             old = None if held is None else held.value
-            lessons.append(Lesson(slot, decision.context, decision.clock, old, spoken.value))
+            chances = chances_of(decision, terms.config)
+            lessons.append(
+                Lesson(slot, decision.context, decision.clock, old, spoken.value, chances)
+            )
             standing.learn(Learned(decision_id, slot, spoken.value, terms.epoch))
             effects.append(Effect.LEARNED)
     if not effects:

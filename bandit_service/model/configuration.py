@@ -44,9 +44,15 @@ class Algorithm(Config, frozen=True):
 
 
 class TextFeatures(Config, frozen=True):
-    """Text, embedded offline; `dimensions` of the embedding's 256 are kept."""
+    """Text, embedded offline; `dimensions` of the embedding's 256 are kept.
+
+    readability  how hard the text is to read is a feature of its own
+    labels       that queries can bring; each is a feature, 1 for queries that have it
+    """
 
     dimensions: int = 64
+    readability: bool = False
+    labels: tuple[str, ...] = ()
 
 
 class VectorFeatures(Config, frozen=True):
@@ -66,7 +72,9 @@ class Objective(Config, frozen=True):
     """What a unit of each resource is worth in points of quality, >= 0.
 
     Instead of weights there can be a dial from accuracy, 0, to energy, 10: what it means is in
-    `weighing`. `reference_joules` is its scale, filled in when the dial is first set.
+    `weighing`. `reference_joules` is its scale, filled in when the dial is first set. Arms that
+    take longer than `latency_limit`, in seconds, are left out, or lose `quality_at_latency_limit`,
+    e times as much with every second beyond.
     """
 
     quality_per_usd: float = 0.0
@@ -74,6 +82,8 @@ class Objective(Config, frozen=True):
     quality_per_joule: float = 0.0
     accuracy_energy_dial: float | None = None
     reference_joules: float | None = None
+    latency_limit: float | None = None
+    quality_at_latency_limit: float | None = None
 
 
 class WeightRange(Config, frozen=True):

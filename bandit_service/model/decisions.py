@@ -34,6 +34,7 @@ class Query(msgspec.Struct, frozen=True, gc=False):
     duel: bool = False
     min_position: int = 0
     objective: ObjectiveOverride | None = None
+    labels: tuple[str, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):

@@ -8,13 +8,18 @@ from bandit_service.model.words import Effect, Source
 
 
 class Lesson(msgspec.Struct, frozen=True, array_like=True):
-    """A change of one arm's quality: `old` None is new, `new` None is withdrawn."""
+    """A change of one arm's quality: `old` None is new, `new` None is withdrawn.
+
+    `chances` (K,) float64 are those that the arm was drawn by, for policies that learn from them;
+    empty for others.
+    """
 
     arm: int
     context: bytes
     clock: float
     old: float | None
     new: float | None
+    chances: bytes = b""
 
 
 class UsageLesson(msgspec.Struct, frozen=True, array_like=True):
@@ -30,7 +35,8 @@ class Comparison(msgspec.Struct, frozen=True, array_like=True):
     """A preference with both its sides, for learners of preferences.
 
     `first_preferred` is 1, 0, or 0.5 for a tie. `is_taught` where the policy learned pairs, and
-    learned this one; `old` is the value that it then took the place of.
+    learned this one; `old` is the value that it then took the place of. `is_ordered` where both
+    came in one decision, whose first arm is the one to show first.
     """
 
     first_arm: int
@@ -42,6 +48,7 @@ class Comparison(msgspec.Struct, frozen=True, array_like=True):
     first_preferred: float
     is_taught: bool = False
     old: float | None = None
+    is_ordered: bool = False
 
 
 class FeedbackEvent(msgspec.Struct, frozen=True, tag="feedback"):

@@ -26,6 +26,7 @@ from bandit_service.rpc import convert_objective, form
 from bandit_service.rpc.pb import routing_pb2 as pb
 
 MOST_ITEMS = 512
+MOST_LABELS = 64
 MOST_NUMBERS = 511
 MOST_TOKENS = 1_000_000_000_000
 MOST_USD = 1e9
@@ -125,7 +126,14 @@ def _query(request: pb.RouteRequest) -> Query:
         objective=convert_objective.override(request.objective)
         if request.HasField("objective")
         else None,
+        labels=_labels(request.labels) if request.labels else (),
     )
+
+
+def _labels(given: Sequence[str]) -> tuple[str, ...]:
+    if len(given) > MOST_LABELS:
+        raise InvalidField("labels", f"at most {MOST_LABELS}, not {len(given)}")
+    return form.texts("labels", given)
 
 
 def position(field: str, given: int) -> int:

@@ -177,9 +177,13 @@ def _features(policy: pb.Policy) -> Features:
         raise InvalidField("features.kind", "one of text and vector is required")
     text = policy.features.text
     return Features(
-        text=TextFeatures(dimensions=text.dimensions)
-        if text.HasField("dimensions")
-        else TextFeatures()
+        text=TextFeatures(
+            dimensions=text.dimensions
+            if text.HasField("dimensions")
+            else TextFeatures().dimensions,
+            readability=text.readability,
+            labels=form.texts("features.text.labels", text.labels),
+        )
     )
 
 

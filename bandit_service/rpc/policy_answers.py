@@ -101,7 +101,12 @@ def _features(features: Features) -> pb.Features:
     if features.vector is not None:
         return pb.Features(vector=pb.VectorFeatures(dimension=features.vector.dimension))
     assert features.text is not None
-    return pb.Features(text=pb.TextFeatures(dimensions=features.text.dimensions))
+    text = features.text
+    return pb.Features(
+        text=pb.TextFeatures(
+            dimensions=text.dimensions, readability=text.readability, labels=text.labels
+        )
+    )
 
 
 def _forgetting(forgetting: Forgetting) -> pb.Forgetting:

@@ -46,6 +46,7 @@ def test_a_query_keeps_everything_that_was_said():
         session="s",
         subject="u",
         duel=True,
+        labels=["maths", "short"],
     )
 
     assert convert.query(request) == Query(
@@ -60,6 +61,7 @@ def test_a_query_keeps_everything_that_was_said():
         session="s",
         subject="u",
         duel=True,
+        labels=("maths", "short"),
     )
 
 

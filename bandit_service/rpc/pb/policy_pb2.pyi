@@ -177,10 +177,14 @@ class Features(_message.Message):
     def __init__(self, text: _Optional[_Union[TextFeatures, _Mapping]] = ..., vector: _Optional[_Union[VectorFeatures, _Mapping]] = ...) -> None: ...
 
 class TextFeatures(_message.Message):
-    __slots__ = ("dimensions",)
+    __slots__ = ("dimensions", "readability", "labels")
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    READABILITY_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     dimensions: int
-    def __init__(self, dimensions: _Optional[int] = ...) -> None: ...
+    readability: bool
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, dimensions: _Optional[int] = ..., readability: bool = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class VectorFeatures(_message.Message):
     __slots__ = ("dimension",)
@@ -189,18 +193,22 @@ class VectorFeatures(_message.Message):
     def __init__(self, dimension: _Optional[int] = ...) -> None: ...
 
 class Objective(_message.Message):
-    __slots__ = ("quality_per_usd", "quality_per_second", "quality_per_joule", "accuracy_energy_dial", "reference_joules")
+    __slots__ = ("quality_per_usd", "quality_per_second", "quality_per_joule", "accuracy_energy_dial", "reference_joules", "latency_limit", "quality_at_latency_limit")
     QUALITY_PER_USD_FIELD_NUMBER: _ClassVar[int]
     QUALITY_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     QUALITY_PER_JOULE_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_ENERGY_DIAL_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_JOULES_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_AT_LATENCY_LIMIT_FIELD_NUMBER: _ClassVar[int]
     quality_per_usd: float
     quality_per_second: float
     quality_per_joule: float
     accuracy_energy_dial: float
     reference_joules: float
-    def __init__(self, quality_per_usd: _Optional[float] = ..., quality_per_second: _Optional[float] = ..., quality_per_joule: _Optional[float] = ..., accuracy_energy_dial: _Optional[float] = ..., reference_joules: _Optional[float] = ...) -> None: ...
+    latency_limit: _duration_pb2.Duration
+    quality_at_latency_limit: float
+    def __init__(self, quality_per_usd: _Optional[float] = ..., quality_per_second: _Optional[float] = ..., quality_per_joule: _Optional[float] = ..., accuracy_energy_dial: _Optional[float] = ..., reference_joules: _Optional[float] = ..., latency_limit: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., quality_at_latency_limit: _Optional[float] = ...) -> None: ...
 
 class OverrideLimits(_message.Message):
     __slots__ = ("quality_per_usd", "quality_per_second", "quality_per_joule", "accuracy_energy_dial")
