@@ -61,7 +61,7 @@ class Journal:
         watch: WriterWatch = UNWATCHED,
         seal: Seal = BY_SECRET,
     ) -> None:
-        self._store = store
+        self.store = store
         self._keeper = Keeper(store.checkpoints, seal, now)
         self.started_from: dict[int, Checkpoint] = {}  # by policy; none that began at zero
         self._registry = registry
@@ -82,8 +82,8 @@ class Journal:
     def load(self) -> None:
         """Makes the engine of every policy: from its newest good checkpoint and what its journal
         says since then, or from the whole journal. Before `start`."""
-        heads = self._store.heads()
-        for identity in self._store.policies():
+        heads = self.store.heads()
+        for identity in self.store.policies():
             self._registry.add(self._load(identity, head=heads.get(identity.id)))
         self._watched.contacted()
 
@@ -94,7 +94,7 @@ class Journal:
         head: int | None = None,
     ) -> PolicyEngine:
         recovered = recover(
-            self._store,
+            self.store,
             self._keeper,
             identity,
             self._shape_of,
@@ -103,7 +103,7 @@ class Journal:
         )
         engine = recovered.engine
         if engine.counts_requests():
-            engine.requests = int(self._store.last_clock(identity.id) or 0)
+            engine.requests = int(self.store.last_clock(identity.id) or 0)
         if recovered.checkpoint is not None:
             self.started_from[identity.id] = recovered.checkpoint
         return engine
@@ -224,7 +224,7 @@ class Journal:
     def _begin(self, unsure: bool) -> None:
         assert self._loop is not None
         writer = Writer(
-            self._store,
+            self.store,
             self._queue,
             self._registry,
             self._load,
@@ -253,6 +253,6 @@ class Journal:
         self._abandoned += 1
         self.following.could_not_write()
         in_hand = self._queue.give_up(writer)
-        self._store.abandon()
+        self.store.abandon()
         for job in in_hand:
             self._hearing.fail(job, StoreUnavailable())
