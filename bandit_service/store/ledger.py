@@ -16,10 +16,13 @@ from bandit_service.store.engine import answering, is_sqlite, writing
 from bandit_service.store.ledger_rows import (
     LIVE_REST,
     amended,
+    freed,
     grant,
     locked,
     of_row,
     size,
+    to_held,
+    to_settled,
     totals,
     write,
 )
@@ -204,12 +207,12 @@ class SqlLedger:
             rows = locked(connection, {one.window_id for one in found})
             for one in found:
                 row, back = rows[one.window_id], leases[one.id]
-                row["settled" if one.expired else "held"] -= back
+                if one.expired:
+                    to_held(row, back)
+                freed(row, back)
                 if ends:
                     if not one.expired:
-                        stranded = one.granted - one.drawn - back
-                        row["held"] -= stranded
-                        row["settled"] += stranded
+                        to_settled(row, one.granted - one.drawn - back)
                     row["requests"] += one.requests
                     connection.execute(delete(lease).where(lease.c.id == one.id))
                 else:
@@ -224,9 +227,7 @@ class SqlLedger:
         found = list(connection.execute(asked))
         rows = locked(connection, {one.window_id for one in found})
         for one in found:
-            row, rest = rows[one.window_id], one.granted - one.drawn
-            row["held"] -= rest
-            row["settled"] += rest
+            to_settled(rows[one.window_id], one.granted - one.drawn)
             connection.execute(update(lease).where(lease.c.id == one.id).values(expired=True))
         for row in rows.values():
             write(connection, row)
@@ -235,8 +236,7 @@ class SqlLedger:
         asked = select(lease).where(lease.c.window_id.in_(ids)).order_by(lease.c.id)
         found = list(connection.execute(asked.with_for_update()))
         for row in locked(connection, ids).values():
-            row["settled"] += row["held"]  # what nobody settled by now counts as spent
-            row["held"] = 0
+            to_settled(row, row["held"])  # what nobody settled by now counts as spent
             row["requests"] += sum(one.requests for one in found if one.window_id == row["id"])
             row["closed"] = True
             write(connection, row)

@@ -44,13 +44,33 @@ def book(
     changes = list(settlements)
     rows = locked(connection, {one.window for one in changes} | revived.keys())
     for window_id, units in revived.items():
-        rows[window_id]["settled"] -= units
-        rows[window_id]["held"] += units
+        to_held(rows[window_id], units)
     for one in changes:
         if one.window in rows:  # else the policy's budgets were of another database
             settled(rows[one.window], one)
     for row in rows.values():
         write(connection, row)
+
+
+def to_settled(row: dict[str, Any], units: int) -> None:
+    """What a lease has left has timed out."""
+    moved = min(units, row["held"])
+    row["held"] -= moved
+    row["settled"] += moved
+
+
+def to_held(row: dict[str, Any], units: int) -> None:
+    """What had timed out is of use after all."""
+    moved = min(units, row["settled"])
+    row["settled"] -= moved
+    row["held"] += moved
+
+
+def freed(row: dict[str, Any], units: int) -> None:
+    """Nothing will be reserved of these. They are in `settled` where they had timed out."""
+    from_held = min(units, row["held"])
+    row["held"] -= from_held
+    row["settled"] -= min(units - from_held, row["settled"])
 
 
 def settled(row: dict[str, Any], one: Settlement) -> None:
@@ -98,9 +118,7 @@ def amended(row: dict[str, Any], ask: Ask, mine: Any) -> dict[str, Any]:
         row["amount"] = max(ask.amount, row["held"] + row["settled"])
         row["revision"] = ask.revision
     if mine.expired:
-        rest = mine.granted - mine.drawn
-        row["settled"] -= rest
-        row["held"] += rest
+        to_held(row, mine.granted - mine.drawn)
     row["closed"] = False
     return row
 

@@ -392,6 +392,8 @@ budget_lease = Table(
     CheckConstraint("requests >= 0", name="requests"),
     _moment("until"),
     _flag("expired"),
+    # An id is never given twice: decisions that are stored late draw on theirs by it.
+    sqlite_autoincrement=True,
     sqlite_strict=True,
 )
 Index("budget_lease_window", budget_lease.c.window_id, budget_lease.c.holder, unique=True)

@@ -32,11 +32,12 @@ def check(name: str, rule: str) -> sa.CheckConstraint:
     return sa.CheckConstraint(rule.format(name), name=name)
 
 
-def table(name: str, *items: sa.schema.SchemaItem) -> None:
+def table(name: str, *items: sa.schema.SchemaItem, never_again: bool = False) -> None:
+    """`never_again`: no id is given twice."""
     for item in items:  # named as the metadata's naming convention does
         if isinstance(item, sa.CheckConstraint):
             item.name = op.f(f"{name}_{item.name}")
-    op.create_table(name, *items, sqlite_strict=True)
+    op.create_table(name, *items, sqlite_strict=True, sqlite_autoincrement=never_again)
 
 
 def upgrade() -> None:
@@ -99,6 +100,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["window_id"], ["budget_window.id"], name="budget_lease_window_id_fk"
         ),
+        never_again=True,
     )
     op.create_index("budget_lease_window", "budget_lease", ["window_id", "holder"], unique=True)
     # Programs of this revision read and write these tables as they are.
