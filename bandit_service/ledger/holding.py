@@ -135,7 +135,6 @@ class Holding:
     def ask(self, policy_id: int, revision: int, needed: int, dearest: int) -> Ask:
         """For the calls at hand, which need so much in all, and for those to come."""
         budget = self.budget
-        is_new = self.grant is None
         return Ask(
             policy_id=policy_id,
             budget=budget.name,
@@ -144,6 +143,8 @@ class Holding:
             revision=revision,
             seconds=budget.window,
             requests=budgets.requests_of(budget),
-            least=needed if is_new else max(0, needed - self.rest),
-            wish=max(0, self.wish(dearest) - self.rest),
+            least=needed,
+            wish=self.wish(dearest),
+            window=0 if self.grant is None else self.grant.window,
+            rest=self.rest,
         )

@@ -91,8 +91,9 @@ class Ask(msgspec.Struct, frozen=True):
     """What a replica wants of the ledger for one budget of a policy, in units.
 
     seconds, requests  how long a window is: one of the two
-    least   what it needs at least, besides what it has, to be able to decide
-    wish    what it would use up soon, besides
+    least   what it needs to hold, to be able to decide
+    wish    what it would use up soon
+    window  of its lease, on which `rest` is left; if that is over, it counts for nothing
     """
 
     policy_id: int
@@ -104,6 +105,8 @@ class Ask(msgspec.Struct, frozen=True):
     requests: int | None
     least: int
     wish: int
+    window: int = 0
+    rest: int = 0
 
     @property
     def span(self) -> str:

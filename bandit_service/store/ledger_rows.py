@@ -129,8 +129,10 @@ def free(row: Mapping[str, Any]) -> int:
 
 
 def size(row: Mapping[str, Any], ask: Ask) -> int:
-    left = free(row)
-    return max(0, min(left, max(ask.least, min(ask.wish, left // SHARE))))
+    """What is granted of what is asked for."""
+    left, has = free(row), ask.rest if ask.window == row["id"] else 0
+    wanted = max(ask.least - has, min(ask.wish - has, left // SHARE))
+    return max(0, min(left, wanted))
 
 
 def grant(
