@@ -36,6 +36,7 @@ from bandit_service.routing import Router
 from bandit_service.rpc import server as rpc
 from bandit_service.rpc.tls import TlsFiles
 from bandit_service.settings import Settings
+from bandit_service.spending import Spending
 from bandit_service.store import open_store
 from bandit_service.tokens import KeyFile, TokenDesk
 from bandit_service.watching import UNWATCHED
@@ -94,6 +95,7 @@ async def serve(settings: Settings) -> int:
         watch=metrics.writer if metrics else UNWATCHED,
         seal=seal,
     )
+    spending = Spending(store, registry)
     jobs = Jobs(
         store,
         registry,
@@ -101,6 +103,7 @@ async def serve(settings: Settings) -> int:
         seconds=settings.checkpoint_seconds,
         events=settings.checkpoint_events,
         keep=Keep(settings.keep_decisions_days, settings.keep_journal_days),
+        spending=spending,
     )
     lost = 0
     try:
@@ -112,8 +115,11 @@ async def serve(settings: Settings) -> int:
         administrator = Administrator(registry, journal, store, COMMIT_SECONDS)
         health = rpc.Health()
         degraded_after = settings.degraded_after_seconds if settings.degraded else None
+        router = Router(
+            registry, journal, store, time.time, COMMIT_SECONDS, degraded_after, tokens, spending
+        )
         server, port = rpc.build_server(
-            Router(registry, journal, store, time.time, COMMIT_SECONDS, degraded_after, tokens),
+            router,
             Recorder(journal, COMMIT_SECONDS, tokens),
             administrator,
             health=health,
@@ -146,6 +152,7 @@ async def serve(settings: Settings) -> int:
         if lost:
             log.error("%d decisions were answered and are lost: the database is away", lost)
         await jobs.close()  # after the last feedback was folded in
+        await spending.close()  # after the last decision was stored
         store.close()
         if metrics:
             metrics.stop()

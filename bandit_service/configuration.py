@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 import policies
-from bandit_service import embeddings, priors, weighing
+from bandit_service import budgets, embeddings, priors, weighing
 from bandit_service.errors import (
     ArmExists,
     ArmNotFound,
@@ -156,7 +156,7 @@ def _list_price(arm: Arm) -> float | None:
 
 
 def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
-    """The same configuration, with arms' models and the dial's scale filled in.
+    """The same configuration, with arms' models, the dial's scale and budgets' names filled in.
 
     Raises InvalidField.
     """
@@ -169,6 +169,7 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
     _check_arms(config)
     _check_numbers(config)
     _check_default_arm(config)
+    budgets.check(config)
     priors.check(config)
     shape = shape_of(config.features)
     if len(config.arms) * shape.dim**2 > MOST_NUMBERS:
@@ -184,7 +185,12 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
     if isinstance(policy, policies.WeighsJoules) and policy.energy_weight:
         _check_joules(config)
     arms = tuple(msgspec.structs.replace(arm, model=arm.model or arm.name) for arm in config.arms)
-    return msgspec.structs.replace(config, arms=arms, objective=weighing.completed(config))
+    return msgspec.structs.replace(
+        config,
+        arms=arms,
+        objective=weighing.completed(config),
+        budgets=budgets.completed(config.budgets),
+    )
 
 
 def restarts(old: PolicyConfig, new: PolicyConfig, shape_of: ShapeOf) -> bool:
@@ -262,6 +268,10 @@ def arm_state_changed(name: str, state: ArmState) -> Change:
     def change(config: PolicyConfig) -> PolicyConfig:
         if config.default_arm == name:
             raise DefaultArmInUse(config.name, name)
+        if any(name == budget.fallback_arm for budget in config.budgets):
+            raise InvalidField(
+                "arm", f"a budget of policy {config.name!r} falls back on {name!r}: change it first"
+            )
         return _with_arm(config, name, {"state": state})
 
     return change

@@ -1,7 +1,7 @@
 """One policy in memory: `decide` reads its state, `apply` folds its journal into it.
 
 The state is nothing but the fold of the journal's entries, in order. What follows
-decisions instead (the counter of requests, the arms of open sessions) is control state
+decisions instead (the counter of requests, the arms of open sessions, budgets) is control state
 and has no part in it. Owned by one thread; neither method waits for anything.
 """
 
@@ -17,9 +17,10 @@ import policies
 from bandit_service import configuration, draw
 from bandit_service.calls import CallStatistics
 from bandit_service.configuration import Shape, ShapeOf
-from bandit_service.deciding import Decider, Moment
+from bandit_service.deciding import Decider, Moment, Restrains
 from bandit_service.eligibility import Codes, Exclusion
 from bandit_service.errors import BanditError, NotUnderstood, PolicyNotFound
+from bandit_service.ledger.account import Account
 from bandit_service.model import (
     ArmState,
     Clock,
@@ -36,7 +37,6 @@ from bandit_service.model import (
 )
 from bandit_service.snapshots import Snapshot, state_hash
 from bandit_service.standing import Terms
-from policies.budget import Keeper
 from policies.pair_rows import FIRST, NOT_KNOWN
 
 Array = NDArray[np.float64]
@@ -70,6 +70,7 @@ class PolicyEngine:
         self.is_whole = True  # False once an entry was folded in only in part
         self.sessions: OrderedDict[bytes, int | None] = OrderedDict()
         self.shape_of = shape_of
+        self.account: Account | None = None  # of its budgets, on this replica
 
     @classmethod
     def restored(cls, identity: StoredPolicy, shape_of: ShapeOf, snapshot: Snapshot) -> Self:
@@ -196,6 +197,8 @@ class PolicyEngine:
             )
         if event.usage is not None:
             self.calls.replace(event.usage.arm, event.usage.old, event.usage.new)
+            if self.account is not None:
+                self.account.heard(event.usage)
         if event.served_arm is not None:
             self.calls.served(event.served_arm, event.recounted)
         if event.failed_arm is not None:
@@ -209,7 +212,7 @@ class PolicyEngine:
         contexts: Array,
         now: float,
         ids: Sequence[str] | None = None,
-        keeper: Keeper | None = None,
+        keeper: Restrains | None = None,
     ) -> list[Decision | BanditError]:
         """One decision a query, or why there is none. contexts: (n, d), checked.
 

@@ -9,7 +9,7 @@ BanditError
 │                       AheadOfJournal, NoMeter, LeaseHeld, PrunedJournal
 ├── Stale               StaleEtag, LeaseLost
 ├── Denied              TokenRefused, TokenRequired
-├── Exhausted           Overloaded, TooManyCalls
+├── Exhausted           Overloaded, TooManyCalls, BudgetExhausted
 ├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, NotUnderstood, NotLogged,
 │                       BufferFull, Draining
 └── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
@@ -274,6 +274,16 @@ class Overloaded(Exhausted):
 class TooManyCalls(Exhausted):
     def __init__(self, most: int) -> None:
         super().__init__(f"{most} calls are under way already; end some of them", most=most)
+
+
+class BudgetExhausted(Exhausted):
+    def __init__(self, policy: str, budgets: str) -> None:
+        super().__init__(
+            f"what is left of the budgets of policy {policy!r} ({budgets}) can pay for no arm; "
+            "wait for the next window, raise them, or let them fall back on an arm",
+            policy=policy,
+            budgets=budgets,
+        )
 
 
 class Unavailable(BanditError):

@@ -61,7 +61,7 @@ class Journal:
         watch: WriterWatch = UNWATCHED,
         seal: Seal = BY_SECRET,
     ) -> None:
-        self._store = store
+        self.store = store
         self._keeper = Keeper(store.checkpoints, seal, now)
         self.started_from: dict[int, Checkpoint] = {}  # by policy; none that began at zero
         self._registry = registry
@@ -86,8 +86,8 @@ class Journal:
     def load(self) -> None:
         """Makes the engine of every policy: from its newest good checkpoint and what its journal
         says since then, or from the whole journal. Before `start`."""
-        heads = self._store.heads()
-        for identity in self._store.policies():
+        heads = self.store.heads()
+        for identity in self.store.policies():
             recovered = self._load(identity, head=heads.get(identity.id))
             if recovered.engine.revision:
                 self._registry.add(recovered.engine)
@@ -103,7 +103,7 @@ class Journal:
         head: int | None = None,
     ) -> Recovered:
         recovered = recover(
-            self._store,
+            self.store,
             self._keeper,
             identity,
             self._shape_of,
@@ -112,7 +112,7 @@ class Journal:
         )
         engine = recovered.engine
         if engine.revision and engine.counts_requests():
-            decided = self._store.last_clock(identity.id) or 0.0
+            decided = self.store.last_clock(identity.id) or 0.0
             engine.requests = int(max(decided, engine.learned_clock()))
         if recovered.checkpoint is not None:
             self.started_from[identity.id] = recovered.checkpoint
@@ -231,7 +231,7 @@ class Journal:
     def _begin(self, unsure: bool) -> None:
         assert self._loop is not None
         writer = Writer(
-            self._store,
+            self.store,
             self._queue,
             self._registry,
             self._load,
@@ -260,6 +260,6 @@ class Journal:
         self._abandoned += 1
         self.following.could_not_write()
         in_hand = self._queue.give_up(writer)
-        self._store.abandon()
+        self.store.abandon()
         for job in in_hand:
             self._hearing.fail(job, StoreUnavailable())

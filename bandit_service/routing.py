@@ -7,6 +7,7 @@ in the log, unless the database is away (storing.py).
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -38,6 +39,7 @@ from bandit_service.reading import (
     settle_all,
     waves,
 )
+from bandit_service.spending import Spending
 from bandit_service.storing import SHARE_OF_DEADLINE, Decided, Storing, repeated
 from bandit_service.tokens import TokenDesk
 
@@ -51,6 +53,7 @@ MOST_CHARACTERS_ON_LOOP = 4_096
 class Router:
     """Decides for every policy of the registry. Belongs to the event loop's thread.
 
+    Budgets are kept by `spending`, made here unless it is shared with who renews its leases.
     `timeout` is what the database is waited for where nothing can be answered without it;
     `degraded_after` see Storing. Without `tokens` none are handed out.
     """
@@ -64,6 +67,7 @@ class Router:
         timeout: float,
         degraded_after: float | None = None,
         tokens: TokenDesk | None = None,
+        spending: Spending | None = None,
     ) -> None:
         self._registry = registry
         self._journal = journal
@@ -72,6 +76,7 @@ class Router:
         self._timeout = timeout
         self._tokens = tokens
         self._storing = Storing(journal, degraded_after)
+        self._spending = spending or Spending(journal.store, registry)
         self._waiting = Gathering(self._decide_waiting, journal.rows_under_way)
         self._tasks: set[asyncio.Task[None]] = set()
         self._lookups = Lookups()
@@ -200,7 +205,15 @@ class Router:
             )
             is_long = characters > MOST_CHARACTERS_ON_LOOP
             (later if is_strange or is_long else at_once).append(item)
+        if at_once and engine.config.budgets and self._needs_supply(engine, at_once):
+            return [], at_once + later
         return at_once, later
+
+    def _needs_supply(self, engine: PolicyEngine, items: list[Item]) -> bool:
+        """Whether to ask the ledger before these are decided: if it may answer, or has never."""
+        if not self._spending.is_short(engine, [item.query for item in items]):
+            return False
+        return not self._storing.is_degraded() or not self._spending.account(engine).has_lease
 
     async def _decide_later(
         self, engine: PolicyEngine, items: list[Item], feature_map: FeatureMap
@@ -211,6 +224,11 @@ class Router:
             else:
                 contexts = await asyncio.to_thread(read, items, feature_map)
             await self._look_up_sessions(engine, items)
+            if items and engine.config.budgets and self._needs_supply(engine, items):
+                soonest = min(item.call.until for item in items)
+                seconds = max(0.0, soonest - asyncio.get_running_loop().time())
+                queries = [item.query for item in items]
+                await self._spending.supply(engine, queries, SHARE_OF_DEADLINE * seconds)
             if features_of(engine.config.features) is not feature_map:  # revised meanwhile
                 raise WrongContext("context", "the policy's features have just changed")
             self._decide_in_waves(engine, items, contexts)
@@ -254,7 +272,8 @@ class Router:
     def _decide(
         self, engine: PolicyEngine, items: list[Item], contexts: NDArray[np.float64]
     ) -> None:
-        answers = engine.decide([item.query for item in items], contexts, self._now())
+        decide = partial(self._spending.decide, engine) if engine.config.budgets else engine.decide
+        answers = decide([item.query for item in items], contexts, self._now())
         decided: list[Decided] = []
         for item, answer in zip(items, answers, strict=True):
             if not isinstance(answer, BanditError):

@@ -10,7 +10,9 @@ from bandit_service.model.words import (
     Modality,
     Mode,
     PreferenceLearning,
+    Resource,
     Source,
+    WhenExhausted,
     WhenUnlogged,
 )
 
@@ -138,6 +140,28 @@ class WarmStart(Config, frozen=True):
     projection: tuple[tuple[float, ...], ...] = ()
 
 
+class Budget(Config, frozen=True):
+    """An amount of one resource, over exactly one of these:
+
+    window    seconds; windows are multiples of that since the epoch, by the database's clock
+    requests  so many decisions, then it begins anew
+    rate      a request, on average, without an end; kept exactly over RATE_REQUESTS at a time
+
+    All budgets of a policy have one controller, one of policies.budget.CONTROLLERS, which prices
+    them together. A name is made of the resource where none is given.
+    """
+
+    resource: Resource
+    amount: float
+    window: float | None = None
+    requests: int | None = None
+    rate: bool = False
+    name: str = ""
+    when_exhausted: WhenExhausted = WhenExhausted.CHEAPEST
+    fallback_arm: str = ""
+    controller: str = "resolving"
+
+
 class PolicyConfig(Config, frozen=True):
     """Everything that can be set about a policy. An arm's index is its slot, for ever.
 
@@ -160,3 +184,4 @@ class PolicyConfig(Config, frozen=True):
     feedback_horizon: float = 30 * 86_400.0
     when_unlogged: WhenUnlogged = WhenUnlogged.REJECT
     override_limits: OverrideLimits | None = None
+    budgets: tuple[Budget, ...] = ()

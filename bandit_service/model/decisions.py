@@ -52,6 +52,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
                    the propensity are NaN, and off-policy estimates have to leave it out
     assumed        (K,) uint8, 1 where what the objective weighed was not known, and taken from
                    the other arms; None where all was known
+    spending       what it reserved of budgets, and their prices: a packed Spending; None where
+                   there are none
     """
 
     id: str
@@ -84,6 +86,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     second_probabilities: bytes | None = None
     recovered: bool = False
     assumed: bytes | None = None
+    spending: bytes | None = None
 
 
 class Routed(msgspec.Struct, frozen=True, gc=False):

@@ -25,7 +25,7 @@ from bandit_service.model import (
     VectorFeatures,
     WhenUnlogged,
 )
-from bandit_service.rpc import convert_objective, form, warm_start
+from bandit_service.rpc import convert_budget, convert_objective, form, warm_start
 from bandit_service.rpc.convert import MODALITIES, SOURCES, position
 from bandit_service.rpc.pb import policy_pb2 as pb
 
@@ -230,6 +230,7 @@ _POLICY_FIELDS: Mapping[str, Callable[[pb.Policy], Any]] = {
         else _DEFAULT.preference_learning
     ),
     "warm_start": warm_start.read,
+    "budgets": convert_budget.budgets,
     "feedback_horizon": lambda said: (
         form.seconds("feedback_horizon", said.feedback_horizon)
         if said.HasField("feedback_horizon")

@@ -13,7 +13,7 @@ from bandit_service.model import (
     RevisionView,
     StateView,
 )
-from bandit_service.rpc import convert_objective, form, warm_start
+from bandit_service.rpc import convert_budget, convert_objective, form, warm_start
 from bandit_service.rpc.convert import MODALITIES, SOURCES
 from bandit_service.rpc.convert_policy import CLOCKS, MODES, PREFERENCE_LEARNING, WHEN_UNLOGGED
 from bandit_service.rpc.pb import policy_pb2 as pb
@@ -39,6 +39,7 @@ def policy(view: PolicyView) -> pb.Policy:
         warm_start=warm_start.written(config.warm_start) if config.warm_start else None,
         feedback_horizon=form.duration(config.feedback_horizon),
         when_unlogged=WHEN_UNLOGGED.write(config.when_unlogged),
+        budgets=[convert_budget.message(budget) for budget in config.budgets],
         arms=[_arm(arm) for arm in config.arms],
         revision=view.revision,
         etag=view.etag,

@@ -22,9 +22,10 @@ from bandit_service.model import (
     Pruned,
     RecordedFeedback,
     RevisionEvent,
+    Settlement,
     StoredPolicy,
 )
-from bandit_service.ports import CheckpointWriter, Leases
+from bandit_service.ports import CheckpointWriter, Leases, Ledger
 
 
 class Refused(Exception):
@@ -73,6 +74,9 @@ class ModelTransaction:
 
     def recover_decisions(self, decisions: Sequence[Decision]) -> None:
         raise NotImplementedError  # no tokens in these tests
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        raise NotImplementedError  # no budgets in these tests
 
     def lock_head(self, policy_id: int) -> int:
         if policy_id not in self.tables.heads:
@@ -237,6 +241,10 @@ class ModelStore:
 
     @property
     def leases(self) -> Leases:
+        raise NotImplementedError
+
+    @property
+    def ledger(self) -> Ledger:
         raise NotImplementedError
 
     def make_partitions(self, now: float) -> list[str]:

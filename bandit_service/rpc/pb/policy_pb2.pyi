@@ -4,6 +4,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from bandit_service.rpc.pb import budget_pb2 as _budget_pb2
 from bandit_service.rpc.pb import routing_pb2 as _routing_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -73,7 +74,7 @@ PREVIEW_BASIS_TRAFFIC: PreviewBasis
 PREVIEW_BASIS_ESTIMATES: PreviewBasis
 
 class Policy(_message.Message):
-    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time", "when_unlogged", "feedback_horizon", "override_limits", "warm_start")
+    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time", "when_unlogged", "feedback_horizon", "override_limits", "budgets", "warm_start")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ALGORITHM_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +94,7 @@ class Policy(_message.Message):
     WHEN_UNLOGGED_FIELD_NUMBER: _ClassVar[int]
     FEEDBACK_HORIZON_FIELD_NUMBER: _ClassVar[int]
     OVERRIDE_LIMITS_FIELD_NUMBER: _ClassVar[int]
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
     WARM_START_FIELD_NUMBER: _ClassVar[int]
     name: str
     algorithm: Algorithm
@@ -113,8 +115,9 @@ class Policy(_message.Message):
     when_unlogged: WhenUnlogged
     feedback_horizon: _duration_pb2.Duration
     override_limits: OverrideLimits
+    budgets: _containers.RepeatedCompositeFieldContainer[_budget_pb2.Budget]
     warm_start: WarmStart
-    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., when_unlogged: _Optional[_Union[WhenUnlogged, str]] = ..., feedback_horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., override_limits: _Optional[_Union[OverrideLimits, _Mapping]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., when_unlogged: _Optional[_Union[WhenUnlogged, str]] = ..., feedback_horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., override_limits: _Optional[_Union[OverrideLimits, _Mapping]] = ..., budgets: _Optional[_Iterable[_Union[_budget_pb2.Budget, _Mapping]]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ...) -> None: ...
 
 class WarmStart(_message.Message):
     __slots__ = ("n_eff", "arms", "spread", "projection")
