@@ -1,26 +1,35 @@
 """Policies and their arms, changed while they serve. Each change is a journaled revision."""
 
+import asyncio
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from bandit_service import configuration, revising
+from bandit_service import challenging, configuration, revising
 from bandit_service.configuration import Change
 from bandit_service.engine import PolicyEngine, Registry
-from bandit_service.errors import InvalidField, StaleEtag
+from bandit_service.errors import (
+    InvalidField,
+    NotProven,
+    StaleEtag,
+    StoreUnavailable,
+)
 from bandit_service.history import history
 from bandit_service.journal import Journal
-from bandit_service.lookups import Lookups
+from bandit_service.lookups import Lookups, aside
 from bandit_service.model import (
     Arm,
     ArmState,
+    ChallengersView,
     Freshness,
     PolicyConfig,
     PolicyView,
     Preview,
     RevisionView,
     StateView,
+    Verdict,
 )
 from bandit_service.ports import Reader
 from bandit_service.previewing import Snapshot, preview
@@ -29,22 +38,33 @@ MOST_PER_PAGE = 1_000
 DEFAULT_PER_PAGE = 100
 LAST_POSITION = 2**53
 PREVIEW_SECONDS = 8.0  # it computes, in a thread; clients wait for 10
+JUDGING_SECONDS = 300.0  # it reads the log of a whole contest, in a thread
+ROLLBACK = "rollback"  # the author of what nobody asked for
+
+Judge = Callable[[str], ChallengersView]
 
 
 class Administrator:
     """Reads from memory; changes through the journal, and answers when they act.
 
-    An `etag` is checked where it is not empty; a stale one raises StaleEtag.
+    `judge` says how a policy's challengers stand, and blocks. An `etag` is checked where it is not
+    empty; a stale one raises StaleEtag.
     """
 
     def __init__(
-        self, registry: Registry, journal: Journal, reader: Reader, timeout: float
+        self,
+        registry: Registry,
+        journal: Journal,
+        reader: Reader,
+        timeout: float,
+        judge: Judge | None = None,
     ) -> None:
         self._registry = registry
         self._journal = journal
         self._reader = reader
         self._timeout = timeout
         self._lookups = Lookups()
+        self._judge = judge
 
     async def create(self, config: PolicyConfig, author: str = "") -> PolicyView:
         """Raises PolicyExists, or InvalidField if the configuration makes no sense."""
@@ -147,6 +167,55 @@ class Administrator:
     async def remove_arm(self, policy: str, arm: str, etag: str, author: str = "") -> PolicyView:
         change = configuration.arm_state_changed(arm, ArmState.REMOVED)
         return await self._revise(policy, change, etag, author)
+
+    async def challengers(self, name: str) -> ChallengersView:
+        """How they stand by the log, which takes a while to read."""
+        self._engine(name)
+        assert self._judge is not None
+        judging = aside(partial(self._judge, name))  # not a lookup: it would hold up the others
+        try:
+            return await asyncio.wait_for(judging, JUDGING_SECONDS)
+        except TimeoutError:
+            raise StoreUnavailable from None
+
+    async def promote(
+        self, policy: str, challenger: str, force: bool, etag: str, author: str = ""
+    ) -> PolicyView:
+        """Puts a challenger in the incumbent's place.
+
+        Raises ChallengerNotFound, and NotProven unless it is surely not worse by more than its
+        margin, or `force`.
+        """
+        engine = self._engine(policy)
+        chosen = challenging.found(engine.config, challenger)
+        # What was judged is what is promoted: who changes it meanwhile has to be told.
+        etag = etag or engine.view().etag
+        reason = "forced"
+        if not force:
+            standing = await self.challengers(policy)
+            (one,) = [each for each in standing.challengers if each.contestant.name == challenger]
+            low = -1.0 if one.difference.low is None else one.difference.low
+            if one.verdict is not Verdict.BETTER:
+                raise NotProven(policy, challenger, low, chosen.margin, one.judged)
+            reason = f"quality differs by more than {low:+.4f}, by {one.judged} decisions"
+        policy_id = engine.identity.id
+        await self._journal.change(
+            lambda batch: revising.promote(batch, policy_id, etag, challenger, author, reason),
+            self._timeout,
+        )
+        return engine.view()
+
+    async def roll_back(self, policy: str, challenger: str, etag: str, reason: str) -> None:
+        """Takes a challenger's share away. Raises StaleEtag."""
+        policy_id = self._engine(policy).identity.id
+
+        def change(config: PolicyConfig) -> PolicyConfig:
+            return challenging.with_share(config, challenger, 0.0)
+
+        await self._journal.change(
+            lambda batch: revising.revise(batch, policy_id, etag, change, ROLLBACK, reason),
+            self._timeout,
+        )
 
     async def _revise(self, policy: str, change: Change, etag: str, author: str) -> PolicyView:
         engine = self._engine(policy)

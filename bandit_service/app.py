@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from bandit_service import __version__
@@ -22,6 +23,7 @@ from bandit_service.errors import (
     RefusedByDatabase,
     StoreUnavailable,
 )
+from bandit_service.evaluation.challengers.judging import judge
 from bandit_service.features import features_of
 from bandit_service.feedback import Recorder
 from bandit_service.following import Limits
@@ -32,12 +34,13 @@ from bandit_service.metrics import Metrics
 from bandit_service.model import Checkpoint, Features, PolicyConfig
 from bandit_service.ports import Store
 from bandit_service.retention import Keep
+from bandit_service.rolling_back import RollingBack
 from bandit_service.routing import Router
 from bandit_service.rpc import server as rpc
 from bandit_service.rpc.tls import TlsFiles
 from bandit_service.settings import Settings
 from bandit_service.spending import Spending
-from bandit_service.store import open_store
+from bandit_service.store import open_log_reader, open_store
 from bandit_service.tokens import KeyFile, TokenDesk
 from bandit_service.watching import UNWATCHED
 
@@ -96,6 +99,8 @@ async def serve(settings: Settings) -> int:
         seal=seal,
     )
     spending = Spending(store, registry)
+    history = open_log_reader(settings.database)
+    administrator = Administrator(registry, journal, store, COMMIT_SECONDS, partial(judge, history))
     jobs = Jobs(
         store,
         registry,
@@ -104,6 +109,7 @@ async def serve(settings: Settings) -> int:
         events=settings.checkpoint_events,
         keep=Keep(settings.keep_decisions_days, settings.keep_journal_days),
         spending=spending,
+        rollback=RollingBack(registry, administrator).look,
     )
     lost = 0
     try:
@@ -112,7 +118,6 @@ async def serve(settings: Settings) -> int:
         await journal.declare_fold(COMMIT_SECONDS)
         jobs.begin_from(journal.started_from)
         jobs.start()
-        administrator = Administrator(registry, journal, store, COMMIT_SECONDS)
         health = rpc.Health()
         degraded_after = settings.degraded_after_seconds if settings.degraded else None
         router = Router(
@@ -154,6 +159,7 @@ async def serve(settings: Settings) -> int:
         await jobs.close()  # after the last feedback was folded in
         await spending.close()  # after the last decision was stored
         store.close()
+        history.close()
         if metrics:
             metrics.stop()
     return EXIT_LOST if lost else 0

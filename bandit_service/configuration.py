@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 import policies
-from bandit_service import budgets, embeddings, priors, weighing
+from bandit_service import budgets, challenging, embeddings, priors, weighing
 from bandit_service.errors import (
     ArmExists,
     ArmNotFound,
@@ -25,6 +25,7 @@ from bandit_service.errors import (
 from bandit_service.model import (
     Arm,
     ArmState,
+    Challenger,
     Clock,
     Features,
     JournalEntry,
@@ -171,12 +172,15 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
     _check_default_arm(config)
     budgets.check(config)
     priors.check(config)
+    challenging.check(config)
     shape = shape_of(config.features)
-    if len(config.arms) * shape.dim**2 > MOST_NUMBERS:
+    numbers = len(config.arms) * shape.dim**2 * (1 + len(config.challengers))
+    if numbers > MOST_NUMBERS:
+        others = f" and {len(config.challengers)} challengers" if config.challengers else ""
         raise InvalidField(
             "arms",
-            f"{len(config.arms)} arms with {shape.dim} features need "
-            f"{len(config.arms) * shape.dim**2:,} numbers; at most {MOST_NUMBERS:,}",
+            f"{len(config.arms)} arms with {shape.dim} features{others} need {numbers:,} numbers; "
+            f"at most {MOST_NUMBERS:,}",
         )
     policy = build(config, shape.dim)
     _check_pairs(config, policy)
@@ -190,7 +194,26 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
         arms=arms,
         objective=weighing.completed(config),
         budgets=budgets.completed(config.budgets),
+        challengers=tuple(_challenger(config, policy, one, shape_of) for one in config.challengers),
     )
+
+
+def _challenger(
+    config: PolicyConfig, incumbent: policies.Policy[Any], one: Challenger, shape_of: ShapeOf
+) -> Challenger:
+    """A challenger that could be the incumbent, with the scale of its dial. Raises InvalidField."""
+    its = challenging.as_incumbent(config, one)
+    try:
+        completed = check(its, shape_of)
+        pairs = isinstance(incumbent, policies.LearnsPairs)
+        if pairs and restarts(msgspec.structs.replace(config, challengers=()), its, shape_of):
+            # What a pair taught before it came cannot be told from what a revision takes back.
+            raise InvalidField("algorithm", "must keep the same sums as the incumbent's")
+    except InvalidField as wrong:
+        raise InvalidField(f"challengers.{one.name}", str(wrong)) from wrong
+    if one.objective is None:
+        return one
+    return msgspec.structs.replace(one, objective=completed.objective)
 
 
 def restarts(old: PolicyConfig, new: PolicyConfig, shape_of: ShapeOf) -> bool:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 import policies
 from bandit_service import draw, weighing
 from bandit_service.calls import CallStatistics
+from bandit_service.contending import Contender, mixture
 from bandit_service.eligibility import Codes, Eligibility, Exclusion
 from bandit_service.errors import BanditError, NoEligibleArm
 from bandit_service.model import Decision, Mode, PolicyConfig, Query
@@ -44,7 +45,8 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     """What a batch of decisions is made at: the state, and where and when it stands.
 
     `kept` has, for each query, the slot that its session keeps, or None. `first` is the number of
-    the first of these decisions; `keeper` keeps the budgets, if there are any.
+    the first of these decisions; `keeper` keeps the budgets, if there are any. `contenders` are
+    the challengers, which decide beside the incumbent.
     """
 
     state: policies.State
@@ -56,6 +58,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     session_hashes: Sequence[bytes | None]
     first: int = 0
     keeper: Restrains | None = None
+    contenders: Sequence[Contender] = ()
 
 
 class Decider:
@@ -139,8 +142,8 @@ class Decider:
         eligible = None
         if not all(map(self._is_open, exclusions)):
             eligible = np.array(exclusions) == Exclusion.NONE
+        pair = restraint = asides = None
         beliefs = self._policy.estimates(moment.state, contexts, clock=moment.clock)
-        restraint = None
         if moment.keeper is not None:
             restraint, exclusions, moment = self._restrained(exclusions, added, moment, beliefs)
             eligible = restraint.eligible
@@ -155,7 +158,6 @@ class Decider:
                 return restraint.with_floor(chances, config.floor)
             return policies.with_floor(chances, eligible, config.floor)
 
-        pair = None
         if self._pairs is not None and any(query.duel for query in queries):
             # Two prices would have to be drawn between for both arms: a pair has the mean price.
             judged = added if restraint is None else restraint.offsets(added)
@@ -167,6 +169,8 @@ class Decider:
             wanted = floored(chances(added, eligible))
         else:
             wanted = restraint.chances(chances, added, config.floor)
+        if moment.contenders:
+            wanted, asides = self._contested(queries, contexts, wanted, eligible, restraint, moment)
         served, shown = self._served(wanted, exclusions, moment.kept)
         seconds: list[Array | None] = [None] * len(ids)
         if pair is not None:
@@ -191,7 +195,34 @@ class Decider:
             _rows(assumed) if assumed is not None else [None] * len(ids),
             strict=True,
         )
-        return [self._decision(moment, *row) for row in rows]
+        made = [self._decision(moment, *row) for row in rows]
+        if asides is None:
+            return made
+        return [
+            msgspec.structs.replace(one, challengers=aside.tobytes())
+            for one, aside in zip(made, asides, strict=True)
+        ]
+
+    def _contested(
+        self,
+        queries: Sequence[Query],
+        contexts: Array,
+        wanted: Array,
+        eligible: NDArray[np.bool_] | None,
+        restraint: Restraint | None,
+        moment: Moment,
+    ) -> tuple[Array, Array]:
+        """What is drawn from (n, K), and what the incumbent and each challenger would have drawn
+        from, (n, 1 + C, K)."""
+        chances = [
+            wanted,
+            *(
+                one.chances(queries, contexts, eligible, moment.calls, moment.clock, restraint)
+                for one in moment.contenders
+            ),
+        ]
+        mixed = mixture(chances, [one.share for one in moment.contenders])
+        return mixed, np.stack(chances, axis=1)
 
     def _pair_up(
         self,

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import policies
-from bandit_service import configuration, draw
+from bandit_service import configuration, contending, draw
 from bandit_service.calls import CallStatistics
 from bandit_service.configuration import Shape, ShapeOf
+from bandit_service.contending import Contender
 from bandit_service.deciding import Decider, Moment, Restrains
 from bandit_service.eligibility import Codes, Exclusion
 from bandit_service.errors import BanditError, NotUnderstood, PolicyNotFound
@@ -59,6 +60,7 @@ class PolicyEngine:
     policy: policies.Policy[Any]
     state: policies.State
     calls: CallStatistics
+    contenders: tuple[Contender, ...] = ()
     names: list[str]  # of the slots
 
     def __init__(self, identity: StoredPolicy, shape_of: ShapeOf) -> None:
@@ -90,6 +92,9 @@ class PolicyEngine:
         policy = configuration.build(folded.config, shape.dim)
         engine.state = policy.restore(snapshot.state.canonical())
         engine.calls = CallStatistics.restored(snapshot.calls)
+        engine.contenders = contending.restored(
+            folded.config, snapshot.challengers.canonical(), shape_of
+        )
         if not engine.state.arms == engine.calls.arms == len(folded.config.arms):
             raise ValueError("its sums are not of as many arms as its configuration has")
         engine._settle(folded, shape, policy)
@@ -124,7 +129,10 @@ class PolicyEngine:
                 self.calls = CallStatistics(len(config.arms))
             self.calls.qualities[:] = 0.0
         else:
-            self.state = policy.restore(self.state.canonical())
+            before = self.state
+            if event.promoted:
+                before = {one.name: one.state for one in self.contenders}[event.promoted]
+            self.state = policy.restore(before.canonical())
             while self.state.arms < len(config.arms):
                 self.state.add_arm()
         while len(self.calls.calls) < len(config.arms):
@@ -134,6 +142,10 @@ class PolicyEngine:
             if arm.state is ArmState.REMOVED and known:
                 self.state.drop_arm(slot)
                 self.calls.drop_arm(slot)
+        if config.challengers or self.contenders:
+            self.contenders = contending.revised(
+                self.contenders, config, self.state, self.position + 1, afresh, self.shape_of
+            )
         folded = Folded(
             policy_id=self.identity.id,
             position=self.position + 1,
@@ -184,6 +196,8 @@ class PolicyEngine:
                     clock=lesson.clock,
                 )
             self.calls.quality(lesson.arm, lesson.old, lesson.new)
+        for contender in self.contenders:
+            contender.learn(event)
         pair = event.comparison
         if pair is not None and pair.is_taught and isinstance(self.policy, policies.LearnsPairs):
             self.policy.compare(
@@ -238,6 +252,7 @@ class PolicyEngine:
             session_hashes=hashes,
             first=self.requests - len(queries),
             keeper=keeper,
+            contenders=self.contenders,
         )
         decisions = self._decider.decide(queries, contexts, exclusions, moment, ids)
         for i, decision in zip(good, decisions, strict=True):
@@ -310,7 +325,8 @@ class PolicyEngine:
 
     def state_hash(self) -> str:
         """SHA-256, in hex, over the canonical sums: equal journals, equal hashes."""
-        parts = self.state.canonical(), self.calls.canonical()
+        challengers = contending.sums_of(self.contenders)
+        parts = self.state.canonical(), self.calls.canonical(), challengers
         return state_hash(FOLD_VERSION, self.position, self.shape.version, parts)
 
     def snapshot(self) -> Snapshot:
@@ -320,7 +336,8 @@ class PolicyEngine:
             raise ValueError(f"entry {self.position + 1} was folded in only in part")
         folded = msgspec.structs.replace(self._folded, position=self.position)
         calls = {name: sums.copy() for name, sums in self.calls.canonical().items()}
-        return Snapshot(folded, self.state.snapshot(), calls)
+        challengers = contending.ContendersSnapshot(self.contenders)
+        return Snapshot(folded, self.state.snapshot(), calls, challengers)
 
 
 class Registry:

@@ -3,10 +3,10 @@
 BanditError
 ├── BadInput            InvalidField, WrongContext, BadTable, BadLog, NoOverlap
 ├── NotFound            PolicyNotFound, DecisionNotFound, ArmNotFound, ArmNotMetered, CallNotFound,
-│                       CheckpointNotFound
+│                       CheckpointNotFound, ChallengerNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
 ├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, DecisionExpired,
-│                       AheadOfJournal, NoMeter, LeaseHeld, PrunedJournal
+│                       AheadOfJournal, NoMeter, LeaseHeld, PrunedJournal, NotProven
 ├── Stale               StaleEtag, LeaseLost
 ├── Denied              TokenRefused, TokenRequired
 ├── Exhausted           Overloaded, TooManyCalls, BudgetExhausted
@@ -109,6 +109,15 @@ class CheckpointNotFound(NotFound):
         )
 
 
+class ChallengerNotFound(NotFound):
+    def __init__(self, policy: str, challenger: str) -> None:
+        super().__init__(
+            f"policy {policy!r} has no challenger {challenger!r}",
+            policy=policy,
+            challenger=challenger,
+        )
+
+
 class AlreadyExists(BanditError):
     """The name or id is taken."""
 
@@ -196,6 +205,23 @@ class AheadOfJournal(FailedPrecondition):
             policy=policy,
             wanted=wanted,
             head=head,
+        )
+
+
+class NotProven(FailedPrecondition):
+    """A challenger that the log does not show to be good enough."""
+
+    def __init__(
+        self, policy: str, challenger: str, low: float, margin: float, judged: int
+    ) -> None:
+        super().__init__(
+            f"challenger {challenger!r} of policy {policy!r} may be worse than the incumbent: of "
+            f"{judged} decisions its quality surely differs by more than {low:+.4f}, and more than "
+            f"{-margin:+.4f} is wanted; wait for more feedback, or force it",
+            policy=policy,
+            challenger=challenger,
+            low=low,
+            margin=margin,
         )
 
 

@@ -42,6 +42,7 @@ def _view(
         position=position,
         time=event.time,
         author=event.author,
+        reason=event.reason,
         restarted=before is not None and event.started_epoch != before.started_epoch,
         changes=() if before is None else differences(before.config, event.config),
     )
@@ -53,10 +54,11 @@ def differences(old: PolicyConfig, new: PolicyConfig) -> tuple[FieldChange, ...]
 
 
 def _by_name(config: PolicyConfig) -> dict[str, Any]:
-    """Plain values, with the arms by name: a slot number means nothing to anybody."""
+    """Plain values, with arms and challengers by name: a number means nothing to anybody."""
     plain: dict[str, Any] = msgspec.to_builtins(config)
-    arms = plain.pop("arms")
-    return plain | {f"arms[{arm['name']}]": arm for arm in arms}
+    arms, challengers = plain.pop("arms"), plain.pop("challengers")
+    named = {f"challengers[{one['name']}]": one for one in challengers}
+    return plain | named | {f"arms[{arm['name']}]": arm for arm in arms}
 
 
 def _compared(path: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[FieldChange]:

@@ -9,12 +9,10 @@ import asyncio
 import logging
 import os
 import socket
-import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -32,6 +30,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from bandit_service.checkpoints import CHORES, Keeper
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import BadCheckpoint, LeaseLost, RefusedByDatabase, StoreUnavailable
+from bandit_service.lookups import aside
 from bandit_service.model import BudgetWindow, Checkpoint, Lease, Pruned, from_units
 from bandit_service.ports import Store
 from bandit_service.retention import Keep, oldest_checkpoints, prune
@@ -47,7 +46,10 @@ LOOKS_EVERY = 1.0  # seconds
 TIDY_EVERY = 3600.0
 WINDOWS_EVERY = 5.0
 SPENDING_EVERY = 0.5
-TIDYING = "tidy_up"
+ROLLBACK_EVERY = 10.0
+TIDYING, ROLLING_BACK = "tidy_up", "roll_back"
+# May take minutes, and can be broken off anywhere.
+NOT_WAITED_FOR = {TIDYING, ROLLING_BACK}
 RETRY_SECONDS = 10.0  # after a checkpoint that could not be written
 
 
@@ -64,8 +66,8 @@ class Jobs:
     """Checkpoints what the engines of a registry have learned.
 
     `seconds` and `events`: a policy that has changed gets a checkpoint after so many seconds, or
-    at once after so many events. `keep` says what else may be let go, and when. Owned by the event
-    loop.
+    at once after so many events. `keep` says what else may be let go, and when; `rollback` looks
+    at challengers. Owned by the event loop.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Jobs:
         events: int,
         keep: Keep | None = None,
         spending: Spending | None = None,
+        rollback: Callable[[], Awaitable[None]] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -86,6 +89,7 @@ class Jobs:
         self._seconds, self._events = seconds, events
         self._retention = keep or Keep()
         self._spending = spending
+        self._rollback = rollback
         self._monotonic = monotonic
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._lease: Lease | None = None
@@ -127,6 +131,7 @@ class Jobs:
             (self.tidy_up, TIDY_EVERY),
             (self.close_windows, WINDOWS_EVERY),
             *(((self._spending.renew, SPENDING_EVERY),) if self._spending else ()),
+            (self.roll_back, ROLLBACK_EVERY),
         )
         for job, every in jobs:
             self._scheduler.add_job(
@@ -149,12 +154,12 @@ class Jobs:
         self._renewer.shutdown()
 
     def _began(self, event: JobEvent) -> None:
-        if event.job_id != TIDYING:  # may take minutes, and can be broken off anywhere
+        if event.job_id not in NOT_WAITED_FOR:
             self._under_way += 1
             self._idle.clear()
 
     def _ended(self, event: JobEvent) -> None:
-        if event.job_id != TIDYING:
+        if event.job_id not in NOT_WAITED_FOR:
             self._under_way -= 1
         if not self._under_way:
             self._idle.set()
@@ -203,7 +208,7 @@ class Jobs:
         if self._lease is None:
             return
         try:
-            for one in await _aside(self._prune):
+            for one in await aside(self._prune):
                 log.info("let go: %d rows of %s %s", one.rows, one.table, one.partition)
         except (StoreUnavailable, RefusedByDatabase) as error:
             log.warning("nothing was tidied up: %s", error)
@@ -220,6 +225,11 @@ class Jobs:
             return
         for window in closed:
             log.info("closed a window of budget %r", window.budget, extra=_report(window))
+
+    async def roll_back(self) -> None:
+        """Takes the share from challengers that are surely worse, if this replica has the lease."""
+        if self._lease is not None and self._rollback is not None:
+            await self._rollback()
 
     def _prune(self) -> list[Pruned]:
         held = oldest_checkpoints(self._store)
@@ -277,27 +287,6 @@ def _report(window: BudgetWindow) -> dict[str, float | int]:
         "requests": window.requests,
         **{f"{k}_{unit}": from_units(window.resource, v) for k, v in amounts.items()},
     }
-
-
-async def _aside(work: Callable[[], T]) -> T:
-    """In a thread that the end of the program does not wait for."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(put: Callable[[Any], None], what: Any) -> None:
-        if not future.done():
-            put(what)
-
-    def run() -> None:
-        try:
-            outcome: tuple[Callable[[Any], None], Any] = future.set_result, work()
-        except BaseException as error:  # noqa: BLE001 - whoever waits hears of it
-            outcome = future.set_exception, error
-        with suppress(RuntimeError):  # the loop has gone
-            loop.call_soon_threadsafe(settle, *outcome)
-
-    threading.Thread(target=run, name="retention", daemon=True).start()
-    return await future
 
 
 def _tell(event: JobExecutionEvent) -> None:

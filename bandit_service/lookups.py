@@ -1,9 +1,11 @@
 """Reads that a call waits for, away from the event loop and not for ever."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from contextlib import suppress
+from typing import Any, ParamSpec, TypeVar
 
 from bandit_service.errors import StoreUnavailable
 
@@ -30,3 +32,24 @@ class Lookups:
             return await asyncio.wait_for(looking, seconds)
         except TimeoutError:
             raise StoreUnavailable from None
+
+
+async def aside(work: Callable[[], T]) -> T:
+    """In a thread that the end of the program does not wait for."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(put: Callable[[Any], None], what: Any) -> None:
+        if not future.done():
+            put(what)
+
+    def run() -> None:
+        try:
+            outcome: tuple[Callable[[Any], None], Any] = future.set_result, work()
+        except BaseException as error:  # noqa: BLE001 - whoever waits hears of it
+            outcome = future.set_exception, error
+        with suppress(RuntimeError):  # the loop has gone
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=run, name="aside", daemon=True).start()
+    return await future

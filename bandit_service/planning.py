@@ -124,7 +124,8 @@ def plan(
 def chances_of(decision: Decision, config: PolicyConfig) -> bytes:
     """What a lesson says of the chances: nothing where nobody learns from them, nor where they are
     not known any more, nor of a duel, whose arms were drawn otherwise."""
-    wanted = learns_choices(config.algorithm.name)
+    learners = config.algorithm, *(one.algorithm for one in config.challengers)
+    wanted = any(learns_choices(one.name) for one in learners)
     if not wanted or decision.recovered or decision.second_arm is not None:
         return b""
     return decision.probabilities
@@ -222,8 +223,9 @@ def _lessons(
         else:
             old = None if held is None else held.value
             chances = chances_of(decision, terms.config)
+            where = decision.position if terms.config.challengers else None
             lessons.append(
-                Lesson(slot, decision.context, decision.clock, old, spoken.value, chances)
+                Lesson(slot, decision.context, decision.clock, old, spoken.value, chances, where)
             )
             standing.learn(Learned(decision_id, slot, spoken.value, terms.epoch))
             effects.append(Effect.LEARNED)

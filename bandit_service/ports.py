@@ -358,4 +358,19 @@ class LogReader(Protocol):
         """The same without what a log does not tell, and several times as quick."""
         ...
 
+    def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
+        """As `Reader.events`."""
+        ...
+
+    def revisions(self, policy_id: int) -> list[JournalEntry]:
+        """All of them, in order."""
+        ...
+
+    def head(self, policy_id: int) -> int:
+        """Where the journal should end."""
+        ...
+
+    @property
+    def checkpoints(self) -> Checkpoints: ...
+
     def close(self) -> None: ...

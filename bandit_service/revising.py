@@ -5,6 +5,7 @@ A refusal comes before any write.
 
 import secrets
 
+from bandit_service import challenging
 from bandit_service.batch import Batch, Known
 from bandit_service.configuration import Change, check, restarts
 from bandit_service.engine import FOLD_VERSION, etag
@@ -22,7 +23,14 @@ def create(batch: Batch, config: PolicyConfig, author: str = "") -> int:
     return identity.id
 
 
-def revise(batch: Batch, policy_id: int, given_etag: str, change: Change, author: str = "") -> bool:
+def revise(
+    batch: Batch,
+    policy_id: int,
+    given_etag: str,
+    change: Change,
+    author: str = "",
+    reason: str = "",
+) -> bool:
     """Changes a policy's configuration; True if learning starts afresh.
 
     Raises StaleEtag, or what the change raises.
@@ -37,8 +45,28 @@ def revise(batch: Batch, policy_id: int, given_etag: str, change: Change, author
     if new != old:
         epoch += afresh or new.forgetting != old.forgetting
         started = epoch if afresh else started
-        _append_revision(batch, policy_id, known, epoch, started, new, author)
+        _append_revision(batch, policy_id, known, epoch, started, new, author, reason)
     return afresh
+
+
+def promote(
+    batch: Batch, policy_id: int, given_etag: str, challenger: str, author: str, reason: str
+) -> None:
+    """Puts a challenger, with what it has learned, in the incumbent's place.
+
+    Raises StaleEtag, ChallengerNotFound.
+    """
+    known = batch.head(policy_id)
+    assert known.terms is not None
+    _check_etag(policy_id, known, given_etag)
+    terms = known.terms
+    new = check(challenging.promoted(terms.config, challenger), batch.shape_of)
+    # Another epoch: what was learned before may be in the old incumbent's state alone, so what
+    # revises it is recorded and not learned.
+    epoch, started = terms.epoch + 1, terms.started_epoch
+    _append_revision(
+        batch, policy_id, known, epoch, started, new, author, reason, promoted=challenger
+    )
 
 
 def declare_fold(batch: Batch, policy_id: int) -> None:
@@ -58,9 +86,20 @@ def _append_revision(
     started: int,
     config: PolicyConfig,
     author: str = "",
+    reason: str = "",
+    promoted: str = "",
 ) -> None:
-    revision = known.revision + 1
-    event = RevisionEvent(revision, epoch, started, config, batch.now, FOLD_VERSION, author)
+    event = RevisionEvent(
+        revision=known.revision + 1,
+        epoch=epoch,
+        started_epoch=started,
+        config=config,
+        time=batch.now,
+        fold_version=FOLD_VERSION,
+        author=author,
+        reason=reason,
+        promoted=promoted,
+    )
     batch.append(policy_id, [JournalEntry(known.position + 1, event)])
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,13 @@ class Snapshot:
 
     state  what the policy has learned
     calls  the sums of `CallStatistics`
+    challengers  what the challengers have learned, each name before its sums'
     """
 
     folded: Folded
     state: policies.Snapshot
     calls: Arrays
+    challengers: policies.Snapshot = field(default_factory=lambda: policies.CopiedSums({}))
 
     def state_hash(self) -> str:
         """That of the engine at this moment."""
@@ -33,7 +35,7 @@ class Snapshot:
             folded.fold_version,
             folded.position,
             folded.feature_version,
-            (self.state.canonical(), self.calls),
+            (self.state.canonical(), self.calls, self.challengers.canonical()),
         )
 
 

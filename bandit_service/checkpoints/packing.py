@@ -30,7 +30,7 @@ MOST_MEMBERS = 64
 PIECE = 2**18  # bytes given on at once: what copies them holds the interpreter
 HEADER = "header.msgpack"
 NUMBERS = np.dtype("<f8")  # of every array
-PARTS = ("state", "calls")
+PARTS = ("state", "calls", "challengers")
 MOST_DESCRIPTION = 1_024  # characters
 _NPY = b"\x93NUMPY\x01\x00"  # and the version
 
@@ -56,7 +56,11 @@ def pack(snapshot: Snapshot) -> memoryview:
     """The bytes of a snapshot: equal ones for equal snapshots."""
     arrays = {
         f"{part}.{name}.npy": np.ascontiguousarray(array)
-        for part, sums in zip(PARTS, (snapshot.state.canonical(), snapshot.calls), strict=True)
+        for part, sums in zip(
+            PARTS,
+            (snapshot.state.canonical(), snapshot.calls, snapshot.challengers.canonical()),
+            strict=True,
+        )
         for name, array in sums.items()
     }
     for name, array in arrays.items():
@@ -107,7 +111,9 @@ def unpack(blob: bytes | memoryview) -> Snapshot:
         if part not in PARTS or not member.endswith(".npy"):
             raise BadCheckpoint(f"nothing is known of a member {member!r}")
         sums[part][name] = _array(member, data, header.shapes[member])
-    snapshot = Snapshot(header.folded, CopiedSums(sums["state"]), sums["calls"])
+    snapshot = Snapshot(
+        header.folded, CopiedSums(sums["state"]), sums["calls"], CopiedSums(sums["challengers"])
+    )
     if snapshot.state_hash() != header.state_hash:
         raise BadCheckpoint("its sums do not have the hash that its header names")
     return snapshot

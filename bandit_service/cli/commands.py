@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from bandit_service import __version__
-from bandit_service.cli import calls, checkpoint, data, energy, policy, serving
+from bandit_service.cli import calls, challengers, checkpoint, data, energy, policy, serving
 from bandit_service.cli.doctor import doctor
 from bandit_service.cli.exits import EXITS, Commands
 from bandit_service.cli.export import export
@@ -55,6 +55,8 @@ app.command()(serving.serve)
 app.command()(serving.demo)
 app.command()(serving.migrate)
 app.command()(prune)
+policy.app.command("challengers")(challengers.challengers)
+policy.app.command("promote")(challengers.promote)
 app.add_typer(policy.app, name="policy")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.command()(calls.route)

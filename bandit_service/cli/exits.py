@@ -6,11 +6,12 @@ import typer
 from typer.core import TyperGroup
 
 UNEXPECTED, BAD_INPUT, NOT_FOUND, CONFLICT, UNAVAILABLE, PRECONDITION, DENIED = 1, 3, 4, 5, 6, 7, 9
+DOES_NOT_HOLD = 10
 
 EXITS = (
     "Exit codes: 0 done; 1 unexpected; 2 wrong usage; 3 bad input or configuration; 4 not found; "
     "5 exists already, or somebody else was quicker; 6 unavailable; 7 not in this state, or too "
-    "much of something; 8 a gate is closed; 9 not allowed."
+    "much of something; 8 a gate is closed; 9 not allowed; 10 a log is not what it should be."
 )
 
 _OF_A_STATUS = {

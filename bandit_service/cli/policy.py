@@ -57,7 +57,7 @@ def create(
         raise typer.BadParameter("give either --text or --vector")
     policy = messages.to_create(name, file, arm or [], vector, assignments or [], preset, arms)
     request = pb.CreatePolicyRequest(policy=policy, author=messages.author(author))
-    _show(service, service.policies.CreatePolicy(request, timeout=TIMEOUT_SECONDS))
+    show_policy(service, service.policies.CreatePolicy(request, timeout=TIMEOUT_SECONDS))
 
 
 @app.command()
@@ -88,7 +88,7 @@ def presets(
 @calling
 def get_policy(service: Service, name: Name) -> None:
     """Print a policy and its arms."""
-    _show(service, _get(service, name))
+    show_policy(service, _get(service, name))
 
 
 @app.command("list")
@@ -138,7 +138,7 @@ def update(
     request = messages.to_update(current, file, assignments or [], etag)
     request.author = messages.author(author)
     changed = service.policies.UpdatePolicy(request, timeout=TIMEOUT_SECONDS)
-    _show(service, changed)
+    show_policy(service, changed)
     if changed.learning_restarted:
         typer.echo("learning started afresh: the features or the kind of state changed", err=True)
 
@@ -247,6 +247,8 @@ def history(
         when = made.create_time.ToDatetime(UTC).isoformat(" ", "seconds")
         about = (made.revision, when, made.author or None, made.etag)
         changes = [(one.field, one.old or None, one.new or None) for one in made.changes]
+        if made.reason:
+            changes.append(("(why)", None, made.reason))
         rows += [(*about, *change) for change in changes or [("(created)", None, None)]]
     output.table(("revision", "when", "who", "etag", "field", "old", "new"), rows)
 
@@ -268,7 +270,7 @@ def add_arm(
 
     made = messages.new_arm(arm, file, assignments or [])
     request = pb.AddArmRequest(policy=name, arm=made, etag=etag, author=messages.author(author))
-    _show(service, service.policies.AddArm(request, timeout=TIMEOUT_SECONDS))
+    show_policy(service, service.policies.AddArm(request, timeout=TIMEOUT_SECONDS))
 
 
 @app.command()
@@ -290,7 +292,7 @@ def update_arm(
     current = _get(service, name).policy
     request = messages.to_update_arm(current, arm, file, assignments or [], etag)
     request.author = messages.author(author)
-    _show(service, service.policies.UpdateArm(request, timeout=TIMEOUT_SECONDS))
+    show_policy(service, service.policies.UpdateArm(request, timeout=TIMEOUT_SECONDS))
 
 
 @app.command()
@@ -303,7 +305,7 @@ def retire_arm(
     from bandit_service.rpc.pb import policy_pb2 as pb
 
     request = pb.RetireArmRequest(policy=name, arm=arm, etag=etag, author=messages.author(author))
-    _show(service, service.policies.RetireArm(request, timeout=TIMEOUT_SECONDS))
+    show_policy(service, service.policies.RetireArm(request, timeout=TIMEOUT_SECONDS))
 
 
 @app.command()
@@ -322,7 +324,7 @@ def remove_arm(
 
     _confirm(f"Remove arm {arm} of policy {name} for ever?", yes)
     request = pb.RemoveArmRequest(policy=name, arm=arm, etag=etag, author=messages.author(author))
-    _show(service, service.policies.RemoveArm(request, timeout=TIMEOUT_SECONDS))
+    show_policy(service, service.policies.RemoveArm(request, timeout=TIMEOUT_SECONDS))
 
 
 def _seconds(duration: Any) -> str | None:
@@ -348,7 +350,7 @@ def _get(service: Service, name: str) -> Any:
     return service.policies.GetPolicy(pb.GetPolicyRequest(name=name), timeout=TIMEOUT_SECONDS)
 
 
-def _show(service: Service, response: Any) -> None:
+def show_policy(service: Service, response: Any) -> None:
     """A response that holds a policy."""
     if service.as_json:
         output.as_json(response)

@@ -127,6 +127,9 @@ def described(policy: pb.Policy) -> tuple[list[tuple[str, Any]], tuple[str, ...]
         unit = "s" if config.forgetting.clock == "time" else "requests"
         summary.append(("forgetting", f"half after {config.forgetting.half_life:g} {unit}"))
     summary += [("budget", _budget(budget)) for budget in config.budgets]
+    for one in config.challengers:
+        acts = f"acts on {one.share:.0%}" if one.share else "in the log only"
+        summary.append(("challenger", f"{one.name}: {one.algorithm.name}, {acts}"))
     prices = ("input_usd_per_million_tokens", "output_usd_per_million_tokens")
     rows = [
         (

@@ -43,6 +43,9 @@ def replay(
     seed: options.Seed = 0,
     json: options.JsonFile = None,
     html: options.HtmlFile = None,
+    verify: options.Verify = False,
+    sample: options.Sample = 20_000,
+    checkpoint_key: options.CheckpointKey = None,
 ) -> None:
     """Say what other policies would have earned, spent and consumed, from logged traffic alone.
 
@@ -52,6 +55,22 @@ def replay(
     # Before numpy is loaded; see `serve`.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     check_outputs(json, html, None)
+    if verify:
+        if log is not None or policy or gate or html is not None:
+            raise typer.BadParameter("--verify goes without LOG, --policy, --gate and --html")
+        from bandit_service.cli import verifying
+
+        verifying.verify(
+            database,
+            log_policy,
+            sample=sample,
+            seed=seed,
+            since=since,
+            until=until,
+            checkpoint_key=checkpoint_key,
+            json=json,
+        )
+        return
     from bandit_service.evaluation.offpolicy.gates import parsed
     from bandit_service.evaluation.offpolicy.settings import Settings
 

@@ -88,3 +88,17 @@ JsonFile = Annotated[
 HtmlFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write a report with pictures.")
 ]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify",
+        help="Instead: derive decisions again from the database's journal and keys, and test "
+        "how often each arm came. Of --log-policy, or of all policies.",
+    ),
+]
+Sample = Annotated[
+    int, typer.Option(min=1, metavar="N", help="With --verify: at most so many a policy.")
+]
+CheckpointKey = Annotated[
+    Path | None, typer.Option(help="With --verify: file of keys, as the server has.")
+]

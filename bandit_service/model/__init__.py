@@ -20,6 +20,12 @@ from bandit_service.model.budgets import (
     to_units,
     unpack,
 )
+from bandit_service.model.challengers import (
+    ChallengersView,
+    ChallengerView,
+    ContestantView,
+    Verdict,
+)
 from bandit_service.model.checkpoints import (
     Checkpoint,
     CheckpointStatus,
@@ -32,6 +38,7 @@ from bandit_service.model.configuration import (
     Arm,
     ArmWarmStart,
     Budget,
+    Challenger,
     Config,
     Features,
     Forgetting,
@@ -123,6 +130,9 @@ __all__ = [
     "Budget",
     "BudgetWindow",
     "CallEnergy",
+    "Challenger",
+    "ChallengerView",
+    "ChallengersView",
     "Charge",
     "Checkpoint",
     "CheckpointStatus",
@@ -130,6 +140,7 @@ __all__ = [
     "Clock",
     "Comparison",
     "Config",
+    "ContestantView",
     "Decision",
     "DeviceAccount",
     "Effect",
@@ -187,6 +198,7 @@ __all__ = [
     "Usage",
     "UsageLesson",
     "VectorFeatures",
+    "Verdict",
     "WarmStart",
     "WeightRange",
     "WhenExhausted",

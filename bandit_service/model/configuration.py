@@ -162,6 +162,22 @@ class Budget(Config, frozen=True):
     controller: str = "resolving"
 
 
+class Challenger(Config, frozen=True):
+    """Another way to decide for the same policy, held against the incumbent on its own traffic.
+
+    objective, floor  None: as the policy has it
+    share   of the traffic that it acts on; 0: it decides in the log only
+    margin  points of quality that it may be worse by and still be promoted
+    """
+
+    name: str
+    algorithm: Algorithm = Algorithm()
+    objective: Objective | None = None
+    floor: float | None = None
+    share: float = 0.0
+    margin: float = 0.02
+
+
 class PolicyConfig(Config, frozen=True):
     """Everything that can be set about a policy. An arm's index is its slot, for ever.
 
@@ -185,3 +201,4 @@ class PolicyConfig(Config, frozen=True):
     when_unlogged: WhenUnlogged = WhenUnlogged.REJECT
     override_limits: OverrideLimits | None = None
     budgets: tuple[Budget, ...] = ()
+    challengers: tuple[Challenger, ...] = ()

@@ -50,6 +50,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     exclusions     (K,) uint8, an engine.Exclusion a slot, 0 where eligible
     recovered      made of the decision's token, because its row was not there: all chances but
                    the propensity are NaN, and off-policy estimates have to leave it out
+    challengers    (1 + C, K) float64, what the incumbent and each of the revision's C challengers
+                   would have drawn from; `probabilities` is their mixture. None without any
     assumed        (K,) uint8, 1 where what the objective weighed was not known, and taken from
                    the other arms; None where all was known
     spending       what it reserved of budgets, and their prices: a packed Spending; None where
@@ -87,6 +89,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     recovered: bool = False
     assumed: bytes | None = None
     spending: bytes | None = None
+    challengers: bytes | None = None
 
 
 class Routed(msgspec.Struct, frozen=True, gc=False):

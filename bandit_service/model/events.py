@@ -12,6 +12,8 @@ class Lesson(msgspec.Struct, frozen=True, array_like=True):
 
     `chances` (K,) float64 are those that the arm was drawn by, for policies that learn from them;
     empty for others.
+    `position` is where its decision was made; written where the policy has challengers, which
+    learn from what was decided after they came.
     """
 
     arm: int
@@ -20,6 +22,7 @@ class Lesson(msgspec.Struct, frozen=True, array_like=True):
     old: float | None
     new: float | None
     chances: bytes = b""
+    position: int | None = None
 
 
 class UsageLesson(msgspec.Struct, frozen=True, array_like=True):
@@ -77,7 +80,8 @@ class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
     `epoch` rises when learning restarts, and when it forgets at another pace from here on;
     `started_epoch` is the one in which learning last began. `fold_version` is that of the program
     that wrote it; the first one did not say so yet. `author` is who made the change, where somebody
-    said.
+    said, and `reason` why. `promoted` is the challenger that takes the incumbent's place, with
+    all that it has learned.
     """
 
     revision: int
@@ -87,6 +91,8 @@ class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
     time: float
     fold_version: int = 1
     author: str = ""
+    reason: str = ""
+    promoted: str = ""
 
 
 class Unread(msgspec.Struct, frozen=True):

@@ -44,6 +44,7 @@ class RevisionView(msgspec.Struct, frozen=True):
     author: str
     restarted: bool
     changes: tuple[FieldChange, ...]
+    reason: str = ""
 
 
 class ArmStatistics(msgspec.Struct, frozen=True):

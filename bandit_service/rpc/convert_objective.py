@@ -9,17 +9,20 @@ _OVERRIDES = ObjectiveOverride.__struct_fields__
 
 
 def objective(policy: policy_pb2.Policy) -> Objective:
-    said = policy.objective
+    return read("objective", policy.objective)
+
+
+def read(where: str, said: policy_pb2.Objective) -> Objective:
     optional = {
-        name: form.number(f"objective.{name}", getattr(said, name))
+        name: form.number(f"{where}.{name}", getattr(said, name))
         for name in ("accuracy_energy_dial", "reference_joules", "quality_at_latency_limit")
         if said.HasField(name)
     }
     return Objective(
-        quality_per_usd=form.number("objective.quality_per_usd", said.quality_per_usd),
-        quality_per_second=form.number("objective.quality_per_second", said.quality_per_second),
-        quality_per_joule=form.number("objective.quality_per_joule", said.quality_per_joule),
-        latency_limit=form.seconds("objective.latency_limit", said.latency_limit)
+        quality_per_usd=form.number(f"{where}.quality_per_usd", said.quality_per_usd),
+        quality_per_second=form.number(f"{where}.quality_per_second", said.quality_per_second),
+        quality_per_joule=form.number(f"{where}.quality_per_joule", said.quality_per_joule),
+        latency_limit=form.seconds(f"{where}.latency_limit", said.latency_limit)
         if said.HasField("latency_limit")
         else None,
         **optional,

@@ -13,7 +13,6 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 from bandit_service.errors import InvalidField
 from bandit_service.model import (
-    Algorithm,
     Arm,
     Clock,
     Features,
@@ -25,7 +24,13 @@ from bandit_service.model import (
     VectorFeatures,
     WhenUnlogged,
 )
-from bandit_service.rpc import convert_budget, convert_objective, form, warm_start
+from bandit_service.rpc import (
+    convert_budget,
+    convert_challengers,
+    convert_objective,
+    form,
+    warm_start,
+)
 from bandit_service.rpc.convert import MODALITIES, SOURCES, position
 from bandit_service.rpc.pb import policy_pb2 as pb
 
@@ -56,6 +61,7 @@ Change = (
     | pb.UpdateArmRequest
     | pb.RetireArmRequest
     | pb.RemoveArmRequest
+    | pb.PromoteChallengerRequest
 )
 Message = TypeVar("Message", pb.Policy, pb.Arm)
 
@@ -114,6 +120,12 @@ def arm_reference(request: pb.RetireArmRequest | pb.RemoveArmRequest) -> tuple[s
     return policy, arm, _etag(request.etag), author(request)
 
 
+def promotion(request: pb.PromoteChallengerRequest) -> tuple[str, str, bool, str, str]:
+    policy = policy_name("policy", request.policy)
+    challenger = form.required("challenger", request.challenger, form.LONGEST_NAME)
+    return policy, challenger, request.force, _etag(request.etag), author(request)
+
+
 def page(request: pb.ListPoliciesRequest) -> tuple[int, str]:
     if not 0 <= request.page_size <= LARGEST_PAGE:
         raise InvalidField(
@@ -153,18 +165,6 @@ def _changes(
 
 def _within(where: str, read: Callable[[pb.Arm, str], Any]) -> Callable[[pb.Arm], Any]:
     return lambda arm: read(arm, where)
-
-
-def _algorithm(policy: pb.Policy) -> Algorithm:
-    said = policy.algorithm
-    settings = {
-        form.text("algorithm.settings", name, form.LONGEST_NAME): form.number(
-            f"algorithm.settings.{name}", value
-        )
-        for name, value in said.settings.items()
-    }
-    name = form.text("algorithm.name", said.name, form.LONGEST_NAME)
-    return Algorithm(name=name or _DEFAULT.algorithm.name, settings=settings)
 
 
 def _features(policy: pb.Policy) -> Features:
@@ -208,7 +208,7 @@ def _forgetting(policy: pb.Policy) -> Forgetting | None:
 
 
 _POLICY_FIELDS: Mapping[str, Callable[[pb.Policy], Any]] = {
-    "algorithm": _algorithm,
+    "algorithm": lambda said: convert_challengers.algorithm("", said.algorithm),
     "features": _features,
     "objective": convert_objective.objective,
     "override_limits": convert_objective.limits,
@@ -231,6 +231,7 @@ _POLICY_FIELDS: Mapping[str, Callable[[pb.Policy], Any]] = {
     ),
     "warm_start": warm_start.read,
     "budgets": convert_budget.budgets,
+    "challengers": convert_challengers.read,
     "feedback_horizon": lambda said: (
         form.seconds("feedback_horizon", said.feedback_horizon)
         if said.HasField("feedback_horizon")

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from bandit_service.errors import BanditError
 from bandit_service.model import (
     Arm,
+    ChallengersView,
     Explanation,
     Freshness,
     PolicyConfig,
@@ -22,7 +23,14 @@ from bandit_service.model import (
     StateView,
     Submission,
 )
-from bandit_service.rpc import answers, convert, convert_policy, policy_answers, preview_answers
+from bandit_service.rpc import (
+    answers,
+    convert,
+    convert_challengers,
+    convert_policy,
+    policy_answers,
+    preview_answers,
+)
 from bandit_service.rpc.deadline import time_left
 from bandit_service.rpc.pb import policy_pb2, routing_pb2
 from bandit_service.watching import CallWatch
@@ -87,6 +95,12 @@ class Administration(Protocol):
     async def state_from(
         self, name: str, min_position: int, left: float | None = None
     ) -> tuple[StateView, Freshness]: ...
+
+    async def challengers(self, name: str) -> ChallengersView: ...
+
+    async def promote(
+        self, policy: str, challenger: str, force: bool, etag: str, author: str
+    ) -> PolicyView: ...
 
 
 class RoutingHandlers:
@@ -215,3 +229,15 @@ class PolicyHandlers:
     ) -> policy_pb2.PreviewPolicyResponse:
         found = await self._administration.preview(*convert_policy.preview(request))
         return preview_answers.preview(found)
+
+    async def GetChallengers(
+        self, request: policy_pb2.GetChallengersRequest
+    ) -> policy_pb2.GetChallengersResponse:
+        name = convert_policy.policy_name("name", request.name)
+        return convert_challengers.standings(await self._administration.challengers(name))
+
+    async def PromoteChallenger(
+        self, request: policy_pb2.PromoteChallengerRequest
+    ) -> policy_pb2.PromoteChallengerResponse:
+        view = await self._administration.promote(*convert_policy.promotion(request))
+        return policy_pb2.PromoteChallengerResponse(policy=policy_answers.policy(view))

@@ -13,7 +13,13 @@ from bandit_service.model import (
     RevisionView,
     StateView,
 )
-from bandit_service.rpc import convert_budget, convert_objective, form, warm_start
+from bandit_service.rpc import (
+    convert_budget,
+    convert_challengers,
+    convert_objective,
+    form,
+    warm_start,
+)
 from bandit_service.rpc.convert import MODALITIES, SOURCES
 from bandit_service.rpc.convert_policy import CLOCKS, MODES, PREFERENCE_LEARNING, WHEN_UNLOGGED
 from bandit_service.rpc.pb import policy_pb2 as pb
@@ -25,7 +31,7 @@ def policy(view: PolicyView) -> pb.Policy:
     config = view.config
     return pb.Policy(
         name=config.name,
-        algorithm=pb.Algorithm(name=config.algorithm.name, settings=config.algorithm.settings),
+        algorithm=convert_challengers.algorithm_message(config.algorithm),
         features=_features(config.features),
         objective=convert_objective.objective_message(config.objective),
         override_limits=convert_objective.limits_message(config.override_limits),
@@ -40,6 +46,7 @@ def policy(view: PolicyView) -> pb.Policy:
         feedback_horizon=form.duration(config.feedback_horizon),
         when_unlogged=WHEN_UNLOGGED.write(config.when_unlogged),
         budgets=[convert_budget.message(budget) for budget in config.budgets],
+        challengers=[convert_challengers.written(one) for one in config.challengers],
         arms=[_arm(arm) for arm in config.arms],
         revision=view.revision,
         etag=view.etag,
@@ -92,6 +99,7 @@ def history(views: Sequence[RevisionView]) -> pb.GetPolicyHistoryResponse:
                     pb.FieldChange(field=one.field, old=one.old or "", new=one.new or "")
                     for one in view.changes
                 ],
+                reason=view.reason,
             )
             for view in views
         ]

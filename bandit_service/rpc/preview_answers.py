@@ -12,7 +12,7 @@ def preview(found: Preview) -> pb.PreviewPolicyResponse:
         decisions=found.decisions,
         left_out=found.left_out,
         arms=[
-            pb.ArmPreview(arm=one.arm, before=_interval(one.before), after=_interval(one.after))
+            pb.ArmPreview(arm=one.arm, before=interval(one.before), after=interval(one.after))
             for one in found.arms
         ],
         quality=_amount(found.quality),
@@ -28,9 +28,9 @@ def _amount(one: AmountPreview | None) -> pb.AmountPreview | None:
     if one is None:
         return None
     return pb.AmountPreview(
-        before=_interval(one.before),
-        after=_interval(one.after),
-        difference=_interval(one.difference),
+        before=interval(one.before),
+        after=interval(one.after),
+        difference=interval(one.difference),
         assumed_share=one.assumed_share,
     )
 
@@ -41,11 +41,11 @@ def _overlap(one: Overlap | None) -> pb.Overlap | None:
     return pb.Overlap(
         decisions=one.decisions,
         effective_decisions=one.effective_decisions,
-        quality_seen=_interval(one.quality_seen),
-        quality_after=_interval(one.quality_after),
+        quality_seen=interval(one.quality_seen),
+        quality_after=interval(one.quality_after),
         why_not=one.why_not,
     )
 
 
-def _interval(one: Interval | None) -> pb.Interval | None:
+def interval(one: Interval | None) -> pb.Interval | None:
     return None if one is None else pb.Interval(value=one.value, low=one.low, high=one.high)

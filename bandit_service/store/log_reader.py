@@ -6,17 +6,26 @@ meanwhile: decisions that are made after the reading began may or may not be in 
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine
 
 from bandit_service.errors import PolicyNotFound, StoreUnavailable
-from bandit_service.model import Decision, Outcome, PolicyConfig, RevisionEvent, StoredPolicy
-from bandit_service.ports import LogColumns, LogPage
+from bandit_service.model import (
+    Decision,
+    JournalEntry,
+    Outcome,
+    PolicyConfig,
+    RevisionEvent,
+    StoredPolicy,
+)
+from bandit_service.ports import Checkpoints, LogColumns, LogPage
 from bandit_service.store import rows, tables
+from bandit_service.store.checkpoints import SqlCheckpoints
 from bandit_service.store.engine import answering
+from bandit_service.store.queries import Queries
 
 PAGE = 5000  # decisions
 _TOLD = (
@@ -29,6 +38,7 @@ _CAME = (
     "decision_id", "arm", "kind", "source", "position", "value", "cost_usd", "latency_seconds",
     "energy_joules", "energy_source",
 )  # fmt: skip
+LAST = 2**53  # of positions
 _DECISIONS = ", ".join(tables.decision.columns.keys())
 _OUTCOMES = ", ".join(tables.outcome.columns.keys())
 
@@ -38,6 +48,8 @@ class SqlLogReader:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._queries = Queries(engine.dialect.name)
+        self.checkpoints: Checkpoints = SqlCheckpoints(engine, nullcontext)
         mark = "?" if engine.dialect.name == "sqlite" else "%s"
         self._page = (
             f"SELECT {_DECISIONS} FROM decision WHERE policy_id = {mark} AND id > {mark} "
@@ -132,6 +144,18 @@ class SqlLogReader:
                 return list(cursor.execute(text, given).fetchall())
         except (sqlite3.Error, psycopg.Error) as error:
             raise StoreUnavailable from error
+
+    def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
+        with self._read() as connection:
+            return self._queries.events(connection, policy_id, after, limit)
+
+    def revisions(self, policy_id: int) -> list[JournalEntry]:
+        with self._read() as connection:
+            return self._queries.revisions(connection, policy_id, LAST, LAST)
+
+    def head(self, policy_id: int) -> int:
+        with self._read() as connection:
+            return self._queries.heads(connection).get(policy_id, 0)
 
     def close(self) -> None:
         self._engine.dispose()

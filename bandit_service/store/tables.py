@@ -179,6 +179,7 @@ decision = Table(
     Column("recovered", Flag, nullable=False, server_default=false()),
     Column("assumed", LargeBinary),
     Column("spending", LargeBinary),  # msgpack of a model.Spending
+    Column("challengers", LargeBinary),
     CheckConstraint("propensity > 0 AND propensity <= 1", name="propensity"),
     CheckConstraint("revision >= 0 AND position >= 0", name="position"),
     _moment("create_time"),
@@ -189,6 +190,8 @@ decision = Table(
     *map(_pool_of, ("probabilities", "means", "deviations", "shadow", "offsets")),
     _pool_of("second_probabilities"),
     CheckConstraint("length(assumed) = length(exclusions)", name="assumed"),
+    # A row for the incumbent, and one for each challenger.
+    CheckConstraint("length(challengers) % (8 * length(exclusions)) = 0", name="challengers"),
     *map(_flag, ("forced", "sticky", "observed", "degraded", "recovered")),
     *map(_amount, ("input_tokens", "output_tokens")),
     sqlite_strict=True,

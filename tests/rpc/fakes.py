@@ -3,10 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from bandit_service.errors import BanditError
 from bandit_service.model import (
     Arm,
     ArmPreview,
+    ChallengersView,
+    ChallengerView,
+    ContestantView,
     Effect,
     Explanation,
     FieldChange,
@@ -22,6 +27,7 @@ from bandit_service.model import (
     Routed,
     StateView,
     Submission,
+    Verdict,
 )
 from tests.builders import NOW, a_config, a_decision
 
@@ -133,6 +139,28 @@ class FakeUseCases:
 
     async def retire_arm(self, policy: str, arm: str, etag: str, author: str) -> PolicyView:
         self._asked("retire_arm", policy, arm, etag, author)
+        return a_view()
+
+    async def challengers(self, name: str) -> ChallengersView:
+        self._asked("challengers", name)
+        side = ContestantView("bold", 0.25, 80.0, Interval(0.5, 0.4, 0.6), None, None, None)
+        one = ChallengerView(
+            contestant=side,
+            algorithm="linucb",
+            margin=0.02,
+            revision=3,
+            decisions=9,
+            judged=8,
+            difference=Interval(0.1, -0.1, 0.3),
+            verdict=Verdict.OPEN,
+            incumbent=msgspec.structs.replace(side, name="incumbent", share=0.75),
+        )
+        return ChallengersView("chat", (one,))
+
+    async def promote(
+        self, policy: str, challenger: str, force: bool, etag: str, author: str
+    ) -> PolicyView:
+        self._asked("promote", policy, challenger, force, etag, author)
         return a_view()
 
     async def remove_arm(self, policy: str, arm: str, etag: str, author: str) -> PolicyView:

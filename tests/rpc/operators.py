@@ -6,6 +6,7 @@ from bandit_service.model import (
     Algorithm,
     Arm,
     ArmWarmStart,
+    Challenger,
     Clock,
     Features,
     Forgetting,
@@ -76,6 +77,17 @@ A_RICH_CONFIG = PolicyConfig(
     feedback_horizon=3600.5,
     override_limits=OverrideLimits(
         quality_per_usd=WeightRange(min=0.5, max=20.0), accuracy_energy_dial=WeightRange(max=10.0)
+    ),
+    challengers=(
+        Challenger(
+            name="bold",
+            algorithm=Algorithm(name="linucb", settings={"width": 0.5}),
+            objective=Objective(accuracy_energy_dial=3.0, reference_joules=20.0),
+            floor=0.0,
+            share=0.25,
+            margin=0.0,
+        ),
+        Challenger(name="plain"),
     ),
 )
 

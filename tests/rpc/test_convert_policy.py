@@ -119,6 +119,10 @@ def forgetting(**changes):
     return a_policy(forgetting=pb.Forgetting(**changes))
 
 
+def challenger(**changes):
+    return a_policy(challengers=[pb.Challenger(**({"name": "bold"} | changes))])
+
+
 TIME, REQUESTS = pb.FORGETTING_CLOCK_TIME, pb.FORGETTING_CLOCK_REQUESTS
 BAD_NUMBERS = (NAN, INF, -INF)
 BAD_POLICIES = {
@@ -149,6 +153,16 @@ BAD_POLICIES = {
         forgetting(clock=TIME, half_life=Duration(seconds=5), half_life_requests=5.0),
     ],
     "floor": [a_policy(floor=bad) for bad in BAD_NUMBERS],
+    "challengers[0].name": [challenger(name=bad) for bad in ("", NUL, "a" * 129)],
+    "challengers[0].share": [challenger(share=bad) for bad in BAD_NUMBERS],
+    "challengers[0].margin": [challenger(margin=bad) for bad in BAD_NUMBERS],
+    "challengers[0].floor": [challenger(floor=bad) for bad in BAD_NUMBERS],
+    "challengers[0].algorithm.settings.width": [
+        challenger(algorithm=pb.Algorithm(settings={"width": NAN}))
+    ],
+    "challengers[0].objective.quality_per_usd": [
+        challenger(objective=pb.Objective(quality_per_usd=INF))
+    ],
     "quality_sources[1]": [a_policy(quality_sources=[1, 0]), a_policy(quality_sources=[1, 99])],
     "preference_learning": [a_policy(preference_learning=99)],
     "arms[1].name": [with_arm(name=bad) for bad in ("", " b", "b ", "b\n", "a" * 129, NUL)],

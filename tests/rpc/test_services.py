@@ -121,6 +121,18 @@ POLICY_CALLS = [
         policy_pb2.RemoveArmRequest(policy="chat", arm="large", etag="1", author="d"),
         ("remove_arm", "chat", "large", "1", "d"),
     ),
+    (
+        "PromoteChallenger",
+        policy_pb2.PromoteChallengerRequest(
+            policy="chat", challenger="bold", force=True, etag="1", author="e"
+        ),
+        ("promote", "chat", "bold", True, "1", "e"),
+    ),
+    (
+        "GetChallengers",
+        policy_pb2.GetChallengersRequest(name="chat"),
+        ("challengers", "chat"),
+    ),
     ("GetPolicyState", policy_pb2.GetPolicyStateRequest(name="chat"), ("state", "chat", 0)),
 ]
 
@@ -150,3 +162,20 @@ async def test_an_update_tells_whether_learning_restarted_and_a_list_how_it_goes
     assert (await service.policies.UpdatePolicy(update)).learning_restarted
     listed = await service.policies.ListPolicies(policy_pb2.ListPoliciesRequest())
     assert (len(listed.policies), listed.next_page_token) == (1, "more")
+
+
+async def test_how_challengers_stand(service):
+    request = policy_pb2.GetChallengersRequest(name="chat")
+
+    (one,) = (await service.policies.GetChallengers(request)).challengers
+
+    assert (one.challenger.name, one.challenger.share, one.incumbent.name) == (
+        "bold",
+        0.25,
+        "incumbent",
+    )
+    assert (one.revision, one.decisions, one.judged_decisions) == (3, 9, 8)
+    assert one.verdict == policy_pb2.CHALLENGER_VERDICT_OPEN
+    assert (one.difference.low, one.difference.high) == (-0.1, 0.3)
+    assert one.challenger.quality.value == 0.5
+    assert not one.challenger.HasField("cost_usd")

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from bandit_service.evaluation.logs.log import MEASURES, Array
-from bandit_service.model import Kind, Source
+from bandit_service.model import Kind, Outcome, Source, Usage
 from bandit_service.ports import LogColumns
 
 # A score says more than a thumb of the same source.
 _FINENESS = {Kind.SUCCESS.value: 0, Kind.SCORE.value: 1}
 _USAGE, _PREFERENCE = Kind.USAGE.value, Kind.PREFERENCE.value
 _TRUST = {source.value: -place for place, source in enumerate(Source)}
+_NOTHING = Usage()
 
 
 @dataclass(slots=True, eq=False)
@@ -27,6 +28,23 @@ class Standing:
     outcomes: dict[str, Array]
     preferences: Array
     energy_sources: list[str | None]
+
+
+def quality_of(outcomes: Sequence[Outcome], listened: Sequence[Source]) -> float | None:
+    """Of one arm's outcomes, as `told` has it of many."""
+    said = [each for each in outcomes if each.kind in _FINENESS and each.source in listened]
+    if not said:
+        return None
+    return max(said, key=lambda each: (-listened.index(each.source), _FINENESS[each.kind])).value
+
+
+def usage_of(outcomes: Sequence[Outcome]) -> Usage:
+    """The most trusted source's."""
+    said = [each for each in outcomes if each.usage is not None]
+    if not said:
+        return _NOTHING
+    best = max(said, key=lambda each: _TRUST[each.source])
+    return best.usage or _NOTHING
 
 
 def told(page: LogColumns, listened: Sequence[Source]) -> Standing:

@@ -52,6 +52,13 @@ class PreviewBasis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PREVIEW_BASIS_UNSPECIFIED: _ClassVar[PreviewBasis]
     PREVIEW_BASIS_TRAFFIC: _ClassVar[PreviewBasis]
     PREVIEW_BASIS_ESTIMATES: _ClassVar[PreviewBasis]
+
+class ChallengerVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CHALLENGER_VERDICT_UNSPECIFIED: _ClassVar[ChallengerVerdict]
+    CHALLENGER_VERDICT_BETTER: _ClassVar[ChallengerVerdict]
+    CHALLENGER_VERDICT_WORSE: _ClassVar[ChallengerVerdict]
+    CHALLENGER_VERDICT_OPEN: _ClassVar[ChallengerVerdict]
 MODE_UNSPECIFIED: Mode
 MODE_ACT: Mode
 MODE_OBSERVE: Mode
@@ -72,9 +79,13 @@ ARM_STATE_REMOVED: ArmState
 PREVIEW_BASIS_UNSPECIFIED: PreviewBasis
 PREVIEW_BASIS_TRAFFIC: PreviewBasis
 PREVIEW_BASIS_ESTIMATES: PreviewBasis
+CHALLENGER_VERDICT_UNSPECIFIED: ChallengerVerdict
+CHALLENGER_VERDICT_BETTER: ChallengerVerdict
+CHALLENGER_VERDICT_WORSE: ChallengerVerdict
+CHALLENGER_VERDICT_OPEN: ChallengerVerdict
 
 class Policy(_message.Message):
-    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time", "when_unlogged", "feedback_horizon", "override_limits", "budgets", "warm_start")
+    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time", "when_unlogged", "feedback_horizon", "override_limits", "budgets", "challengers", "warm_start")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ALGORITHM_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
@@ -95,6 +106,7 @@ class Policy(_message.Message):
     FEEDBACK_HORIZON_FIELD_NUMBER: _ClassVar[int]
     OVERRIDE_LIMITS_FIELD_NUMBER: _ClassVar[int]
     BUDGETS_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGERS_FIELD_NUMBER: _ClassVar[int]
     WARM_START_FIELD_NUMBER: _ClassVar[int]
     name: str
     algorithm: Algorithm
@@ -116,8 +128,25 @@ class Policy(_message.Message):
     feedback_horizon: _duration_pb2.Duration
     override_limits: OverrideLimits
     budgets: _containers.RepeatedCompositeFieldContainer[_budget_pb2.Budget]
+    challengers: _containers.RepeatedCompositeFieldContainer[Challenger]
     warm_start: WarmStart
-    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., when_unlogged: _Optional[_Union[WhenUnlogged, str]] = ..., feedback_horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., override_limits: _Optional[_Union[OverrideLimits, _Mapping]] = ..., budgets: _Optional[_Iterable[_Union[_budget_pb2.Budget, _Mapping]]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., when_unlogged: _Optional[_Union[WhenUnlogged, str]] = ..., feedback_horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., override_limits: _Optional[_Union[OverrideLimits, _Mapping]] = ..., budgets: _Optional[_Iterable[_Union[_budget_pb2.Budget, _Mapping]]] = ..., challengers: _Optional[_Iterable[_Union[Challenger, _Mapping]]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ...) -> None: ...
+
+class Challenger(_message.Message):
+    __slots__ = ("name", "algorithm", "objective", "floor", "share", "margin")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    FLOOR_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    algorithm: Algorithm
+    objective: Objective
+    floor: float
+    share: float
+    margin: float
+    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., floor: _Optional[float] = ..., share: _Optional[float] = ..., margin: _Optional[float] = ...) -> None: ...
 
 class WarmStart(_message.Message):
     __slots__ = ("n_eff", "arms", "spread", "projection")
@@ -478,7 +507,7 @@ class GetPolicyHistoryResponse(_message.Message):
     def __init__(self, revisions: _Optional[_Iterable[_Union[PolicyRevision, _Mapping]]] = ...) -> None: ...
 
 class PolicyRevision(_message.Message):
-    __slots__ = ("revision", "etag", "position", "create_time", "author", "learning_restarted", "changes")
+    __slots__ = ("revision", "etag", "position", "create_time", "author", "learning_restarted", "changes", "reason")
     REVISION_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -486,6 +515,7 @@ class PolicyRevision(_message.Message):
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     LEARNING_RESTARTED_FIELD_NUMBER: _ClassVar[int]
     CHANGES_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     revision: int
     etag: str
     position: int
@@ -493,7 +523,8 @@ class PolicyRevision(_message.Message):
     author: str
     learning_restarted: bool
     changes: _containers.RepeatedCompositeFieldContainer[FieldChange]
-    def __init__(self, revision: _Optional[int] = ..., etag: _Optional[str] = ..., position: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., author: _Optional[str] = ..., learning_restarted: bool = ..., changes: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ...) -> None: ...
+    reason: str
+    def __init__(self, revision: _Optional[int] = ..., etag: _Optional[str] = ..., position: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., author: _Optional[str] = ..., learning_restarted: bool = ..., changes: _Optional[_Iterable[_Union[FieldChange, _Mapping]]] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class FieldChange(_message.Message):
     __slots__ = ("field", "old", "new")
@@ -584,3 +615,75 @@ class Overlap(_message.Message):
     quality_after: Interval
     why_not: str
     def __init__(self, decisions: _Optional[int] = ..., effective_decisions: _Optional[float] = ..., quality_seen: _Optional[_Union[Interval, _Mapping]] = ..., quality_after: _Optional[_Union[Interval, _Mapping]] = ..., why_not: _Optional[str] = ...) -> None: ...
+
+class GetChallengersRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class GetChallengersResponse(_message.Message):
+    __slots__ = ("challengers",)
+    CHALLENGERS_FIELD_NUMBER: _ClassVar[int]
+    challengers: _containers.RepeatedCompositeFieldContainer[ChallengerStanding]
+    def __init__(self, challengers: _Optional[_Iterable[_Union[ChallengerStanding, _Mapping]]] = ...) -> None: ...
+
+class ChallengerStanding(_message.Message):
+    __slots__ = ("challenger", "incumbent", "algorithm", "margin", "revision", "decisions", "judged_decisions", "difference", "verdict")
+    CHALLENGER_FIELD_NUMBER: _ClassVar[int]
+    INCUMBENT_FIELD_NUMBER: _ClassVar[int]
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    JUDGED_DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    challenger: Contestant
+    incumbent: Contestant
+    algorithm: str
+    margin: float
+    revision: int
+    decisions: int
+    judged_decisions: int
+    difference: Interval
+    verdict: ChallengerVerdict
+    def __init__(self, challenger: _Optional[_Union[Contestant, _Mapping]] = ..., incumbent: _Optional[_Union[Contestant, _Mapping]] = ..., algorithm: _Optional[str] = ..., margin: _Optional[float] = ..., revision: _Optional[int] = ..., decisions: _Optional[int] = ..., judged_decisions: _Optional[int] = ..., difference: _Optional[_Union[Interval, _Mapping]] = ..., verdict: _Optional[_Union[ChallengerVerdict, str]] = ...) -> None: ...
+
+class Contestant(_message.Message):
+    __slots__ = ("name", "share", "effective_decisions", "quality", "cost_usd", "latency_seconds", "energy_joules")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
+    COST_USD_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_JOULES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    share: float
+    effective_decisions: float
+    quality: Interval
+    cost_usd: Interval
+    latency_seconds: Interval
+    energy_joules: Interval
+    def __init__(self, name: _Optional[str] = ..., share: _Optional[float] = ..., effective_decisions: _Optional[float] = ..., quality: _Optional[_Union[Interval, _Mapping]] = ..., cost_usd: _Optional[_Union[Interval, _Mapping]] = ..., latency_seconds: _Optional[_Union[Interval, _Mapping]] = ..., energy_joules: _Optional[_Union[Interval, _Mapping]] = ...) -> None: ...
+
+class PromoteChallengerRequest(_message.Message):
+    __slots__ = ("policy", "challenger", "force", "etag", "author")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    CHALLENGER_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    policy: str
+    challenger: str
+    force: bool
+    etag: str
+    author: str
+    def __init__(self, policy: _Optional[str] = ..., challenger: _Optional[str] = ..., force: bool = ..., etag: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
+
+class PromoteChallengerResponse(_message.Message):
+    __slots__ = ("policy",)
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    policy: Policy
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...

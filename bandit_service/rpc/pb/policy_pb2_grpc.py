@@ -95,6 +95,16 @@ class PolicyServiceStub(object):
                 request_serializer=bandit_dot_v1_dot_policy__pb2.PreviewPolicyRequest.SerializeToString,
                 response_deserializer=bandit_dot_v1_dot_policy__pb2.PreviewPolicyResponse.FromString,
                 _registered_method=True)
+        self.GetChallengers = channel.unary_unary(
+                '/bandit.v1.PolicyService/GetChallengers',
+                request_serializer=bandit_dot_v1_dot_policy__pb2.GetChallengersRequest.SerializeToString,
+                response_deserializer=bandit_dot_v1_dot_policy__pb2.GetChallengersResponse.FromString,
+                _registered_method=True)
+        self.PromoteChallenger = channel.unary_unary(
+                '/bandit.v1.PolicyService/PromoteChallenger',
+                request_serializer=bandit_dot_v1_dot_policy__pb2.PromoteChallengerRequest.SerializeToString,
+                response_deserializer=bandit_dot_v1_dot_policy__pb2.PromoteChallengerResponse.FromString,
+                _registered_method=True)
 
 
 class PolicyServiceServicer(object):
@@ -197,6 +207,23 @@ class PolicyServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetChallengers(self, request, context):
+        """Says how a policy's challengers do beside the incumbent, by what was logged.
+        Reads the log since the contest began: with many decisions it takes a while.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PromoteChallenger(self, request, context):
+        """Puts a challenger, with what it has learned, in the incumbent's place. Fails
+        with NOT_FOUND, ABORTED if the etag is stale, or FAILED_PRECONDITION unless
+        the log shows that it is not worse by more than its margin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PolicyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -259,6 +286,16 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.PreviewPolicy,
                     request_deserializer=bandit_dot_v1_dot_policy__pb2.PreviewPolicyRequest.FromString,
                     response_serializer=bandit_dot_v1_dot_policy__pb2.PreviewPolicyResponse.SerializeToString,
+            ),
+            'GetChallengers': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetChallengers,
+                    request_deserializer=bandit_dot_v1_dot_policy__pb2.GetChallengersRequest.FromString,
+                    response_serializer=bandit_dot_v1_dot_policy__pb2.GetChallengersResponse.SerializeToString,
+            ),
+            'PromoteChallenger': grpc.unary_unary_rpc_method_handler(
+                    servicer.PromoteChallenger,
+                    request_deserializer=bandit_dot_v1_dot_policy__pb2.PromoteChallengerRequest.FromString,
+                    response_serializer=bandit_dot_v1_dot_policy__pb2.PromoteChallengerResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -586,6 +623,60 @@ class PolicyService(object):
             '/bandit.v1.PolicyService/PreviewPolicy',
             bandit_dot_v1_dot_policy__pb2.PreviewPolicyRequest.SerializeToString,
             bandit_dot_v1_dot_policy__pb2.PreviewPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetChallengers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bandit.v1.PolicyService/GetChallengers',
+            bandit_dot_v1_dot_policy__pb2.GetChallengersRequest.SerializeToString,
+            bandit_dot_v1_dot_policy__pb2.GetChallengersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PromoteChallenger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bandit.v1.PolicyService/PromoteChallenger',
+            bandit_dot_v1_dot_policy__pb2.PromoteChallengerRequest.SerializeToString,
+            bandit_dot_v1_dot_policy__pb2.PromoteChallengerResponse.FromString,
             options,
             channel_credentials,
             insecure,
