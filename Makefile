@@ -61,7 +61,7 @@ defaults: $(READY)  ## vary the shipped defaults over the sets in $$BANDIT_DATA;
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks.defaults --write docs/defaults.md
 
 systems: $(READY)  ## measure every preset; writes docs/systems.md; BANDIT_DATA names real sets
-	for part in systems duelling rising; do $(BIN)/python -m benchmarks.$$part --write docs/systems.md || exit 1; done
+	for part in systems duelling rising learning greenserv; do $(BIN)/python -m benchmarks.$$part --write docs/systems.md || exit 1; done
 
 bench-peers: $(READY)  ## run ours and others' on the same streams; BANDIT_DATA names real sets
 	$(BIN)/python -m benchmarks.peers

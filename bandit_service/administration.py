@@ -13,7 +13,6 @@ from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import (
     InvalidField,
     NotProven,
-    PolicyNotFound,
     StaleEtag,
     StoreUnavailable,
 )
@@ -229,7 +228,7 @@ class Administrator:
     def _engine(self, name: str) -> PolicyEngine:
         engine = self._registry.by_name.get(name)
         if engine is None:
-            raise PolicyNotFound(name)
+            raise self._registry.refusal(name)
         return engine
 
 

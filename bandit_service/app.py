@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,12 @@ from bandit_service.administration import Administrator
 from bandit_service.checkpoints import Keeper, Seal, read_keys
 from bandit_service.configuration import Shape, check
 from bandit_service.engine import Registry
-from bandit_service.errors import PolicyExists, RefusedByDatabase, StoreUnavailable
+from bandit_service.errors import (
+    NotUnderstood,
+    PolicyExists,
+    RefusedByDatabase,
+    StoreUnavailable,
+)
 from bandit_service.evaluation.challengers.judging import judge
 from bandit_service.features import features_of
 from bandit_service.feedback import Recorder
@@ -33,6 +39,7 @@ from bandit_service.routing import Router
 from bandit_service.rpc import server as rpc
 from bandit_service.rpc.tls import TlsFiles
 from bandit_service.settings import Settings
+from bandit_service.spending import Spending
 from bandit_service.store import open_log_reader, open_store
 from bandit_service.tokens import KeyFile, TokenDesk
 from bandit_service.watching import UNWATCHED
@@ -91,6 +98,7 @@ async def serve(settings: Settings) -> int:
         watch=metrics.writer if metrics else UNWATCHED,
         seal=seal,
     )
+    spending = Spending(store, registry)
     history = open_log_reader(settings.database)
     administrator = Administrator(registry, journal, store, COMMIT_SECONDS, partial(judge, history))
     jobs = Jobs(
@@ -100,6 +108,7 @@ async def serve(settings: Settings) -> int:
         seconds=settings.checkpoint_seconds,
         events=settings.checkpoint_events,
         keep=Keep(settings.keep_decisions_days, settings.keep_journal_days),
+        spending=spending,
         rollback=RollingBack(registry, administrator).look,
     )
     lost = 0
@@ -111,8 +120,11 @@ async def serve(settings: Settings) -> int:
         jobs.start()
         health = rpc.Health()
         degraded_after = settings.degraded_after_seconds if settings.degraded else None
+        router = Router(
+            registry, journal, store, time.time, COMMIT_SECONDS, degraded_after, tokens, spending
+        )
         server, port = rpc.build_server(
-            Router(registry, journal, store, time.time, COMMIT_SECONDS, degraded_after, tokens),
+            router,
             Recorder(journal, COMMIT_SECONDS, tokens),
             administrator,
             health=health,
@@ -145,6 +157,7 @@ async def serve(settings: Settings) -> int:
         if lost:
             log.error("%d decisions were answered and are lost: the database is away", lost)
         await jobs.close()  # after the last feedback was folded in
+        await spending.close()  # after the last decision was stored
         store.close()
         history.close()
         if metrics:
@@ -159,7 +172,9 @@ async def _create_once(
         await administrator.create(config)
     except PolicyExists:
         log.warning("a policy exists already and stays as it is", extra={"policy": config.name})
-        await journal.reach(config.name, 1, COMMIT_SECONDS)  # another replica may have been quicker
+        # Another replica may have been quicker; of a newer version, it is served by that alone.
+        with suppress(NotUnderstood):
+            await journal.reach(config.name, 1, COMMIT_SECONDS)
 
 
 def _watch(metrics: Metrics, journal: Journal, jobs: Jobs, registry: Registry) -> None:

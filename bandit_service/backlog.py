@@ -13,6 +13,7 @@ from itertools import islice
 
 import msgspec
 
+from bandit_service.answered import Answered, size_of
 from bandit_service.errors import BanditError
 from bandit_service.model import Decision
 from bandit_service.work import MOST_ROWS, DecisionJob, Taken
@@ -20,14 +21,21 @@ from bandit_service.work import MOST_ROWS, DecisionJob, Taken
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.25  # before the next try
-_BESIDE_ITS_BYTES = 1_000  # what a decision takes in memory besides its longer fields
 
 
 class Backlog:
-    """At most `rows` decisions, or `bytes` of them. `submit` hands a job to the writer."""
+    """At most `rows` decisions, or `bytes` of them. `submit` hands a job to the writer; `answered`
+    hears who holds a request id in the end."""
 
-    def __init__(self, submit: Callable[[DecisionJob], None], rows: int, bytes: int) -> None:  # noqa: A002
+    def __init__(
+        self,
+        submit: Callable[[DecisionJob], None],
+        rows: int,
+        bytes: int,  # noqa: A002
+        answered: Answered,
+    ) -> None:
         self._submit = submit
+        self._answered = answered
         self._most_rows = rows
         self._most_bytes = bytes
         self._kept: OrderedDict[str, Decision] = OrderedDict()
@@ -45,7 +53,7 @@ class Backlog:
 
     def keep(self, decision: Decision) -> bool:
         """Takes a decision in; False if there is no room."""
-        size = _size(decision)
+        size = size_of(decision)
         if len(self._kept) >= self._most_rows or self.bytes + size > self._most_bytes:
             return False
         self._kept[decision.id] = decision
@@ -91,6 +99,7 @@ class Backlog:
 
     def _stored(self, decisions: Iterable[Decision], taken: Taken) -> None:
         for decision in decisions:
+            self._answered.remember(taken.get(decision.id, decision))
             if decision.id in taken:
                 self._give_up_request(decision)
             else:
@@ -118,18 +127,5 @@ class Backlog:
 
     def _drop(self, decision: Decision) -> None:
         del self._kept[decision.id]
-        self.bytes -= _size(decision)
+        self.bytes -= size_of(decision)
         self._holders.pop((decision.policy_id, decision.request_id or ""), None)
-
-
-def _size(decision: Decision) -> int:
-    """Bytes of memory, about. The same with and without a request id."""
-    longer = (
-        decision.context,
-        decision.probabilities,
-        decision.means,
-        decision.deviations,
-        decision.shadow,
-        decision.offsets,
-    )
-    return _BESIDE_ITS_BYTES + sum(len(one) for one in longer if one is not None)

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from bandit_service.checkpoints import PAGE
-from bandit_service.configuration import ShapeOf
+from bandit_service.configuration import ShapeOf, understood
 from bandit_service.engine import PolicyEngine
-from bandit_service.errors import BrokenJournal
+from bandit_service.errors import BrokenJournal, NotUnderstood, PolicyNotFound
 from bandit_service.model import (
     Decision,
     JournalEntry,
@@ -31,13 +31,18 @@ MOST_CACHED_DECISIONS = 20_000
 
 
 class Known:
-    """What the writer knows of a policy's journal: as far as it has read or written."""
+    """What the writer knows of a policy's journal: as far as it has read or written.
 
-    def __init__(self, engine: PolicyEngine | None = None) -> None:
+    `stopped` is why it cannot read on, where a newer program wrote what follows.
+    """
+
+    def __init__(self, engine: PolicyEngine | None = None, name: str = "") -> None:
+        self.name = engine.identity.name if engine else name
+        self.stopped: NotUnderstood | None = None
         self.position = engine.position if engine else 0
         self.revision = engine.revision if engine else 0
         self.started_position = engine.started_position if engine else 0
-        self.terms: Terms | None = engine.terms() if engine else None
+        self.terms: Terms | None = engine.terms() if engine and engine.revision else None
         self.fold_version = engine.journal_fold_version if engine else 0
 
     def config(self) -> PolicyConfig:
@@ -51,15 +56,25 @@ class Known:
         return made
 
     def follow(self, entry: JournalEntry, shape_of: ShapeOf) -> None:
+        """Raises NotUnderstood, and is `stopped` from then on."""
         event = entry.event
+        try:
+            built = understood(self.name, entry, shape_of)
+        except NotUnderstood as newer:
+            self.stopped = newer
+            raise
         self.position = entry.position
-        if isinstance(event, RevisionEvent):
+        if isinstance(event, RevisionEvent) and built is not None:
             if self.terms is None or event.started_epoch != self.terms.started_epoch:
                 self.started_position = entry.position
+            self.name = event.config.name
             self.revision, self.fold_version = event.revision, event.fold_version
-            version = shape_of(event.config.features).version
             self.terms = Terms(
-                event.config, event.epoch, event.started_epoch, self.started_position, version
+                event.config,
+                event.epoch,
+                event.started_epoch,
+                self.started_position,
+                built[0].version,
             )
 
 
@@ -82,6 +97,8 @@ class Batch:
         self._committed = known
         self._recent = recent
         self._heads: dict[int, Known] = {}
+        self._ahead: dict[int, Known] = {}  # read without a lock
+        self.has_decisions = False  # whether it has written any
         self._policy_of: dict[str, int] = {}  # of the decisions that were looked up
         self.entries: list[tuple[int, JournalEntry]] = []
         self.heard: list[Heard] = []
@@ -121,12 +138,25 @@ class Batch:
         self._policy_of |= {one.id: one.policy_id for one in decisions}
 
     def known(self, policy_id: int, revision: int) -> Known:
-        """What the writer knows of a policy, which others may be changing just now.
+        """What is known of a policy that has come to a revision, and which others may be changing
+        just now: nothing is locked, for rows are still to be written.
 
-        Locks the journal only if that is less than a revision. Raises as `head`.
+        Raises PolicyNotFound, NotUnderstood.
         """
-        known = self._heads.get(policy_id) or self._committed.get(policy_id)
-        return self.head(policy_id) if known is None or known.revision < revision else known
+        known = self._heads.get(policy_id) or self._ahead.get(policy_id)
+        known = known or self._committed.get(policy_id)
+        if known is None or known.revision < revision:
+            known = self._ahead[policy_id] = self._read_on(policy_id, known)
+        return known
+
+    def _read_on(self, policy_id: int, known: Known | None) -> Known:
+        if policy_id not in self.tx.heads():
+            raise PolicyNotFound(known.name if known else str(policy_id))
+        ahead = Known(name=str(policy_id)) if known is None else known.copy()
+        while page := self.tx.events(policy_id, ahead.position, PAGE):
+            for entry in page:
+                ahead.follow(entry, self.shape_of)
+        return ahead
 
     def horizon(self) -> float:
         """The longest feedback horizon of all policies, in seconds."""
@@ -134,19 +164,24 @@ class Batch:
         return max((one.config.feedback_horizon for one in every if one), default=math.inf)
 
     def head(self, policy_id: int) -> Known:
-        """Locks a policy's journal and catches up with what others have written."""
+        """Locks a policy's journal and catches up with what others have written.
+
+        Raises PolicyNotFound, HeadLocked, and NotUnderstood if that goes beyond this program.
+        """
         known = self._heads.get(policy_id)
         if known is None:
             head = self.tx.lock_head(policy_id)
             before = self._committed.get(policy_id)
-            known = Known() if before is None else before.copy()
+            known = Known(name=str(policy_id)) if before is None else before.copy()
             self._heads[policy_id] = known
-            while known.position < head:
+            while known.position < head and known.stopped is None:
                 page = self.tx.events(policy_id, known.position, PAGE)
                 if not page:
                     raise BrokenJournal(policy_id, known.position + 1)
                 for entry in page:
                     self._follow(policy_id, known, entry)
+        if known.stopped is not None:
+            raise known.stopped
         return known
 
     def append(

@@ -13,7 +13,7 @@ from bandit_service.work import DecisionJob, FeedbackJob, Job, PolicyJob, Taken
 
 
 def commit(batch: Batch, jobs: Sequence[Job]) -> list[tuple[Job, Any]]:
-    """Writes the jobs and returns each with its result."""
+    """Writes the jobs and returns each with its result. Raises WriteApart."""
     decisions = _decisions(jobs)
     if all(isinstance(job, DecisionJob) for job in jobs) and not _asked(decisions):
         failpoints.hit("before_log")
@@ -24,6 +24,7 @@ def commit(batch: Batch, jobs: Sequence[Job]) -> list[tuple[Job, Any]]:
     with batch.writing():
         failpoints.hit("after_begin")
         taken = batch.tx.add_decisions(decisions) if decisions else {}
+        batch.has_decisions = bool(decisions)
         failpoints.hit("after_decisions")
         results = _results(batch, jobs, taken)
         failpoints.hit("before_commit")

@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 
 import policies
-from bandit_service import challenging, embeddings, priors, weighing
+from bandit_service import budgets, challenging, embeddings, priors, weighing
 from bandit_service.errors import (
     ArmExists,
     ArmNotFound,
     ClockFixed,
     DefaultArmInUse,
     InvalidField,
+    NotUnderstood,
 )
 from bandit_service.model import (
     Arm,
@@ -27,14 +28,18 @@ from bandit_service.model import (
     Challenger,
     Clock,
     Features,
+    JournalEntry,
     Mode,
     PolicyConfig,
     PreferenceLearning,
+    RevisionEvent,
+    Unread,
     WhenUnlogged,
 )
 
 MOST_ARMS = 256
 MOST_FEATURES = 512
+MOST_LABELS = 64
 # K * d^2 numbers, of sums and of one inverse for each ridge: 4 million are 64 MB with one ridge,
 # 128 MB with the three of the default.
 MOST_NUMBERS = 4_000_000
@@ -71,6 +76,8 @@ def build(config: PolicyConfig, dim: int) -> policies.Policy[Any]:
             settings=config.algorithm.settings,
             dearness=dearness(config.arms),
             prices=tuple(_list_price(arm) for arm in config.arms),
+            joules=tuple(arm.declared_joules_per_output_token for arm in config.arms),
+            parts=_parts(config.features),
             priors=priors.of_slots(config),
             embeddings=embeddings.of_arms(config.arms, dim),
         )
@@ -81,10 +88,42 @@ def build(config: PolicyConfig, dim: int) -> policies.Policy[Any]:
         raise InvalidField("algorithm", str(wrong)) from wrong
 
 
+def understood(
+    policy: str, entry: JournalEntry, shape_of: ShapeOf
+) -> tuple[Shape, policies.Policy[Any]] | None:
+    """What a revision amounts to; None for feedback.
+
+    Raises NotUnderstood for what only a newer program can read.
+    """
+    event = entry.event
+    if isinstance(event, Unread):
+        raise NotUnderstood(policy, entry.position, event.why)
+    if not isinstance(event, RevisionEvent):
+        return None
+    try:
+        shape = shape_of(event.config.features)
+        return shape, build(event.config, shape.dim)
+    except InvalidField as strange:  # it was checked by whoever wrote it
+        raise NotUnderstood(policy, entry.position, str(strange)) from strange
+
+
+def _parts(features: Features) -> policies.Parts:
+    """What a policy may know of the features besides their number."""
+    text = features.text
+    if text is None:
+        return policies.Parts()
+    return policies.Parts(text.dimensions, text.readability, len(text.labels))
+
+
 def preference_learning_of(algorithm: str) -> PreferenceLearning:
     """What goes with an algorithm of the catalogue where nobody says otherwise."""
     pairs = issubclass(policies.CATALOGUE[algorithm], policies.LearnsPairs)
     return PreferenceLearning.AS_PAIRS if pairs else PreferenceLearning.IGNORE
+
+
+def learns_choices(algorithm: str) -> bool:
+    """Whether an algorithm of the catalogue learns from the chances that its arms had."""
+    return issubclass(policies.CATALOGUE[algorithm], policies.LearnsChoices)
 
 
 def dearness(arms: Sequence[Arm]) -> tuple[float, ...]:
@@ -118,7 +157,7 @@ def _list_price(arm: Arm) -> float | None:
 
 
 def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
-    """The same configuration, with arms' models and the dial's scale filled in.
+    """The same configuration, with arms' models, the dial's scale and budgets' names filled in.
 
     Raises InvalidField.
     """
@@ -131,6 +170,7 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
     _check_arms(config)
     _check_numbers(config)
     _check_default_arm(config)
+    budgets.check(config)
     priors.check(config)
     challenging.check(config)
     shape = shape_of(config.features)
@@ -146,11 +186,14 @@ def check(config: PolicyConfig, shape_of: ShapeOf) -> PolicyConfig:
     _check_pairs(config, policy)
     if isinstance(policy, policies.WeighsPrices) and policy.price_weight:
         _check_prices(config)
+    if isinstance(policy, policies.WeighsJoules) and policy.energy_weight:
+        _check_joules(config)
     arms = tuple(msgspec.structs.replace(arm, model=arm.model or arm.name) for arm in config.arms)
     return msgspec.structs.replace(
         config,
         arms=arms,
         objective=weighing.completed(config),
+        budgets=budgets.completed(config.budgets),
         challengers=tuple(_challenger(config, policy, one, shape_of) for one in config.challengers),
     )
 
@@ -248,6 +291,10 @@ def arm_state_changed(name: str, state: ArmState) -> Change:
     def change(config: PolicyConfig) -> PolicyConfig:
         if config.default_arm == name:
             raise DefaultArmInUse(config.name, name)
+        if any(name == budget.fallback_arm for budget in config.budgets):
+            raise InvalidField(
+                "arm", f"a budget of policy {config.name!r} falls back on {name!r}: change it first"
+            )
         return _with_arm(config, name, {"state": state})
 
     return change
@@ -278,6 +325,19 @@ def _check_features(features: Features) -> None:
         raise InvalidField(
             "features.text.dimensions", f"must be from 8 to 256, not {features.text.dimensions}"
         )
+    if features.text is not None:
+        _check_labels(features.text.labels)
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    if len(labels) > MOST_LABELS:
+        raise InvalidField("features.text.labels", f"at most {MOST_LABELS}, not {len(labels)}")
+    for place, label in enumerate(labels):
+        where = f"features.text.labels[{place}]"
+        if not (0 < len(label) <= _MOST_ARM_NAME and label.isprintable()):
+            raise InvalidField(where, f"must be 1 to {_MOST_ARM_NAME} printable characters")
+        if label in labels[:place]:
+            raise InvalidField(where, f"{label!r} is there twice")
 
 
 def _check_arms(config: PolicyConfig) -> None:
@@ -360,6 +420,16 @@ def _check_prices(config: PolicyConfig) -> None:
             raise InvalidField(
                 f"arms[{place}].input_usd_per_million_tokens",
                 f"{config.algorithm.name} weighs list prices: give {arm.name!r} both of them",
+            )
+
+
+def _check_joules(config: PolicyConfig) -> None:
+    for place, arm in enumerate(config.arms):
+        if arm.state is ArmState.ACTIVE and arm.declared_joules_per_output_token is None:
+            raise InvalidField(
+                f"arms[{place}].declared_joules_per_output_token",
+                f"{config.algorithm.name} learns energy with quality: give {arm.name!r} the joules "
+                "that its model card or a meter tells",
             )
 
 

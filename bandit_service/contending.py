@@ -18,6 +18,7 @@ from bandit_service.calls import CallStatistics
 from bandit_service.configuration import ShapeOf
 from bandit_service.model import ArmState, Challenger, FeedbackEvent, PolicyConfig, Query
 from bandit_service.offsets import offsets
+from bandit_service.teaching import compare, teach
 from policies.budget.restraint import Restraint
 
 Array = NDArray[np.float64]
@@ -47,30 +48,11 @@ class Contender:
         self.config, self.policy, self.state, self.since = config, policy, state, since
 
     def learn(self, event: FeedbackEvent) -> None:
-        for lesson in event.lessons:
-            if not self._is_for_it(lesson.position):
-                continue
-            context = np.frombuffer(lesson.context)
-            if lesson.old is None:
-                assert lesson.new is not None
-                self.policy.update(self.state, lesson.arm, context, lesson.new, clock=lesson.clock)
-            else:
-                self.policy.revise(
-                    self.state, lesson.arm, context, lesson.old, lesson.new, clock=lesson.clock
-                )
-        pair = event.comparison
-        if pair is not None and pair.is_taught and isinstance(self.policy, policies.LearnsPairs):
-            self.policy.compare(
-                self.state,
-                (pair.first_arm, np.frombuffer(pair.first_context)),
-                (pair.second_arm, np.frombuffer(pair.second_context)),
-                pair.first_preferred,
-                old=pair.old,
-                clock=pair.clock,
-            )
-
-    def _is_for_it(self, position: int | None) -> bool:
-        return self.since == 0 or (position is not None and position >= self.since)
+        lessons = event.lessons
+        if self.since:
+            lessons = tuple(one for one in lessons if (one.position or 0) >= self.since)
+        teach(self.policy, self.state, lessons)
+        compare(self.policy, self.state, event.comparison)
 
     def chances(
         self,

@@ -6,9 +6,9 @@ serves is settled before the draw, too; nothing overrides a draw.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -21,11 +21,24 @@ from bandit_service.contending import Contender, mixture
 from bandit_service.eligibility import Codes, Eligibility, Exclusion
 from bandit_service.errors import BanditError, NoEligibleArm
 from bandit_service.model import Decision, Mode, PolicyConfig, Query
-from bandit_service.offsets import offsets
-from policies.budget import Keeper, scores
-from policies.budget.restraint import Restraint
+from bandit_service.offsets import offsets, too_slow
+from policies.budget import Restraint, scores
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+class Restrains(Protocol):
+    """What keeps decisions within budgets: policies.budget.Keeper, or a ledger's turn."""
+
+    @property
+    def known(self) -> Mask:
+        """Arms (K,) of which something is known of what they take."""
+        ...
+
+    def restraint(self, scores: Array, eligible: Mask) -> Restraint:
+        """What the budgets leave of n queries; both (n, K)."""
+        ...
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
@@ -44,7 +57,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     kept: Sequence[int | None]
     session_hashes: Sequence[bytes | None]
     first: int = 0
-    keeper: Keeper | None = None
+    keeper: Restrains | None = None
     contenders: Sequence[Contender] = ()
 
 
@@ -71,6 +84,7 @@ class Decider:
         self._all_active = not self.eligibility.everything.any()
         self._plain = self.eligibility.everything.tobytes()
         self._observing = config.mode is Mode.OBSERVE
+        self._has_limit = config.objective.latency_limit is not None
         names = [arm.name for arm in config.arms]
         self._default = names.index(config.default_arm) if self._observing else None
 
@@ -92,9 +106,21 @@ class Decider:
             # If all of them rest, there is nothing better to try.
             if resting.any() and not resting[codes == Exclusion.NONE].all():
                 codes = np.where(resting, np.uint8(Exclusion.UNHEALTHY), codes)
+        if self._default is None and self._has_limit:
+            codes = self._without_slow(codes, calls)
         if not self._is_open(codes) and codes.all():
             return NoEligibleArm(self._config.name, self.eligibility.reasons(codes))
         return codes
+
+    def _without_slow(self, codes: Codes, calls: CallStatistics) -> Codes:
+        """Arms beyond the latency limit fall out, too, unless no other is left."""
+        slow = too_slow(self._config.objective, calls)
+        if slow is None:
+            return codes
+        slow &= codes == Exclusion.NONE
+        if not slow.any() or slow[codes == Exclusion.NONE].all():
+            return codes
+        return np.where(slow, np.uint8(Exclusion.TOO_SLOW), codes)
 
     def decide(
         self,
@@ -118,27 +144,38 @@ class Decider:
             eligible = np.array(exclusions) == Exclusion.NONE
         pair = restraint = asides = None
         beliefs = self._policy.estimates(moment.state, contexts, clock=moment.clock)
+        if moment.keeper is not None:
+            restraint, exclusions, moment = self._restrained(exclusions, added, moment, beliefs)
+            eligible = restraint.eligible
+
+        def chances(offsets: Array | None, eligible: Mask | None) -> Array:
+            return self._policy.probabilities(
+                moment.state, contexts, eligible=eligible, offsets=offsets, clock=moment.clock
+            )
+
+        def floored(chances: Array) -> Array:
+            if restraint is not None:
+                return restraint.with_floor(chances, config.floor)
+            return policies.with_floor(chances, eligible, config.floor)
+
         if self._pairs is not None and any(query.duel for query in queries):
+            # Two prices would have to be drawn between for both arms: a pair has the mean price.
+            judged = added if restraint is None else restraint.offsets(added)
             pair = self._pairs.pair_probabilities(
-                moment.state, contexts, eligible=eligible, offsets=added, clock=moment.clock
+                moment.state, contexts, eligible=eligible, offsets=judged, clock=moment.clock
             )
-            wanted = policies.with_floor(0.5 * (pair[0] + pair[1]), eligible, config.floor)
-        elif moment.keeper is None:
-            learner = self._policy.probabilities(
-                moment.state, contexts, eligible=eligible, offsets=added, clock=moment.clock
-            )
-            wanted = policies.with_floor(learner, eligible, config.floor)
+            wanted = floored(0.5 * (pair[0] + pair[1]))
+        elif restraint is None:
+            wanted = floored(chances(added, eligible))
         else:
-            wanted, exclusions, restraint = self._afforded(
-                moment.keeper, contexts, exclusions, added, moment, beliefs
-            )
+            wanted = restraint.chances(chances, added, config.floor)
         if moment.contenders:
             wanted, asides = self._contested(queries, contexts, wanted, eligible, restraint, moment)
         served, shown = self._served(wanted, exclusions, moment.kept)
         seconds: list[Array | None] = [None] * len(ids)
         if pair is not None:
             served = served.copy()
-            self._pair_up(queries, pair, eligible, moment, served, seconds)
+            self._pair_up(queries, pair, floored, moment, served, seconds)
         arms = draw.draw_first(self._secret, ids, served)
         rows = zip(
             queries,
@@ -191,7 +228,7 @@ class Decider:
         self,
         queries: Sequence[Query],
         pair: tuple[Array, Array],
-        eligible: NDArray[np.bool_] | None,
+        floored: Callable[[Array], Array],
         moment: Moment,
         served: Array,
         seconds: list[Array | None],
@@ -201,40 +238,35 @@ class Decider:
         Only where there is something to choose: what a session keeps, and what an observing
         policy serves, is one arm.
         """
-        floor = self._config.floor
-        first, second = (policies.with_floor(chances, eligible, floor) for chances in pair)
+        first, second = map(floored, pair)
         for row, query in enumerate(queries):
             if query.duel and moment.kept[row] is None and not self._observing:
                 served[row] = first[row]
                 seconds[row] = second[row]
 
-    def _afforded(
+    def _restrained(
         self,
-        keeper: Keeper,
-        contexts: Array,
         exclusions: list[Codes],
         added: Array | None,
         moment: Moment,
         beliefs: policies.Estimates,
-    ) -> tuple[Array, list[Codes], Restraint]:
-        """Chances (n, K) under the budgets, the exclusions with those of the budgets, and what
-        they keep to."""
+    ) -> tuple[Restraint, list[Codes], Moment]:
+        """What the budgets leave, the exclusions with theirs, and the moment without the arms of
+        sessions that cannot be paid any more."""
+        assert moment.keeper is not None
         open_arms = np.array(exclusions) == Exclusion.NONE
         judged = scores(self._policy, beliefs, moment.first)
-        restraint = keeper.restraint(judged if added is None else judged + added, open_arms)
-
-        def learner(offsets: Array, eligible: NDArray[np.bool_]) -> Array:
-            return self._policy.probabilities(
-                moment.state, contexts, eligible=eligible, offsets=offsets, clock=moment.clock
-            )
-
-        wanted = restraint.chances(learner, added, self._config.floor)
+        restraint = moment.keeper.restraint(judged if added is None else judged + added, open_arms)
+        reason = np.where(moment.keeper.known, Exclusion.BUDGET, Exclusion.UNPRICED)
         lost = open_arms & ~restraint.eligible
         codes = [
-            np.where(row, np.uint8(Exclusion.BUDGET), before) if row.any() else before
+            np.where(row, reason.astype(np.uint8), before) if row.any() else before
             for row, before in zip(lost, exclusions, strict=True)
         ]
-        return wanted, codes, restraint
+        kept = [
+            None if arm is None or lost[row, arm] else arm for row, arm in enumerate(moment.kept)
+        ]
+        return restraint, codes, msgspec.structs.replace(moment, kept=kept)
 
     def _is_open(self, codes: Codes) -> bool:
         """Whether no arm falls out: known without looking, for most queries."""
@@ -360,6 +392,8 @@ def request_digest(query: Query) -> bytes:
     payload = dict(zip(_PAYLOAD, _payload(query), strict=True))
     if query.objective is not None:
         payload["objective"] = query.objective
+    if query.labels:
+        payload["labels"] = query.labels
     return hashlib.blake2b(msgspec.msgpack.encode(payload), digest_size=16).digest()
 
 

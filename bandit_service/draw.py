@@ -8,6 +8,7 @@ id and logged probabilities give the same arm again, exactly.
 import os
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
 
@@ -42,8 +43,15 @@ def new_ids(count: int, now: float) -> list[str]:
 def uniform(secret: bytes, decision_id: str, purpose: bytes = _FIRST) -> float:
     """A number in (0, 1] that depends on nothing else. Never 0, so that an arm of
     probability 0 cannot be drawn."""
-    digest = blake2b(decision_id.encode(), digest_size=8, key=secret, person=purpose).digest()
-    return ((int.from_bytes(digest, "little") >> 11) + 1) / _MANTISSA
+    keyed = _keyed(secret, purpose).copy()
+    keyed.update(decision_id.encode())
+    return ((int.from_bytes(keyed.digest(), "little") >> 11) + 1) / _MANTISSA
+
+
+@lru_cache(1_024)
+def _keyed(secret: bytes, purpose: bytes) -> blake2b:
+    """The hash before its message: to set a key takes as long as all the rest."""
+    return blake2b(digest_size=8, key=secret, person=purpose)
 
 
 def draw(probabilities: Array, uniforms: Sequence[float]) -> list[int]:

@@ -26,6 +26,8 @@ class Exclusion(IntEnum):
     SESSION = 8
     OBSERVED = 9
     BUDGET = 10
+    UNPRICED = 11
+    TOO_SLOW = 20
     UNKNOWN = 255
 
 
@@ -41,6 +43,8 @@ REASONS = {
     Exclusion.SESSION: "the session stays with its last arm",
     Exclusion.OBSERVED: "the policy observes; its default arm is served",
     Exclusion.BUDGET: "what is left of the budget cannot pay for it",
+    Exclusion.UNPRICED: "what it takes is not known, and a budget limits that",
+    Exclusion.TOO_SLOW: "its calls take longer than the latency limit",
     Exclusion.UNKNOWN: "not known: the decision was recovered from its token",
 }
 

@@ -1,7 +1,7 @@
 """One policy in memory: `decide` reads its state, `apply` folds its journal into it.
 
 The state is nothing but the fold of the journal's entries, in order. What follows
-decisions instead (the counter of requests, the arms of open sessions) is control state
+decisions instead (the counter of requests, the arms of open sessions, budgets) is control state
 and has no part in it. Owned by one thread; neither method waits for anything.
 """
 
@@ -18,9 +18,10 @@ from bandit_service import configuration, contending, draw
 from bandit_service.calls import CallStatistics
 from bandit_service.configuration import Shape, ShapeOf
 from bandit_service.contending import Contender
-from bandit_service.deciding import Decider, Moment
+from bandit_service.deciding import Decider, Moment, Restrains
 from bandit_service.eligibility import Codes, Exclusion
-from bandit_service.errors import BanditError
+from bandit_service.errors import BanditError, NotUnderstood, PolicyNotFound
+from bandit_service.ledger.account import Account
 from bandit_service.model import (
     ArmState,
     Clock,
@@ -37,7 +38,7 @@ from bandit_service.model import (
 )
 from bandit_service.snapshots import Snapshot, state_hash
 from bandit_service.standing import Terms
-from policies.budget import Keeper
+from bandit_service.teaching import compare, teach
 
 Array = NDArray[np.float64]
 
@@ -71,6 +72,7 @@ class PolicyEngine:
         self.is_whole = True  # False once an entry was folded in only in part
         self.sessions: OrderedDict[bytes, int | None] = OrderedDict()
         self.shape_of = shape_of
+        self.account: Account | None = None  # of its budgets, on this replica
 
     @classmethod
     def restored(cls, identity: StoredPolicy, shape_of: ShapeOf, snapshot: Snapshot) -> Self:
@@ -102,20 +104,23 @@ class PolicyEngine:
     # -- learning ---------------------------------------------------------------------
 
     def apply(self, entry: JournalEntry) -> None:
-        """Folds one entry in. It has to be the one after `position`."""
+        """Folds one entry in. It has to be the one after `position`.
+
+        Raises NotUnderstood for an entry of a newer program; then nothing has changed.
+        """
         if entry.position != self.position + 1:
             raise ValueError(f"entry {entry.position} does not follow {self.position}")
+        built = configuration.understood(self.identity.name, entry, self.shape_of)
         self.is_whole = False
-        if isinstance(entry.event, RevisionEvent):
-            self._revise(entry.event)
-        else:
+        if isinstance(entry.event, FeedbackEvent):
             self._learn(entry.event)
+        elif isinstance(entry.event, RevisionEvent) and built is not None:
+            self._revise(entry.event, *built)
         self.position = entry.position
         self.is_whole = True
 
-    def _revise(self, event: RevisionEvent) -> None:
-        config, shape = event.config, self.shape_of(event.config.features)
-        policy = configuration.build(config, shape.dim)
+    def _revise(self, event: RevisionEvent, shape: Shape, policy: policies.Policy[Any]) -> None:
+        config = event.config
         afresh = self.revision == 0 or event.started_epoch != self.started_epoch
         if afresh:
             self.started_position = self.position + 1
@@ -171,30 +176,16 @@ class PolicyEngine:
         self._folded = folded
 
     def _learn(self, event: FeedbackEvent) -> None:
-        for lesson in event.lessons:
-            context = np.frombuffer(lesson.context)
-            if lesson.old is None:
-                assert lesson.new is not None
-                self.policy.update(self.state, lesson.arm, context, lesson.new, clock=lesson.clock)
-            else:
-                self.policy.revise(
-                    self.state, lesson.arm, context, lesson.old, lesson.new, clock=lesson.clock
-                )
-            self.calls.quality(lesson.arm, lesson.old, lesson.new)
+        teach(self.policy, self.state, event.lessons)
+        compare(self.policy, self.state, event.comparison)
         for contender in self.contenders:
             contender.learn(event)
-        pair = event.comparison
-        if pair is not None and pair.is_taught and isinstance(self.policy, policies.LearnsPairs):
-            self.policy.compare(
-                self.state,
-                (pair.first_arm, np.frombuffer(pair.first_context)),
-                (pair.second_arm, np.frombuffer(pair.second_context)),
-                pair.first_preferred,
-                old=pair.old,
-                clock=pair.clock,
-            )
+        for lesson in event.lessons:
+            self.calls.quality(lesson.arm, lesson.old, lesson.new)
         if event.usage is not None:
             self.calls.replace(event.usage.arm, event.usage.old, event.usage.new)
+            if self.account is not None:
+                self.account.heard(event.usage)
         if event.served_arm is not None:
             self.calls.served(event.served_arm, event.recounted)
         if event.failed_arm is not None:
@@ -208,7 +199,7 @@ class PolicyEngine:
         contexts: Array,
         now: float,
         ids: Sequence[str] | None = None,
-        keeper: Keeper | None = None,
+        keeper: Restrains | None = None,
     ) -> list[Decision | BanditError]:
         """One decision a query, or why there is none. contexts: (n, d), checked.
 
@@ -274,6 +265,11 @@ class PolicyEngine:
         """Whether decisions are stamped with their number instead of the time."""
         return configuration.clock_of(self.config) is Clock.REQUESTS
 
+    def learned_clock(self) -> float:
+        """The latest clock that anything was learned at; 0 where nothing was, or has none."""
+        clocks = self.state.canonical().get("clocks", np.empty(0))
+        return float(clocks.max(initial=0.0))
+
     # -- views ------------------------------------------------------------------------
 
     def terms(self) -> Terms:
@@ -318,17 +314,35 @@ class PolicyEngine:
 
 
 class Registry:
-    """The engines of all policies, by name and by id."""
+    """The engines of all policies, by name and by id.
+
+    `stopped` are the policies, by id, whose journals go on in a way that only a newer program
+    understands; of some of them there is not even an engine.
+    """
 
     def __init__(self) -> None:
         self.by_name: dict[str, PolicyEngine] = {}
         self.by_id: dict[int, PolicyEngine] = {}
+        self.stopped: dict[int, NotUnderstood] = {}
 
     def add(self, engine: PolicyEngine) -> None:
         self.by_name[engine.identity.name] = self.by_id[engine.identity.id] = engine
 
+    def deciding(self, name: str) -> PolicyEngine:
+        """The engine that may decide for a policy. Raises PolicyNotFound, NotUnderstood."""
+        engine = self.by_name.get(name)
+        if engine is None or engine.identity.id in self.stopped:
+            raise self.refusal(name)
+        return engine
+
+    def refusal(self, name: str) -> BanditError:
+        """Why there is no engine of this name, or none that may decide."""
+        reasons = (why for why in self.stopped.values() if why.policy == name)
+        return next(reasons, None) or PolicyNotFound(name)
+
     def remove(self, policy_id: int) -> None:
         """Nothing happens if it has been removed already, or its name given to another."""
+        self.stopped.pop(policy_id, None)
         engine = self.by_id.pop(policy_id, None)
         if engine is not None and self.by_name.get(engine.identity.name) is engine:
             del self.by_name[engine.identity.name]

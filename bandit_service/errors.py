@@ -6,11 +6,12 @@ BanditError
 │                       CheckpointNotFound, ChallengerNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
 ├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, DecisionExpired,
-│                       AheadOfJournal, NoMeter, LeaseHeld, NotProven
+│                       AheadOfJournal, NoMeter, LeaseHeld, PrunedJournal, NotProven
 ├── Stale               StaleEtag, LeaseLost
 ├── Denied              TokenRefused, TokenRequired
-├── Exhausted           Overloaded, TooManyCalls
-├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, NotLogged, BufferFull, Draining
+├── Exhausted           Overloaded, TooManyCalls, BudgetExhausted
+├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, NotUnderstood, NotLogged,
+│                       BufferFull, Draining
 └── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
                         RefusedByDatabase, BrokenJournal, BadCheckpoint
 
@@ -234,6 +235,16 @@ class LeaseHeld(FailedPrecondition):
         )
 
 
+class PrunedJournal(FailedPrecondition):
+    def __init__(self, policy: str, position: int) -> None:
+        super().__init__(
+            f"the journal of policy {policy!r} does not have position {position} any more: "
+            "retention has let it go; begin from a checkpoint that was made after it",
+            policy=policy,
+            position=position,
+        )
+
+
 class Stale(BanditError):
     """Somebody else was quicker."""
 
@@ -291,6 +302,16 @@ class TooManyCalls(Exhausted):
         super().__init__(f"{most} calls are under way already; end some of them", most=most)
 
 
+class BudgetExhausted(Exhausted):
+    def __init__(self, policy: str, budgets: str) -> None:
+        super().__init__(
+            f"what is left of the budgets of policy {policy!r} ({budgets}) can pay for no arm; "
+            "wait for the next window, raise them, or let them fall back on an arm",
+            policy=policy,
+            budgets=budgets,
+        )
+
+
 class Unavailable(BanditError):
     """Cannot be done now; the same call with the same id may be sent again."""
 
@@ -320,6 +341,20 @@ class NotCaughtUp(Unavailable):
             wanted=wanted,
             applied=applied,
         )
+
+
+class NotUnderstood(Unavailable):
+    """A newer version wrote what this one cannot decide by; the other policies are served on."""
+
+    def __init__(self, policy: str, position: int, why: str) -> None:
+        super().__init__(
+            f"policy {policy!r} was changed at position {position} by a newer version of "
+            f"bandit-service, which this replica does not understand ({why}); send it to another "
+            "replica, and upgrade this one",
+            policy=policy,
+            position=position,
+        )
+        self.policy = policy
 
 
 class NotLogged(Unavailable):

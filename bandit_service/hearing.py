@@ -14,8 +14,8 @@ from typing import Any
 from bandit_service import failpoints
 from bandit_service.batch import Batch
 from bandit_service.configuration import ShapeOf
-from bandit_service.engine import PolicyEngine, Registry
-from bandit_service.errors import BanditError, HeadLocked, StoreUnavailable
+from bandit_service.engine import FOLD_VERSION, PolicyEngine, Registry
+from bandit_service.errors import BanditError, HeadLocked, NotUnderstood, StoreUnavailable
 from bandit_service.following import Following
 from bandit_service.model import JournalEntry
 from bandit_service.watching import WriterWatch
@@ -106,6 +106,10 @@ class Hearing:
             for engine in made:
                 self._registry.add(engine)
 
+    def stopped(self, writer: Writer, policy_id: int, why: NotUnderstood) -> None:
+        if writer is self.present:
+            self._registry.stopped[policy_id] = why
+
     def polled(self, writer: Writer, heads: dict[int, int], began: float) -> None:
         if writer is self.present:
             was_in_trouble = self._following.in_trouble()
@@ -129,8 +133,11 @@ class Hearing:
         engine = self._registry.by_id.get(policy_id)
         if engine is None:  # deleted meanwhile
             return
+        folded_by = engine.journal_fold_version
         try:
             engine.apply(entry)
+            if engine.journal_fold_version > folded_by:
+                warn_of_newer_fold(engine)
         except Exception:
             # It is in the journal, so those who wait are to hear that. The engine stays
             # behind, and routes on what it knows.
@@ -157,3 +164,13 @@ class Hearing:
                 job.failed(error)
         except Exception:
             log.exception("a refusal could not be given")
+
+
+def warn_of_newer_fold(engine: PolicyEngine) -> None:
+    """Where it is so: this program goes on, by its own rules."""
+    if engine.journal_fold_version > FOLD_VERSION:
+        log.warning(
+            "the journal of policy %r is folded by a newer version of this program; what this one "
+            "learns from it may differ from what its replicas do: upgrade it",
+            engine.identity.name,
+        )

@@ -1,4 +1,5 @@
-"""What is done beside serving: checkpoints and retention, by one replica at a time.
+"""What is done beside serving: checkpoints, retention and closing windows of budgets, by one
+replica at a time; and by each, keeping its own leases on budgets.
 
 The scheduler keeps nothing: its jobs are made anew at every start. What it calls on the event loop
 takes a snapshot, which is a matter of microseconds; all the rest happens in a thread.
@@ -30,9 +31,10 @@ from bandit_service.checkpoints import CHORES, Keeper
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import BadCheckpoint, LeaseLost, RefusedByDatabase, StoreUnavailable
 from bandit_service.lookups import aside
-from bandit_service.model import Checkpoint, Lease, Pruned
+from bandit_service.model import BudgetWindow, Checkpoint, Lease, Pruned, from_units
 from bandit_service.ports import Store
 from bandit_service.retention import Keep, oldest_checkpoints, prune
+from bandit_service.spending import Spending
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,8 @@ LEASE_SECONDS = 15.0
 RENEWALS = 3  # a lease
 LOOKS_EVERY = 1.0  # seconds
 TIDY_EVERY = 3600.0
+WINDOWS_EVERY = 5.0
+SPENDING_EVERY = 0.5
 ROLLBACK_EVERY = 10.0
 TIDYING, ROLLING_BACK = "tidy_up", "roll_back"
 # May take minutes, and can be broken off anywhere.
@@ -75,6 +79,7 @@ class Jobs:
         seconds: float,
         events: int,
         keep: Keep | None = None,
+        spending: Spending | None = None,
         rollback: Callable[[], Awaitable[None]] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -83,6 +88,7 @@ class Jobs:
         self._keeper = keeper
         self._seconds, self._events = seconds, events
         self._retention = keep or Keep()
+        self._spending = spending
         self._rollback = rollback
         self._monotonic = monotonic
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
@@ -123,6 +129,8 @@ class Jobs:
             (self.renew, LEASE_SECONDS / RENEWALS),
             (self.checkpoint, LOOKS_EVERY),
             (self.tidy_up, TIDY_EVERY),
+            (self.close_windows, WINDOWS_EVERY),
+            *(((self._spending.renew, SPENDING_EVERY),) if self._spending else ()),
             (self.roll_back, ROLLBACK_EVERY),
         )
         for job, every in jobs:
@@ -205,6 +213,19 @@ class Jobs:
         except (StoreUnavailable, RefusedByDatabase) as error:
             log.warning("nothing was tidied up: %s", error)
 
+    async def close_windows(self) -> None:
+        """Lets leases on budgets run out whose holders are gone, and closes windows, with a
+        report."""
+        if self._lease is None:
+            return
+        try:
+            closed = await self._in(self._renewer, self._store.ledger.sweep)
+        except StoreUnavailable as error:
+            log.warning("no windows of budgets were closed: %s", error)
+            return
+        for window in closed:
+            log.info("closed a window of budget %r", window.budget, extra=_report(window))
+
     async def roll_back(self) -> None:
         """Takes the share from challengers that are surely worse, if this replica has the lease."""
         if self._lease is not None and self._rollback is not None:
@@ -255,6 +276,17 @@ class Jobs:
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(pool, work, *arguments)
+
+
+def _report(window: BudgetWindow) -> dict[str, float | int]:
+    """What is logged of a closed window, in dollars or joules."""
+    unit = window.resource.value
+    amounts = {"amount": window.amount, "spent": window.spent, "overrun": window.overrun}
+    return {
+        "policy_id": window.policy_id,
+        "requests": window.requests,
+        **{f"{k}_{unit}": from_units(window.resource, v) for k, v in amounts.items()},
+    }
 
 
 def _tell(event: JobExecutionEvent) -> None:

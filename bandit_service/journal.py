@@ -12,21 +12,21 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from bandit_service.answered import Answered
 from bandit_service.backlog import Backlog
 from bandit_service.batch import Batch
-from bandit_service.checkpoints import BY_SECRET, Keeper, Seal, recover
+from bandit_service.checkpoints import BY_SECRET, Keeper, Recovered, Seal, recover
 from bandit_service.configuration import ShapeOf
-from bandit_service.engine import FOLD_VERSION, PolicyEngine, Registry
+from bandit_service.engine import FOLD_VERSION, Registry
 from bandit_service.errors import (
     AheadOfJournal,
     Draining,
     NotCaughtUp,
     Overloaded,
-    PolicyNotFound,
     StoreUnavailable,
 )
 from bandit_service.following import Following, Limits
-from bandit_service.hearing import Hearing
+from bandit_service.hearing import Hearing, warn_of_newer_fold
 from bandit_service.model import Checkpoint, ReplicaHealth, StoredPolicy
 from bandit_service.ports import Store
 from bandit_service.revising import declare_fold
@@ -46,8 +46,8 @@ CLOSE_SECONDS = 10.0
 class Journal:
     """Takes jobs on the event loop's thread; `start` before the first, `close` at the end.
 
-    `backlog` keeps decisions that are answered before they are durable; `following` knows how
-    far the journals of the policies have been applied.
+    `backlog` keeps decisions that are answered before they are durable, `answered` some of those
+    that were answered; `following` knows how far the journals of the policies have been applied.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Journal:
         watch: WriterWatch = UNWATCHED,
         seal: Seal = BY_SECRET,
     ) -> None:
-        self._store = store
+        self.store = store
         self._keeper = Keeper(store.checkpoints, seal, now)
         self.started_from: dict[int, Checkpoint] = {}  # by policy; none that began at zero
         self._registry = registry
@@ -75,16 +75,25 @@ class Journal:
         self._abandoned = 0
         self.following = Following(registry, replica)
         self._hearing = Hearing(registry, self.following, shape_of, watch)
+        self.answered = Answered()
         self.backlog = Backlog(
-            lambda job: self._put([job]), self._limits.buffered_rows, self._limits.buffered_bytes
+            lambda job: self._put([job]),
+            self._limits.buffered_rows,
+            self._limits.buffered_bytes,
+            self.answered,
         )
 
     def load(self) -> None:
         """Makes the engine of every policy: from its newest good checkpoint and what its journal
         says since then, or from the whole journal. Before `start`."""
-        heads = self._store.heads()
-        for identity in self._store.policies():
-            self._registry.add(self._load(identity, head=heads.get(identity.id)))
+        heads = self.store.heads()
+        for identity in self.store.policies():
+            recovered = self._load(identity, head=heads.get(identity.id))
+            if recovered.engine.revision:
+                self._registry.add(recovered.engine)
+            if recovered.stopped is not None:
+                log.error("%s", recovered.stopped)
+                self._registry.stopped[identity.id] = recovered.stopped
         self._watched.contacted()
 
     def _load(
@@ -92,9 +101,9 @@ class Journal:
         identity: StoredPolicy,
         on_page: Callable[[], None] = lambda: None,
         head: int | None = None,
-    ) -> PolicyEngine:
+    ) -> Recovered:
         recovered = recover(
-            self._store,
+            self.store,
             self._keeper,
             identity,
             self._shape_of,
@@ -102,11 +111,12 @@ class Journal:
             progress=lambda _position: on_page(),
         )
         engine = recovered.engine
-        if engine.counts_requests():
-            engine.requests = int(self._store.last_clock(identity.id) or 0)
+        if engine.revision and engine.counts_requests():
+            decided = self.store.last_clock(identity.id) or 0.0
+            engine.requests = int(max(decided, engine.learned_clock()))
         if recovered.checkpoint is not None:
             self.started_from[identity.id] = recovered.checkpoint
-        return engine
+        return recovered
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -153,15 +163,12 @@ class Journal:
         """Notes in each journal that an older program folded last, that from here on this one
         does. Raises StoreUnavailable after `timeout` seconds."""
         for engine in list(self._registry.by_id.values()):
+            if engine.identity.id in self._registry.stopped:
+                continue  # a newer program has gone on with it
             if engine.journal_fold_version < FOLD_VERSION:
                 policy_id = engine.identity.id
                 await self.change(lambda batch, i=policy_id: declare_fold(batch, i), timeout)  # type: ignore[misc]
-            elif engine.journal_fold_version > FOLD_VERSION:
-                log.warning(
-                    "the journal of policy %r is folded by a newer version of this program; what "
-                    "this one learns from it may differ from what its replicas do",
-                    engine.identity.name,
-                )
+            warn_of_newer_fold(engine)
 
     async def reach(self, policy: str, position: int, timeout: float) -> None:
         """Returns when the policy's state has this position: at once, or after reading on.
@@ -179,7 +186,7 @@ class Journal:
             raise NotCaughtUp(policy, position, engine.position if engine else 0) from None
         engine = self._registry.by_name.get(policy)
         if engine is None:
-            raise PolicyNotFound(policy)
+            raise self._registry.refusal(policy)
         if self.following.head(engine) < position:
             raise AheadOfJournal(policy, position, self.following.head(engine))
         if engine.position < position:  # it cannot fold what is there
@@ -224,7 +231,7 @@ class Journal:
     def _begin(self, unsure: bool) -> None:
         assert self._loop is not None
         writer = Writer(
-            self._store,
+            self.store,
             self._queue,
             self._registry,
             self._load,
@@ -253,6 +260,6 @@ class Journal:
         self._abandoned += 1
         self.following.could_not_write()
         in_hand = self._queue.give_up(writer)
-        self._store.abandon()
+        self.store.abandon()
         for job in in_hand:
             self._hearing.fail(job, StoreUnavailable())

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
-from bandit_service.client import BanditRpcError, Client, Usage
+from bandit_service.client import BanditRpcError, Choice, Client, Usage
 from bandit_service.energy.agent import MeterAgent
 from bandit_service.energy.configuration import MeterConfig
 from bandit_service.energy.reporting import Away, EnergyReport, Refused, Reporter
@@ -73,7 +73,7 @@ def sender(client: Client) -> Callable[[EnergyReport], None]:
         usage = Usage(energy_joules=report.energy_joules, energy_source=report.energy_source.value)
         try:
             client.feedback(
-                report.decision_id,
+                Choice(report.decision_id, report.arm, token=report.token),
                 arm=report.arm,
                 usage=usage,
                 source="check",

@@ -13,6 +13,10 @@ from bandit_service.weighing import REFERENCE_TOKENS, weights_of
 Array = NDArray[np.float64]
 
 
+FEWEST_LATENCIES = 5  # calls, before an arm is called slow
+MOST_SECONDS_BEYOND = 20.0  # of a limit: what follows is as bad
+
+
 class Offsets(msgspec.Struct, frozen=True):
     """What the objective adds to each arm's quality.
 
@@ -39,13 +43,19 @@ def offsets(
         weights = np.array(each)
     else:
         weights = np.array([own])  # of all of them
-    if not weights.any():
+    waiting = _waiting(objective, calls)
+    if waiting is None and not weights.any():
         return None
     needed = [bool(weight.any()) for weight in weights.T]
     known = amounts(arms, calls, queries, needed)
     gone = removed(arms)
     total = np.zeros((len(queries), len(arms)))
     flags: NDArray[np.bool_] | None = None
+    if waiting is not None:
+        total -= filled(waiting, gone)
+        missing = np.isnan(waiting)
+        if missing.any():
+            flags = np.tile(missing, (len(queries), 1))
     for amount, weight in zip(known, weights.T, strict=True):
         if amount is None:
             continue
@@ -55,6 +65,31 @@ def offsets(
             missing &= (weight > 0.0)[:, None]
             flags = missing if flags is None else flags | missing
     return Offsets(total, flags if flags is not None and flags.any() else None)
+
+
+def _waiting(objective: Objective, calls: CallStatistics) -> Array | None:
+    """Points that each arm's mean wait costs beside the limit, (1, K), NaN where it is not known;
+    None without such a limit.
+
+    Source: the waiting-time penalty of MixLLM (Wang et al. 2025), beta exp(gamma (w - xi tau)),
+    whose constants are not known: beta is the configured one, gamma 1 a second, xi tau the limit.
+    """
+    limit, points = objective.latency_limit, objective.quality_at_latency_limit
+    if limit is None or points is None:
+        return None
+    beyond = np.minimum(calls.means()[:, LATENCY] - limit, MOST_SECONDS_BEYOND)
+    costs: Array = points * np.exp(beyond)
+    return costs[None]
+
+
+def too_slow(objective: Objective, calls: CallStatistics) -> NDArray[np.bool_] | None:
+    """Arms whose calls took longer than the limit in the mean, (K,); None without a hard limit."""
+    limit = objective.latency_limit
+    if limit is None or objective.quality_at_latency_limit is not None:
+        return None
+    known = calls.counts[:, LATENCY] >= FEWEST_LATENCIES
+    slow: NDArray[np.bool_] = known & (calls.totals[:, LATENCY] > limit * calls.counts[:, LATENCY])
+    return slow
 
 
 def amounts(

@@ -11,6 +11,7 @@ from operator import attrgetter
 import msgspec
 
 from bandit_service import preferences
+from bandit_service.configuration import learns_choices
 from bandit_service.errors import BanditError, DecisionExpired, DecisionNotFound, InvalidField
 from bandit_service.model import (
     Arm,
@@ -27,7 +28,6 @@ from bandit_service.model import (
     PreferenceLearning,
     Source,
     Submission,
-    Usage,
     UsageLesson,
     moment_of,
 )
@@ -121,6 +121,16 @@ def plan(
     )
 
 
+def chances_of(decision: Decision, config: PolicyConfig) -> bytes:
+    """What a lesson says of the chances: nothing where nobody learns from them, nor where they are
+    not known any more, nor of a duel, whose arms were drawn otherwise."""
+    learners = config.algorithm, *(one.algorithm for one in config.challengers)
+    wanted = any(learns_choices(one.name) for one in learners)
+    if not wanted or decision.recovered or decision.second_arm is not None:
+        return b""
+    return decision.probabilities
+
+
 def missing(decision_id: str, horizon: float, now: float) -> BanditError:
     """Why there is no decision of this id: it never was, or it may have been and is pruned.
 
@@ -212,8 +222,11 @@ def _lessons(
             effects.append(Effect.RECORDED)
         else:
             old = None if held is None else held.value
+            chances = chances_of(decision, terms.config)
             where = decision.position if terms.config.challengers else None
-            lessons.append(Lesson(slot, decision.context, decision.clock, old, spoken.value, where))
+            lessons.append(
+                Lesson(slot, decision.context, decision.clock, old, spoken.value, chances, where)
+            )
             standing.learn(Learned(decision_id, slot, spoken.value, terms.epoch))
             effects.append(Effect.LEARNED)
     if not effects:
@@ -231,18 +244,20 @@ def _refusal(decision: Decision, arm: Arm, terms: Terms) -> Effect | None:
 
 def _spoken(outcomes: list[Outcome], config: PolicyConfig) -> Outcome | None:
     """The value that counts: of the most trusted source, then of the finest kind."""
-    rank = {source: -place for place, source in enumerate(config.quality_sources)}
+    sources = config.quality_sources
     learned = [
         outcome
         for outcome in outcomes
         if outcome.kind in _FINENESS
-        and outcome.source in rank
+        and outcome.source in sources
         and (
             outcome.kind is not Kind.PREFERENCE
             or config.preference_learning is PreferenceLearning.AS_QUALITY
         )
     ]
-    return max(learned, key=lambda o: (rank[o.source], _FINENESS[o.kind]), default=None)
+    if len(learned) <= 1:
+        return learned[0] if learned else None
+    return max(learned, key=lambda o: (-sources.index(o.source), _FINENESS[o.kind]))
 
 
 def _comparison(
@@ -287,12 +302,12 @@ def _usage(
         return None
     before = standing.latest(decision.id, arm, Kind.USAGE)
     old = None if before is None else before.usage
-    given = {
-        name: value
-        for name, value in msgspec.structs.asdict(submission.usage).items()
-        if value is not None
-    }
-    new = msgspec.structs.replace(old or Usage(), **given)
+    new = submission.usage
+    if old is not None:
+        given = {
+            name: value for name, value in msgspec.structs.asdict(new).items() if value is not None
+        }
+        new = msgspec.structs.replace(old, **given)
     source = submission.source
     standing.put(Outcome(decision.id, arm, Kind.USAGE, source, position, now, usage=new))
     return None if is_removed else UsageLesson(arm, decision.clock, old, new)

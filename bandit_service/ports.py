@@ -9,9 +9,12 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from bandit_service.model import (
+    Ask,
+    BudgetWindow,
     Checkpoint,
     CheckpointStatus,
     Decision,
+    Grant,
     JournalEntry,
     Learned,
     Lease,
@@ -23,6 +26,7 @@ from bandit_service.model import (
     RecordedEnergy,
     RecordedFeedback,
     RevisionEvent,
+    Settlement,
     StoredPolicy,
 )
 
@@ -58,7 +62,7 @@ class Reader(Protocol):
         ...
 
     def last_clock(self, policy_id: int) -> float | None:
-        """The clock of the policy's last decision."""
+        """The latest clock among the policy's newest decisions, ten thousand at least."""
         ...
 
     def revisions(self, policy_id: int, before: int, limit: int) -> list[JournalEntry]:
@@ -84,8 +88,14 @@ class Transaction(Protocol):
         """Stores decisions. Those whose (policy, request id) is taken are left out.
 
         Returns, for each one left out, its id and the decision that holds the request
-        id: stored earlier, or earlier in `decisions`.
+        id: stored earlier, or earlier in `decisions`. What the others have reserved of budgets
+        is drawn from their leases, once.
         """
+        ...
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Books in the ledger what became of reservations, at most one a window; with the rest
+        of the transaction."""
         ...
 
     def recover_decisions(self, decisions: Sequence[Decision]) -> None:
@@ -99,6 +109,10 @@ class Transaction(Protocol):
         Raises PolicyNotFound if the policy has been deleted, and HeadLocked if somebody else
         goes on holding it.
         """
+        ...
+
+    def heads(self) -> dict[int, int]:
+        """As `Store.heads`, seen from within; nothing is locked."""
         ...
 
     def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
@@ -163,6 +177,44 @@ class Leases(Protocol):
         ...
 
 
+class Ledger(Protocol):
+    """What budgets hold, and who may spend it. Every method raises StoreUnavailable.
+
+    All times are the database's. What is leased, reserved and settled of a window is never more
+    than it holds, and what a lease has left goes back only by the word of its holder: a lease
+    that runs out counts as spent.
+    """
+
+    def lease(self, asks: Sequence[Ask], holder: str, seconds: float) -> list[Grant]:
+        """Gives the holder as much of each budget's present window as can be had, in the order
+        of the asks, all of one policy, and keeps its leases for `seconds` from now."""
+        ...
+
+    def give_back(self, leases: Mapping[int, int]) -> None:
+        """Frees units, by lease, that no decision has reserved."""
+        ...
+
+    def end(self, leases: Mapping[int, int]) -> None:
+        """As `give_back`, and ends the leases: whatever is left of them counts as spent."""
+        ...
+
+    def sweep(self) -> list[BudgetWindow]:
+        """Lets leases run out that nobody keeps, and closes windows that are over; those."""
+        ...
+
+    def latest(self, policy_id: int) -> list[BudgetWindow]:
+        """The latest window of each budget that a policy has, or had."""
+        ...
+
+    def windows(self, policy_id: int, budget: str, limit: int) -> list[BudgetWindow]:
+        """The last windows of one budget, the latest first, at most `limit`."""
+        ...
+
+    def usages(self, policy_id: int, limit: int) -> list[tuple[int, float | None, float | None]]:
+        """Slot, dollars and joules of calls of the last `limit` decisions, the oldest first."""
+        ...
+
+
 class CheckpointWriter(Protocol):
     """Writes of one transaction, none of which happens once the lease is another's."""
 
@@ -212,6 +264,9 @@ class Store(Reader, Protocol):
 
     @property
     def checkpoints(self) -> Checkpoints: ...
+
+    @property
+    def ledger(self) -> Ledger: ...
 
     def log_decisions(self, decisions: Sequence[Decision]) -> None:
         """Stores decisions without request ids, all or none.
@@ -291,12 +346,16 @@ class LogReader(Protocol):
         """A policy with its latest configuration. Raises PolicyNotFound."""
         ...
 
-    def revision(self, policy_id: int, revision: int) -> PolicyConfig | None:
+    def revision(self, policy: StoredPolicy, revision: int) -> PolicyConfig | None:
         """The configuration of a revision, None if there is none of that number."""
         ...
 
     def pages(self, policy_id: int, since: float, until: float) -> Iterator[LogPage]:
         """Decisions made at or after `since` and before `until`, seconds since the epoch."""
+        ...
+
+    def columns(self, policy_id: int, since: float, until: float) -> Iterator[LogColumns]:
+        """The same without what a log does not tell, and several times as quick."""
         ...
 
     def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
@@ -313,9 +372,5 @@ class LogReader(Protocol):
 
     @property
     def checkpoints(self) -> Checkpoints: ...
-
-    def columns(self, policy_id: int, since: float, until: float) -> Iterator[LogColumns]:
-        """The same without what a log does not tell, and several times as quick."""
-        ...
 
     def close(self) -> None: ...

@@ -90,4 +90,5 @@ def comparison(
         first_preferred=value,
         is_taught=is_taught,
         old=old,
+        is_ordered=first_id == second_id,
     )

@@ -108,7 +108,8 @@ def read(items: list[Item], feature_map: FeatureMap) -> NDArray[np.float64]:
     if queries[0].vector is not None:
         joined = b"".join(query.vector or b"" for query in queries)
         return feature_map.from_vectors(np.frombuffer(joined).reshape(len(queries), -1))
-    return feature_map.from_texts([query.text or "" for query in queries])
+    texts = [query.text or "" for query in queries]
+    return feature_map.from_texts(texts, [query.labels for query in queries])
 
 
 def waves(items: list[Item]) -> list[list[int]]:

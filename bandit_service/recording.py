@@ -1,7 +1,8 @@
 """Feedback into journals: plans submissions and appends them, within a batch's transaction."""
 
 from bandit_service.batch import Batch
-from bandit_service.errors import BanditError, IdReused, PolicyNotFound
+from bandit_service.errors import BanditError, IdReused, NotUnderstood, PolicyNotFound
+from bandit_service.ledger.booking import settlements
 from bandit_service.model import (
     Decision,
     JournalEntry,
@@ -43,12 +44,13 @@ def _record_policy(
 ) -> list[Recorded | BanditError]:
     try:
         known = batch.head(policy_id)
-    except PolicyNotFound as gone:
-        return [gone] * len(submissions)
+    except (PolicyNotFound, NotUnderstood) as refused:
+        return [refused] * len(submissions)
     assert known.terms is not None
     before = batch.tx.recorded(policy_id, [s.feedback_id for s in submissions])
     ids = sorted({i for s in submissions for i in decisions_of(s)})
-    standing = Standing(*batch.tx.standing(ids))
+    outcomes, learned = batch.tx.standing(ids)
+    standing = Standing(outcomes, learned)
     entries: list[JournalEntry] = []
     fresh: list[RecordedFeedback] = []
     answers: list[Recorded | BanditError] = []
@@ -71,6 +73,8 @@ def _record_policy(
         answers.append(Recorded(submission.feedback_id, position, event.effect))
     if entries:
         batch.append(policy_id, entries, fresh, standing)
+        if settled := settlements(decisions, outcomes, standing):
+            batch.tx.settle(settled)
     for submission, answer in zip(submissions, answers, strict=True):
         if isinstance(answer, Recorded):
             batch.heard.append((policy_id, submission, answer))

@@ -1,15 +1,22 @@
 """Feedback whose decision is not in the log: the token stands for it, and becomes its row.
 
 A replica that was cut off may have answered the decision from memory, and have it still, or
-have lost it. Rows are written before any journal is locked, as other decisions are: so replicas
-never wait for each other in a circle.
+have lost it. So several replicas may write one row. They never wait for each other in a circle,
+because each transaction writes such rows in one go, in the order of their ids, and before it locks
+any journal; where it has written decisions of its own already, it is broken off (`WriteApart`).
 """
 
 import logging
 from collections.abc import Sequence
 
 from bandit_service.batch import Batch
-from bandit_service.errors import BanditError, HeadLocked, NotLogged, PolicyNotFound, TokenRefused
+from bandit_service.errors import (
+    BanditError,
+    NotLogged,
+    NotUnderstood,
+    PolicyNotFound,
+    TokenRefused,
+)
 from bandit_service.model import Claim, Decision, Submission
 from bandit_service.planning import decisions_of, plan
 from bandit_service.standing import Standing
@@ -18,12 +25,21 @@ from bandit_service.tokens.signing import recovered
 log = logging.getLogger(__name__)
 
 
+class WriteApart(BanditError):
+    """Breaks a transaction off: its decisions and its feedback have to be written apart. Not often,
+    for a decision that is in the log need not be recovered. Nobody but the writer hears of it."""
+
+    def __init__(self) -> None:
+        super().__init__("decisions and feedback on lost ones were in one transaction")
+
+
 def recover(
     batch: Batch, submissions: Sequence[Submission], found: dict[str, Decision]
 ) -> dict[str, Decision]:
     """Those of the decisions that are missing in `found` that tokens can stand for.
 
-    They are in the log, unless no submission that speaks of them would be taken.
+    They are in the log, unless no submission that speaks of them would be taken. Raises
+    WriteApart.
     """
     lost = [
         submission
@@ -47,6 +63,8 @@ def recover(
         for decision_id in decisions_of(submission)
     }
     if rows := [made[decision_id] for decision_id in sorted(made.keys() & wanted)]:
+        if batch.has_decisions:
+            raise WriteApart
         batch.tx.recover_decisions(rows)
         log.info("%d decisions were not in the log and are recovered from tokens", len(rows))
     return made
@@ -72,7 +90,7 @@ def _is_of_use(batch: Batch, claim: Claim) -> bool:
         return False
     try:
         known = batch.known(claim.policy_id, claim.revision)
-    except PolicyNotFound:
+    except (PolicyNotFound, NotUnderstood):
         return False
     return known.revision >= claim.revision and len(known.config().arms) >= claim.slots
 
@@ -94,8 +112,6 @@ def _would_be_taken(batch: Batch, submission: Submission, decisions: dict[str, D
         if batch.tx.recorded(decision.policy_id, [submission.feedback_id]):
             return False
         plan(submission, decisions, terms, Standing((), ()), 1, batch.now)
-    except HeadLocked:
-        raise
     except BanditError:
         return False
     return True

@@ -7,6 +7,7 @@ in the log, unless the database is away (storing.py).
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -17,7 +18,6 @@ from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import (
     BanditError,
     DecisionNotFound,
-    PolicyNotFound,
     StoreUnavailable,
     WrongContext,
 )
@@ -39,6 +39,7 @@ from bandit_service.reading import (
     settle_all,
     waves,
 )
+from bandit_service.spending import Spending
 from bandit_service.storing import SHARE_OF_DEADLINE, Decided, Storing, repeated
 from bandit_service.tokens import TokenDesk
 
@@ -52,6 +53,7 @@ MOST_CHARACTERS_ON_LOOP = 4_096
 class Router:
     """Decides for every policy of the registry. Belongs to the event loop's thread.
 
+    Budgets are kept by `spending`, made here unless it is shared with who renews its leases.
     `timeout` is what the database is waited for where nothing can be answered without it;
     `degraded_after` see Storing. Without `tokens` none are handed out.
     """
@@ -65,6 +67,7 @@ class Router:
         timeout: float,
         degraded_after: float | None = None,
         tokens: TokenDesk | None = None,
+        spending: Spending | None = None,
     ) -> None:
         self._registry = registry
         self._journal = journal
@@ -73,6 +76,7 @@ class Router:
         self._timeout = timeout
         self._tokens = tokens
         self._storing = Storing(journal, degraded_after)
+        self._spending = spending or Spending(journal.store, registry)
         self._waiting = Gathering(self._decide_waiting, journal.rows_under_way)
         self._tasks: set[asyncio.Task[None]] = set()
         self._lookups = Lookups()
@@ -164,12 +168,12 @@ class Router:
                 fail_all(items, error)
 
     def _decide_group(self, name: str, items: list[Item]) -> None:
-        engine = self._registry.by_name.get(name)
-        if engine is None:
-            settle_all(items, PolicyNotFound(name))
+        try:
+            engine = self._registry.deciding(name)
+        except BanditError as refused:
+            settle_all(items, refused)
             return
-        if self._journal.backlog:
-            items = [item for item in items if not self._is_repeat(engine, item)]
+        items = [item for item in items if not self._is_repeat(engine, item)]
         feature_map = features_of(engine.config.features)
         at_once, later = self._sorted(engine, list(fitting(items, engine, feature_map)))
         if later:
@@ -178,7 +182,7 @@ class Router:
         self._decide_in_waves(engine, at_once, contexts)
 
     def _is_repeat(self, engine: PolicyEngine, item: Item) -> bool:
-        """Whether the request was answered and is not durable yet; then it is answered again."""
+        """Whether the request was answered here and of late; then it is answered again."""
         earlier = self._storing.repeat(engine, item.query)
         if earlier is not None:
             item.settle(earlier)
@@ -201,7 +205,15 @@ class Router:
             )
             is_long = characters > MOST_CHARACTERS_ON_LOOP
             (later if is_strange or is_long else at_once).append(item)
+        if at_once and engine.config.budgets and self._needs_supply(engine, at_once):
+            return [], at_once + later
         return at_once, later
+
+    def _needs_supply(self, engine: PolicyEngine, items: list[Item]) -> bool:
+        """Whether to ask the ledger before these are decided: if it may answer, or has never."""
+        if not self._spending.is_short(engine, [item.query for item in items]):
+            return False
+        return not self._storing.is_degraded() or not self._spending.account(engine).has_lease
 
     async def _decide_later(
         self, engine: PolicyEngine, items: list[Item], feature_map: FeatureMap
@@ -212,6 +224,11 @@ class Router:
             else:
                 contexts = await asyncio.to_thread(read, items, feature_map)
             await self._look_up_sessions(engine, items)
+            if items and engine.config.budgets and self._needs_supply(engine, items):
+                soonest = min(item.call.until for item in items)
+                seconds = max(0.0, soonest - asyncio.get_running_loop().time())
+                queries = [item.query for item in items]
+                await self._spending.supply(engine, queries, SHARE_OF_DEADLINE * seconds)
             if features_of(engine.config.features) is not feature_map:  # revised meanwhile
                 raise WrongContext("context", "the policy's features have just changed")
             self._decide_in_waves(engine, items, contexts)
@@ -255,7 +272,8 @@ class Router:
     def _decide(
         self, engine: PolicyEngine, items: list[Item], contexts: NDArray[np.float64]
     ) -> None:
-        answers = engine.decide([item.query for item in items], contexts, self._now())
+        decide = partial(self._spending.decide, engine) if engine.config.budgets else engine.decide
+        answers = decide([item.query for item in items], contexts, self._now())
         decided: list[Decided] = []
         for item, answer in zip(items, answers, strict=True):
             if not isinstance(answer, BanditError):
@@ -279,6 +297,7 @@ class Router:
             if earlier is None:
                 item.settle(error)
             else:
+                self._journal.answered.remember(earlier)
                 digest = request_digest(query)
                 item.settle(repeated(engine, digest, query.request_id, earlier))
         except BanditError as unavailable:

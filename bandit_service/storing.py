@@ -56,29 +56,40 @@ class Storing:
     def store(self, engine: PolicyEngine, decided: Sequence[Decided]) -> None:
         """Answers every item, sooner or later."""
         if self.is_degraded():
-            self.degrade(engine, decided)
+            self.degrade(engine, decided, is_fresh=True)
             return
         for start in range(0, len(decided), MOST_ROWS):
             _Waiting(self, engine, decided[start : start + MOST_ROWS]).submit()
 
-    def degrade(self, engine: PolicyEngine, decided: Sequence[Decided]) -> None:
-        """Answers from memory."""
+    def degrade(
+        self, engine: PolicyEngine, decided: Sequence[Decided], is_fresh: bool = False
+    ) -> None:
+        """Answers from memory. `is_fresh`: no writer has seen the decisions."""
         for item, decision in decided:
             earlier = self.repeat(engine, item.query)
             if earlier is not None:
-                engine.forget_session(decision.session_hash)
+                self.forget(engine, decision, is_fresh)
                 item.settle(earlier)
                 continue
             kept = msgspec.structs.replace(decision, degraded=True)
             if self.journal.backlog.keep(kept):
                 item.settle(routed(kept, engine.names))
             else:
-                engine.forget_session(decision.session_hash)
+                self.forget(engine, decision, is_fresh)
                 item.settle(self._unlogged(engine, decision))
 
+    def forget(self, engine: PolicyEngine, decision: Decision, never_was: bool) -> None:
+        """What was reserved is free again only where the decision is surely in no log."""
+        engine.forget_session(decision.session_hash)
+        if never_was and engine.account is not None:
+            engine.account.cancel(decision)
+
     def repeat(self, engine: PolicyEngine, query: Query) -> Answer | None:
-        """The answer that a request got, if that is not durable yet."""
+        """The answer that a request got, if it got one here and of late."""
+        if not query.request_id:
+            return None
         earlier = self.journal.backlog.holder(engine.identity.id, query.request_id)
+        earlier = earlier or self.journal.answered.of(engine.identity.id, query.request_id)
         if earlier is None:
             return None
         return repeated(engine, request_digest(query), query.request_id, earlier)
@@ -153,9 +164,10 @@ class _Waiting:
         self._close()
 
     def _answer(self, decision: Decision, earlier: Decision | None) -> Answer:
+        self._storing.journal.answered.remember(decision if earlier is None else earlier)
         if earlier is None:
             return routed(decision, self._engine.names)
-        self._engine.forget_session(decision.session_hash)  # this decision never was
+        self._storing.forget(self._engine, decision, True)  # this decision never was
         digest = decision.request_digest or b""
         return repeated(self._engine, digest, decision.request_id or "", earlier)
 

@@ -35,6 +35,7 @@ REFERENCE_TOKENS = 500  # written, in a reference call
 
 MOST = 1e9  # of a weight, and of the reference
 LEAST_REFERENCE = 1e-6  # joules
+LEAST_LIMIT = 1e-3  # seconds
 
 WEIGHTS = ("quality_per_usd", "quality_per_second", "quality_per_joule")
 DIAL = "accuracy_energy_dial"
@@ -88,6 +89,11 @@ def checked(objective: Objective) -> None:
     for name in WEIGHTS:
         _check(f"objective.{name}", getattr(objective, name), 0.0, MOST)
     _check("objective.reference_joules", objective.reference_joules, LEAST_REFERENCE, MOST)
+    limit, points = objective.latency_limit, objective.quality_at_latency_limit
+    _check("objective.latency_limit", limit, LEAST_LIMIT, MOST)
+    _check("objective.quality_at_latency_limit", points, 0.0, MOST)
+    if points is not None and limit is None:
+        raise InvalidField("objective.latency_limit", "required with quality_at_latency_limit")
     dial = objective.accuracy_energy_dial
     _check(f"objective.{DIAL}", dial, 0.0, LARGEST_DIAL)
     both = [name for name in WEIGHTS if getattr(objective, name)]

@@ -17,13 +17,21 @@ from typing import Any, Protocol
 import msgspec
 
 from bandit_service.batch import Batch, Known
+from bandit_service.checkpoints import Recovered
 from bandit_service.committing import commit, concerns
 from bandit_service.configuration import ShapeOf
 from bandit_service.engine import PolicyEngine, Registry
-from bandit_service.errors import BanditError, BrokenJournal, HeadLocked, StoreUnavailable
+from bandit_service.errors import (
+    BanditError,
+    BrokenJournal,
+    HeadLocked,
+    NotUnderstood,
+    StoreUnavailable,
+)
 from bandit_service.model import Decision, JournalEntry, StoredPolicy
 from bandit_service.ports import Store
-from bandit_service.work import Job, PollJob, WorkQueue
+from bandit_service.recovering import WriteApart
+from bandit_service.work import DecisionJob, Job, PollJob, WorkQueue
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +69,10 @@ class Listener(Protocol):
         """Somebody else created and deleted policies."""
         ...
 
+    def stopped(self, writer: "Writer", policy_id: int, why: NotUnderstood) -> None:
+        """A newer program wrote what follows in this journal."""
+        ...
+
     def polled(self, writer: "Writer", heads: dict[int, int], began: float) -> None:
         """All of `heads` has been read; it was true at `began` (monotonic)."""
         ...
@@ -85,7 +97,7 @@ class Writer:
         store: Store,
         queue: WorkQueue,
         registry: Registry,
-        load: Callable[[StoredPolicy, Callable[[], None]], PolicyEngine],
+        load: Callable[[StoredPolicy, Callable[[], None]], Recovered],
         shape_of: ShapeOf,
         now: Callable[[], float],
         poll_seconds: float,
@@ -108,6 +120,8 @@ class Writer:
         self._next_poll = time.monotonic() + poll_seconds
         self._put_off: list[Job] = []  # another replica holds their policy's journal
         self._broken: dict[int, int] = {}  # policy -> position that cannot be read
+        for policy_id, known in self._known.items():
+            known.stopped = registry.stopped.get(policy_id)
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
@@ -169,6 +183,9 @@ class Writer:
             held_up = [job for job in jobs if concerns(batch, job, locked.policy_id)]
             self._put_off_or_refuse(held_up, locked)
             self._write_all([job for job in jobs if job not in held_up])
+        except WriteApart:
+            self._write_all([job for job in jobs if isinstance(job, DecisionJob)])
+            self._write_all([job for job in jobs if not isinstance(job, DecisionJob)])
         except StoreUnavailable as error:
             self._unsure = True
             self._tell(self._listener.commit_failed, error)
@@ -233,16 +250,20 @@ class Writer:
 
     def _loaded(self, identity: StoredPolicy) -> list[PolicyEngine]:
         try:
-            engine = self._load(identity, self._is_alive)
+            recovered = self._load(identity, self._is_alive)
         except BrokenJournal as broken:
             self._note_broken(identity.id, 0, broken)
             return []
-        self._known[identity.id] = Known(engine)
-        return [engine]
+        self._known[identity.id] = known = Known(recovered.engine)
+        known.stopped = recovered.stopped
+        return [recovered.engine] if recovered.engine.revision else []
 
     def _follow(self, policy_id: int, head: int) -> None:
         known = self._known.get(policy_id)
         while known is not None and known.position < head:
+            if known.stopped is not None:
+                self._stop(policy_id, known.position, known.stopped)
+                return
             self._is_alive()
             try:
                 page = self._page(policy_id, known)
@@ -250,6 +271,8 @@ class Writer:
                 self._note_broken(policy_id, known.position, wrong)
                 return
             known = self._known[policy_id]
+            if not page:
+                continue
             heard = threading.Event()
             self._tell(self._listener.read_on, policy_id, page, heard)
             while known.position < head and not heard.wait(0.5):  # far behind: at the loop's pace
@@ -263,11 +286,23 @@ class Writer:
         for entry in page:
             if entry.position != ahead.position + 1:
                 break
-            ahead.follow(entry, self._shape_of)
-        if not page or ahead.position != page[-1].position:
+            try:
+                ahead.follow(entry, self._shape_of)
+            except NotUnderstood:
+                break
+        if ahead.stopped is not None:
+            page = page[: ahead.position - known.position]
+        elif not page or ahead.position != page[-1].position:
             raise BrokenJournal(policy_id, ahead.position + 1)
         self._known[policy_id] = ahead
         return page
+
+    def _stop(self, policy_id: int, position: int, why: NotUnderstood) -> None:
+        """Says so once, however this was found out."""
+        if self._broken.get(policy_id) != position:
+            self._broken[policy_id] = position
+            log.error("%s", why)
+            self._tell(self._listener.stopped, policy_id, why)
 
     def _note_broken(self, policy_id: int, position: int, error: Exception) -> None:
         """Once, not four times a second. The policy routes on what it knows."""

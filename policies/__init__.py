@@ -13,19 +13,24 @@ from policies.d_linucb import DLinUCB
 from policies.epsilon_greedy import EpsilonGreedy
 from policies.fgts_cdb import FGTSCDB
 from policies.floor import with_floor
+from policies.greenserv import GreenServ, GreenServEpsilon, GreenServThompson
 from policies.hierarchical_thompson import HierarchicalThompson
 from policies.linear_thompson import LinearThompson
 from policies.linucb import LinUCB
 from policies.metallm import MetaLLM
+from policies.mixllm import MixLLM
 from policies.paretobandit import ParetoBandit
+from policies.parts import EVERYTHING, Parts
 from policies.pilot import Pilot
 from policies.policy import (
     CopiedSums,
     Estimates,
+    LearnsChoices,
     LearnsPairs,
     Policy,
     Snapshot,
     State,
+    WeighsJoules,
     WeighsPrices,
 )
 from policies.priors import MOST_COUNTED, ArmPrior, Priors, UnusablePrior
@@ -41,12 +46,15 @@ __all__ = [
     "ArmPrior",
     "CopiedSums",
     "Estimates",
+    "LearnsChoices",
     "LearnsPairs",
+    "Parts",
     "Policy",
     "Priors",
     "Snapshot",
     "State",
     "UnusablePrior",
+    "WeighsJoules",
     "WeighsPrices",
     "build",
     "known_settings",
@@ -72,6 +80,10 @@ CATALOGUE: dict[str, type[Policy[Any]]] = {
         Pilot,
         ParetoBandit,
         MetaLLM,
+        GreenServ,
+        GreenServThompson,
+        GreenServEpsilon,
+        MixLLM,
     )
 }
 
@@ -98,13 +110,16 @@ def build(
     settings: Mapping[str, float] = NO_SETTINGS,
     dearness: tuple[float, ...] = (),
     prices: tuple[float | None, ...] = (),
+    joules: tuple[float | None, ...] = (),
+    parts: Parts = EVERYTHING,
     priors: Priors | None = None,
     embeddings: tuple[tuple[float, ...], ...] = (),
 ) -> Policy[Any]:
     """A policy by its name. ValueError says what is known, or what was wanted and what came.
 
     What arms are known by goes to the policies that use it: `dearness`, one number an arm, see
-    `HierarchicalThompson`; `prices`, in USD for a million tokens in and a million out. A policy
+    `HierarchicalThompson`; `prices`, in USD for a million tokens in and a million out; `joules`,
+    declared a token. `parts` say what the features are, see `Parts`. A policy
     that starts from no prior refuses `priors`, and one that takes none `embeddings`, a vector
     (dim,) an arm; see `FGTSCDB`.
 
@@ -121,8 +136,8 @@ def build(
     made: dict[str, Any] = {key: coerced(known[key], key, value) for key, value in settings.items()}
     policy = CATALOGUE[name]
     taken = {entry.name for entry in fields(policy)}  # type: ignore[arg-type]
-    about_arms = {"dearness": dearness, "prices": prices}
-    made |= {key: value for key, value in about_arms.items() if key in taken}
+    about = {"dearness": dearness, "prices": prices, "joules": joules, "parts": parts}
+    made |= {key: value for key, value in about.items() if key in taken}
     if priors is not None:
         if "priors" not in taken:
             raise UnusablePrior(f"{name} cannot start from a prior: leave it out")

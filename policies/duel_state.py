@@ -3,10 +3,12 @@
     U_j(theta) = ridge |theta|^2 / 2
                  + sum_i w_i { eta [v_i ln(1 + e^-u_i) + (1 - v_i) ln(1 + e^u_i)]
                                - mu [max_a phi(x_i, a)' theta - phi(x_i, a_i^k)' theta] }
-    u_i = z_i' theta
+    u_i = z_i' theta + s_i beta
 
 with z_i = phi of the first side less phi of the second, v_i how good the first was, and k the
-sampler other than j: its arm, not the own one, is what the feel-good term measures against.
+sampler other than j: its arm, not the own one, is what the feel-good term measures against. beta is
+what being shown first is worth, s_i is 1 or -1 for the side that was, 0 where nobody knows; without
+`position` there is neither.
 
 Each sampler keeps M draws. With every row some of them move: a few steps of Langevin dynamics,
 preconditioned by H = ridge I + S + (eta / 4) sum w z z', whose curvature is nowhere exceeded, so
@@ -27,8 +29,9 @@ from scipy.linalg import solve_triangular
 from scipy.special import expit
 
 from policies.arm_features import ArmFeatures
-from policies.pair_rows import NOBODY, PairRows
+from policies.pair_rows import NOBODY, NOT_KNOWN, PairRows
 from policies.policy import Array, CopiedSums, Side
+from policies.rounding import rounded
 
 GRID = 2.0**-14  # of the draws; their spread is that of a posterior
 FINE_GRID = 2.0**-24  # of the factors that build the summary
@@ -49,6 +52,11 @@ class DuelPrior:
     steps: int
     moved: int
     window: int
+    position: bool = False
+
+    def size(self, arms: int) -> int:
+        """Number of weights, p: beta is the first of them, if there is one."""
+        return self.features.size(arms) + self.position
 
 
 class DuelState:
@@ -65,9 +73,9 @@ class DuelState:
     __slots__ = ("draws", "linear", "observations", "precision", "prior", "rows", "turn")
 
     def __init__(self, prior: DuelPrior, arms: int) -> None:
-        size = prior.features.size(arms)
+        size = prior.size(arms)
         self.prior = prior
-        self.rows = PairRows(prior.features.dim)
+        self.rows = PairRows(prior.features.dim, ordered=prior.position)
         self.precision, self.linear = np.zeros((size, size)), np.zeros(size)
         self.observations, self.turn = np.zeros(arms), np.zeros(1)
         self.draws = self._prior_draws(size)
@@ -80,7 +88,7 @@ class DuelState:
             raise ValueError(f"observations must have shape (K,), got {observations.shape}")
         state = cls(prior, len(observations))
         state.observations = observations
-        state.rows = PairRows(prior.features.dim, canonical)
+        state.rows = PairRows(prior.features.dim, canonical, prior.position)
         for name in ("precision", "linear", "draws", "turn"):
             made = np.array(canonical[name], dtype=np.float64)
             wanted = getattr(state, name).shape
@@ -110,7 +118,7 @@ class DuelState:
 
     def add_arm(self) -> None:
         self.observations = np.append(self.observations, 0.0)
-        grown = self.prior.features.size(self.arms) - len(self.linear)
+        grown = self.prior.size(self.arms) - len(self.linear)
         self.linear = np.append(self.linear, np.zeros(grown))
         self.precision = np.pad(self.precision, ((0, grown), (0, grown)))
         fresh = self._prior_draws(len(self.linear))[:, :, len(self.linear) - grown :]
@@ -128,15 +136,27 @@ class DuelState:
         rows.keep(~touched)
         features = self.prior.features
         if not features.embeddings:
-            part = slice(arm * features.own, (arm + 1) * features.own)
+            begin = self.prior.position + arm * features.own
+            part = slice(begin, begin + features.own)
             self.linear[part] = self.precision[part] = self.precision[:, part] = 0.0
             self.draws[:, :, part] = self._prior_draws(len(self.linear))[:, :, part]
 
+    def utilities(self, contexts: Array, draws: Array) -> Array:
+        """Of the arms for n contexts under M draws (M, p), wherever they are shown: (M, n, K)."""
+        weights = draws[:, self.prior.position :]
+        return self.prior.features.utilities(contexts, weights, self.arms)
+
     def learn(
-        self, first: Side, second: Side | None, value: float, weight: float, clock: float
+        self,
+        first: Side,
+        second: Side | None,
+        value: float,
+        weight: float,
+        clock: float,
+        shown: float = NOT_KNOWN,
     ) -> None:
         """One row more; some of the draws move."""
-        self.rows.add(first, second, value, weight, clock)
+        self.rows.add(first, second, value, weight, clock, self._kept(shown))
         self.observations[first[0]] += weight
         if second is not None:
             self.observations[second[0]] += weight
@@ -152,13 +172,15 @@ class DuelState:
         new: float | None,
         weight: float,
         clock: float,
+        shown: float = NOT_KNOWN,
     ) -> None:
         """Another value for a row, or None to withdraw it. What has left for the summary stays."""
         if second is None and self.observations[first[0]] < weight * (1.0 - 1e-9):
             raise ValueError(f"arm {first[0]} has seen less weight than is to be revised")
-        row = self.rows.find(first, second, old, weight, clock)
+        shown = self._kept(shown)
+        row = self.rows.find(first, second, old, weight, clock, shown)
         if row is None and second is not None:  # told from the other side
-            row = self.rows.find(second, first, 1.0 - old, weight, clock)
+            row = self.rows.find(second, first, 1.0 - old, weight, clock, -shown)
             new = None if new is None else 1.0 - new
         if row is None:
             return
@@ -171,11 +193,14 @@ class DuelState:
             self.rows.values[row] = new
         self._move()
 
+    def _kept(self, shown: float) -> float:
+        return shown if self.prior.position else NOT_KNOWN
+
     # -- the draws ------------------------------------------------------------------------
 
     def _prior_draws(self, size: int) -> Array:
         shape = (2, self.prior.draws, size)
-        return _rounded(self._noise(shape) / np.sqrt(self.prior.ridge), GRID)
+        return rounded(self._noise(shape) / np.sqrt(self.prior.ridge), GRID)
 
     def _noise(self, shape: tuple[int, ...]) -> Array:
         """Standard normals that depend on nothing but how often the draws have moved."""
@@ -200,7 +225,7 @@ class DuelState:
                 moved = -STEP * _solved(lower, slope.T)
                 moved += np.sqrt(2.0 * STEP) * noise[step, sampler].T
                 theta = theta + _solved(lower, moved, transposed=True).T
-            self.draws[sampler, chosen] = _rounded(theta, GRID)
+            self.draws[sampler, chosen] = rounded(theta, GRID)
         self.turn += 1.0
 
     def _feel_good(self, theta: Array, other: int, weights: Array) -> Array:
@@ -212,9 +237,9 @@ class DuelState:
             return np.zeros_like(theta)
         contexts, weighed = rows.sides[duels, other], weights[duels]
         taken = weighed @ features.of(contexts, rows.arms[duels, other], self.arms)
-        best = features.utilities(contexts, theta, self.arms).argmax(axis=2)
+        best = self.utilities(contexts, theta).argmax(axis=2)
         lead = [weighed @ features.of(contexts, arms, self.arms) - taken for arms in best]
-        return np.array(lead)
+        return np.pad(lead, ((0, 0), (int(self.prior.position), 0)))
 
     def _differences(self) -> Array:
         """z of every row, (n, p)."""
@@ -223,7 +248,7 @@ class DuelState:
             features.of(rows.sides[:, side], rows.arms[:, side], self.arms) for side in (0, 1)
         )
         made: Array = first - second
-        return made
+        return np.column_stack((rows.shown, made)) if self.prior.position else made
 
     def _aged(self) -> Array:
         """Weights of the rows as seen at the newest one's clock."""
@@ -243,10 +268,10 @@ class DuelState:
     def _let_go(self, count: int) -> None:
         """The oldest rows leave for the summary. Added up in an order that any machine keeps."""
         z, weights = self._differences()[:count], self._aged()[:count] * self.prior.eta
-        centre = _rounded(self.draws.mean(axis=(0, 1)), GRID)
-        wins = _rounded(expit(z @ centre), FINE_GRID)
-        bends = _rounded(weights * wins * (1.0 - wins), FINE_GRID)
-        pulls = _rounded(
+        centre = rounded(self.draws.mean(axis=(0, 1)), GRID)
+        wins = rounded(expit(z @ centre), FINE_GRID)
+        bends = rounded(weights * wins * (1.0 - wins), FINE_GRID)
+        pulls = rounded(
             weights * (self.rows.values[:count] - wins) + bends * (z @ centre), FINE_GRID
         )
         for row, bend, pull in zip(z, bends, pulls, strict=True):
@@ -260,9 +285,4 @@ def _solved(lower: NDArray[np.floating[Any]], values: Array, transposed: bool = 
     made: Array = solve_triangular(
         lower, values, lower=True, trans="T" if transposed else "N", check_finite=False
     )
-    return made
-
-
-def _rounded(values: Array, grid: float) -> Array:
-    made: Array = np.rint(values / grid) * grid
     return made

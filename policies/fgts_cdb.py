@@ -6,8 +6,9 @@ Dueling Feedback", arXiv:2510.00841, with arm embeddings in place of `embeddings
 
 Departs from them: instead of one fresh draw a round, each sampler keeps several, and a duel's
 chances are how often each arm wins among them, so they can be logged exactly; what leaves the
-window is summarised; old pairs may fade; and the quality of a single answer teaches, too, as a pair
-with something of utility 0.
+window is summarised; old pairs may fade; the quality of a single answer teaches, too, as a pair
+with something of utility 0; and what people like of an answer because they saw it first can be
+learned apart.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from scipy.special import expit
 from policies.arm_features import ArmFeatures
 from policies.best import is_best, judged
 from policies.duel_state import DuelPrior, DuelState
+from policies.pair_rows import NOT_KNOWN
 from policies.policy import Array, Estimates, Mask, Side
 from policies.settings import check, check_dim_and_half_life, setting
 
@@ -42,6 +44,7 @@ class FGTSCDB:
     moved      draws a sampler that move with a pair, in [1, 256], at most `draws`
     window     pairs kept as they are, in [8, 20000]
     width      features an arm looks at besides the constant, where there are no embeddings
+    position   learn what it is worth to be shown first, and keep it out of the arms' utilities
     embeddings one vector (d,) an arm; without, every arm has weights of its own
 
     >>> policy = FGTSCDB(dim=1)
@@ -69,6 +72,7 @@ class FGTSCDB:
     moved: int = setting(4, least=1, most=256)
     window: int = setting(500, least=8, most=20_000)
     width: int = setting(16, least=0, most=1024)
+    position: bool = False
     embeddings: tuple[tuple[float, ...], ...] = ()
     prior: DuelPrior = field(init=False, repr=False, compare=False)
 
@@ -90,6 +94,7 @@ class FGTSCDB:
             steps=self.steps,
             moved=self.moved,
             window=self.window,
+            position=self.position,
         )
         object.__setattr__(self, "prior", prior)
 
@@ -147,7 +152,7 @@ class FGTSCDB:
         eligible: Mask | None,
         offsets: Array | None,
     ) -> Array:
-        utilities = self.prior.features.utilities(contexts, draws, state.arms)
+        utilities = state.utilities(contexts, draws)
         if offsets is not None:
             utilities = expit(utilities)
         count, rows, arms = utilities.shape
@@ -162,7 +167,7 @@ class FGTSCDB:
     def estimates(self, state: DuelState, contexts: Array, *, clock: float = 0.0) -> Estimates:
         """Over the draws: the chance of each arm to beat something of utility 0."""
         draws = state.draws.reshape(-1, state.draws.shape[2])
-        qualities = expit(self.prior.features.utilities(contexts, draws, state.arms))
+        qualities = expit(state.utilities(contexts, draws))
         return Estimates(qualities.mean(axis=0), qualities.std(axis=0))
 
     def compare(
@@ -174,11 +179,12 @@ class FGTSCDB:
         *,
         old: float | None = None,
         clock: float = 0.0,
+        shown: float = NOT_KNOWN,
     ) -> None:
         if old is None:
-            state.learn(first, second, preferred, 1.0, clock)
+            state.learn(first, second, preferred, 1.0, clock, shown)
         else:
-            state.revise(first, second, old, preferred, 1.0, clock)
+            state.revise(first, second, old, preferred, 1.0, clock, shown)
 
     def update(
         self,

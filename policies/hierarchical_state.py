@@ -30,7 +30,7 @@ from scipy.linalg.blas import dger
 
 from policies.aging import faded, tick
 from policies.cholesky import factor_of, inverse_of
-from policies.linear_state import LEAST_GROWTH, MOST_GROWTH, STEPS_PER_REBUILD
+from policies.linear_state import LEAST_GROWTH, MOST_GROWTH, MOST_KEPT, STEPS_PER_REBUILD
 from policies.linear_sums import LinearSums
 from policies.policy import Array
 from policies.priors import NO_PRIORS, Belief, Priors, beliefs
@@ -202,7 +202,7 @@ class Member:
 class HierarchicalState(LinearSums):
     """The sums of `LinearSums`, with caches for each ridge, expressed at `ticked`."""
 
-    __slots__ = ("_asked", "_noise", "_product", "evidence", "leads", "means", "members",
+    __slots__ = ("_asked", "_noise", "_product", "_read", "evidence", "leads", "means", "members",
                  "products", "spreads", "stale", "steps", "ticked")  # fmt: skip
 
     prior: SharedPrior
@@ -215,7 +215,8 @@ class HierarchicalState(LinearSums):
         self._product = np.empty(arms * (dim + 1))
         self.products = self._product.reshape(arms, dim + 1)[:, :dim]
         self.means, self.spreads = np.empty(arms), np.empty(arms)
-        self._asked = b""  # the context that means, spreads and noise are of
+        self._asked = b""  # the contexts that means, spreads and noise, or _read, are of
+        self._read: tuple[Array, Array]
         self._noise = 0.0
         self.evidence = 0.0  # weight seen, aged
         self.steps, self.stale, self.ticked = 0, True, 0.0
@@ -290,12 +291,15 @@ class HierarchicalState(LinearSums):
         """Means and x' V x of every arm, (n, K), and sigma. With n = 1 the next read overwrites."""
         if self.stale or self.prior.half_life is not None:
             self.refresh(clock)
-        if len(contexts) != 1:
-            member = self.best()
-            return *self._read_many(member, contexts), sqrt(self.variance(member))
         # A decision reads twice, for its chances and for what is logged of its beliefs.
-        asked = contexts.tobytes()
-        if asked != self._asked:
+        asked = contexts.tobytes() if contexts.size <= MOST_KEPT else b""
+        if len(contexts) != 1:
+            if not asked or asked != self._asked:
+                member = self.best()
+                self._noise = sqrt(self.variance(member))
+                self._asked, self._read = asked, self._read_many(member, contexts)
+            return *self._read, self._noise
+        if not asked or asked != self._asked:
             member, x = self.best(), contexts[0]
             self._noise = sqrt(self.variance(member))
             member.flat.dot(x, self._product)

@@ -25,6 +25,7 @@ STEPS_PER_REBUILD = 1000  # Sherman-Morrison steps of one arm between rebuilds
 LEAST_GROWTH = 1.0 - 1e-9  # 1 + weight x'A^-1x of a step; below 1 only by rounding
 LEAST_SHRINKING = 0.1  # the same of an observation taken away; it loses digits as this goes to 0
 MOST_GROWTH = 1e6  # a step loses as many digits as this has
+MOST_KEPT = 2**16  # numbers in the contexts whose reading is kept for the next one
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class LinearState(LinearSums):
     """
 
     __slots__ = (
-        "_asked", "_block_views", "_product", "blocks", "evidence", "flat", "means", "products",
-        "residuals", "spreads", "stale", "steps", "ticked",
+        "_asked", "_block_views", "_product", "_read", "blocks", "evidence", "flat", "means",
+        "products", "residuals", "spreads", "stale", "steps", "ticked",
     )  # fmt: skip
 
     prior: Prior
@@ -93,7 +94,8 @@ class LinearState(LinearSums):
         grid = self._product.reshape(arms, dim + 1)
         self.products, self.means = grid[:, :dim], grid[None, :, dim]
         self.spreads = np.empty(arms)
-        self._asked = b""  # the context that products, means and spreads are of
+        self._asked = b""  # the contexts that products, means and spreads, or _read, are of
+        self._read: tuple[Array, Array]
         self.residuals, self.evidence = np.zeros(arms), np.zeros(arms)
         self._block_views = [(block, block.T) for block in self.blocks]
         self.steps = [0] * arms
@@ -197,15 +199,20 @@ class LinearState(LinearSums):
         """Means and x' A^-1 x of every arm, (n, K). With n = 1 the next read overwrites them."""
         if self.stale or self.prior.half_life is not None:
             self.refresh(clock)
+        # A decision reads twice, for its chances and for what is logged of its beliefs.
+        asked = contexts.tobytes() if contexts.size <= MOST_KEPT else b""
         if len(contexts) == 1:
-            # A decision reads twice, for its chances and for what is logged of its beliefs.
-            asked = contexts.tobytes()
-            if asked != self._asked:
+            if not asked or asked != self._asked:
                 x = contexts[0]
                 self.flat.dot(x, self._product)
                 self.products.dot(x, self.spreads)
                 self._asked = asked
             return self.means, self.spreads[None]
+        if not asked or asked != self._asked:
+            self._asked, self._read = asked, self._read_many(contexts)
+        return self._read
+
+    def _read_many(self, contexts: Array) -> tuple[Array, Array]:
         arms, dim = self.arms, self.prior.dim
         means, spreads = np.empty((len(contexts), arms)), np.empty((len(contexts), arms))
         step = max(1, 2**18 // max(1, len(self.flat)))  # bounds the memory in use

@@ -209,10 +209,35 @@ class LearnsPairs(Protocol):
         *,
         old: float | None = None,
         clock: float = 0.0,
+        shown: float = 0.0,
     ) -> None:
         """Learn, in place, how good the first is beside the second: 1, 0, or 0.5 for a tie.
 
         `old` is the value learned earlier of the same two, which this one takes the place of.
+        `shown` is 1 where the first was shown first, -1 where the second was, 0 if nobody knows.
+        """
+        ...
+
+
+@runtime_checkable
+class LearnsChoices(Protocol):
+    """What a policy has besides, that learns from the chances that its arms had."""
+
+    def reinforce(
+        self,
+        state: Any,
+        arm: int,
+        context: Array,
+        old: float | None,
+        new: float | None,
+        chances: Array,
+        *,
+        clock: float = 0.0,
+    ) -> None:
+        """Learn, in place, that `arm` earned `new` when it was chosen by `chances` (k,), k <= K.
+
+        It comes after `update` or `revise` with the same quality. `old` is the value in place of
+        which `new` comes, None if there was none; `new` None withdraws it.
         """
         ...
 
@@ -230,4 +255,19 @@ class WeighsPrices(Protocol):
     @property
     def price_weight(self) -> float:
         """What the dearest arm's price is worth; 0 where prices do not matter."""
+        ...
+
+
+@runtime_checkable
+class WeighsJoules(Protocol):
+    """What a policy has besides, that has the arms' declared joules in what it learns."""
+
+    @property
+    def joules(self) -> tuple[float | None, ...]:
+        """A token, an arm; None where it is not known."""
+        ...
+
+    @property
+    def energy_weight(self) -> float:
+        """The share of energy in what is learned; 0 where joules do not matter."""
         ...

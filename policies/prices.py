@@ -29,6 +29,19 @@ def shares(prices: Prices, arms: int) -> Array:
     return _kept(np.array(filled) / dearest)
 
 
+def spans(amounts: Prices, unknown: float) -> tuple[float, ...]:
+    """Where each amount lies from the least, 0, to the most, 1; `unknown` where nobody knows.
+
+    >>> spans((1.0, 4.0, None, 2.5), 0.5)
+    (0.0, 1.0, 0.5, 0.5)
+    """
+    known = [one for one in amounts if one is not None]
+    if not known or max(known) == min(known):
+        return (unknown,) * len(amounts)
+    least, span = min(known), max(known) - min(known)
+    return tuple(unknown if one is None else (one - least) / span for one in amounts)
+
+
 @lru_cache(maxsize=64)
 def log_costs(prices: Prices, arms: int, floor: float, ceiling: float) -> Array:
     """clip(ln(p / floor) / ln(ceiling / floor), 0, 1), (K,); p is the mean price for a thousand

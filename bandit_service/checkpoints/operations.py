@@ -9,7 +9,8 @@ from functools import partial
 import msgspec
 
 from bandit_service.checkpoints.keeper import Keeper
-from bandit_service.checkpoints.recovery import fold, recover, restored
+from bandit_service.checkpoints.recovery import recover, restored
+from bandit_service.checkpoints.verifying import Truth, fold_whole
 from bandit_service.configuration import ShapeOf
 from bandit_service.engine import PolicyEngine
 from bandit_service.errors import BadCheckpoint, CheckpointNotFound, LeaseHeld, PolicyNotFound
@@ -23,11 +24,13 @@ Progress = Callable[[str, int], None]  # of a policy's name and the position rea
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`wrong` says what is wrong with a checkpoint; None: nothing."""
+    """`wrong` says what is wrong with a checkpoint; None: nothing. `compared` says with what its
+    sums were compared; empty where that was not asked for, or did not come to it."""
 
     policy: str
     checkpoint: Checkpoint
     wrong: str | None
+    compared: str = ""
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -75,7 +78,7 @@ class Operations:
 
     def verify(self, names: Sequence[str] = (), *, against_journal: bool = False) -> list[Verdict]:
         """Reads every checkpoint that recovery might use, as recovery would, the oldest first;
-        `against_journal`: and compares it with what its journal gives when folded from zero."""
+        `against_journal`: and compares it with what its journal gives, see `Truth`."""
         return [
             verdict
             for identity in self.policies(names)
@@ -83,20 +86,19 @@ class Operations:
         ]
 
     def _verified(self, identity: StoredPolicy, against_journal: bool) -> Iterator[Verdict]:
-        truth = PolicyEngine(identity, self._shape_of)
+        told = partial(self._progress, identity.name)
+        truth = Truth(self._store, identity, self._shape_of, told)
         for one in reversed(self._keeper.of(identity.id)):
             if one.status is not CheckpointStatus.USABLE:
                 continue
-            wrong = None
+            wrong, compared = None, ""
             try:
                 engine = restored(self._keeper, identity, one, self._shape_of)
                 if against_journal:
-                    self._fold(truth, one.position)
-                    if engine.state_hash() != truth.state_hash():
-                        raise BadCheckpoint("its journal, folded from zero, gives another state")
+                    compared = truth.compare(one, engine)
             except BadCheckpoint as bad:
                 wrong = bad.why
-            yield Verdict(identity.name, one, wrong)
+            yield Verdict(identity.name, one, wrong, compared)
 
     def restore(self, checkpoint_id: int) -> Restored:
         """Makes this checkpoint the one that the next start begins from.
@@ -113,7 +115,10 @@ class Operations:
         return self._start_over(engine, chosen, newer)
 
     def restore_from_zero(self, name: str) -> Restored:
-        """Withdraws all checkpoints of a policy: the next start folds its whole journal."""
+        """Withdraws all checkpoints of a policy: the next start folds its whole journal.
+
+        Raises PrunedJournal where that has lost its beginning.
+        """
         (identity,) = self.policies([name])
         self._check_that_no_service_runs()
         engine = PolicyEngine(identity, self._shape_of)
@@ -122,7 +127,9 @@ class Operations:
     def _start_over(
         self, engine: PolicyEngine, chosen: Checkpoint | None, newer: Sequence[Checkpoint]
     ) -> Restored:
-        self._fold(engine, None)
+        told = partial(self._progress, engine.identity.name)
+        head = self._store.heads().get(engine.identity.id, 0)
+        fold_whole(self._store, engine, None, told, head)
         withdrawn = tuple(one for one in newer if one.status is CheckpointStatus.USABLE)
         with self._lease() as lease:
             self._keeper.mark(withdrawn, CheckpointStatus.WITHDRAWN, lease)
@@ -143,9 +150,6 @@ class Operations:
             if one.id == checkpoint_id and one.status is not CheckpointStatus.WRITING:
                 return identity, one
         raise CheckpointNotFound(checkpoint_id)
-
-    def _fold(self, engine: PolicyEngine, upto: int | None) -> None:
-        fold(self._store, engine, upto, partial(self._progress, engine.identity.name))
 
     def _check_that_no_service_runs(self) -> None:
         standing = self._store.leases.standing(CHORES)

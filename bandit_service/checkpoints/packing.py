@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bandit_service.errors import BadCheckpoint
 from bandit_service.model import Folded
+from bandit_service.model.stored import folded_fields
 from bandit_service.snapshots import Snapshot
 from policies import CopiedSums
 
@@ -66,7 +67,12 @@ def pack(snapshot: Snapshot) -> memoryview:
         if array.dtype != NUMBERS:
             raise TypeError(f"{name} has dtype {array.dtype}; a checkpoint holds {NUMBERS}")
     shapes = {name: array.shape for name, array in arrays.items()}
-    header = Header(FORMAT, snapshot.state_hash(), snapshot.folded, shapes)
+    header = {
+        "format": FORMAT,
+        "state_hash": snapshot.state_hash(),
+        "folded": folded_fields(snapshot.folded),
+        "shapes": shapes,
+    }
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         _write(archive, HEADER, [msgspec.msgpack.encode(header)])

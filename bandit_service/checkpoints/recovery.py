@@ -10,7 +10,7 @@ from bandit_service import failpoints
 from bandit_service.checkpoints.keeper import Keeper
 from bandit_service.configuration import ShapeOf
 from bandit_service.engine import FOLD_VERSION, PolicyEngine
-from bandit_service.errors import BadCheckpoint, BrokenJournal, InvalidField
+from bandit_service.errors import BadCheckpoint, BrokenJournal, InvalidField, NotUnderstood
 from bandit_service.model import Checkpoint, CheckpointStatus, StoredPolicy
 from bandit_service.ports import Store
 
@@ -27,10 +27,14 @@ def quietly(_position: int) -> None:
 
 @dataclass(frozen=True)
 class Recovered:
-    """An engine, and the checkpoint it started from; None: from zero."""
+    """An engine, and the checkpoint it started from; None: from zero.
+
+    `stopped` is why it has not got to the end of its journal: a newer program wrote the rest.
+    """
 
     engine: PolicyEngine
     checkpoint: Checkpoint | None
+    stopped: NotUnderstood | None = None
 
 
 def recover(
@@ -42,7 +46,7 @@ def recover(
     head: int | None = None,
     progress: Progress = quietly,
 ) -> Recovered:
-    """The engine of a policy, as its whole journal makes it.
+    """The engine of a policy, as its whole journal makes it, or as much as is understood.
 
     `head` is the journal's last position, where it is known already. Raises BrokenJournal,
     StoreUnavailable; a checkpoint that is not good raises nothing: it is left aside, with a
@@ -66,11 +70,14 @@ def recover(
                 bad.why,
             )
         else:
-            fold(store, engine, progress=progress, least=head)
-            return Recovered(engine, checkpoint)
-    engine = PolicyEngine(identity, shape_of)
-    fold(store, engine, progress=progress, least=head)
-    return Recovered(engine, None)
+            break
+    else:
+        engine, checkpoint = PolicyEngine(identity, shape_of), None
+    try:
+        fold(store, engine, progress=progress, least=head)
+    except NotUnderstood as newer:
+        return Recovered(engine, checkpoint, newer)
+    return Recovered(engine, checkpoint)
 
 
 def restored(
@@ -100,7 +107,8 @@ def fold(
 ) -> None:
     """Applies what follows the engine's position in the journal, at most to `upto`.
 
-    `progress` hears after every page how far it has come.
+    `progress` hears after every page how far it has come. Raises NotUnderstood where a newer
+    program wrote what follows; the engine is then as it was before that.
 
     Raises BrokenJournal for a gap, for bytes that are no event, and for a journal that ends before
     `upto`, or before `least`: what retention has let go may be missing at its end.

@@ -25,6 +25,9 @@ def route(
     required_tag: Annotated[list[str] | None, typer.Option(help="Repeatable.")] = None,
     required_modality: Annotated[list[str] | None, typer.Option(help="Repeatable.")] = None,
     allowed_arm: Annotated[list[str] | None, typer.Option(help="Only these. Repeatable.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="What the query is about. Repeatable.")
+    ] = None,
     session: Annotated[str | None, typer.Option(help="Its last arm is kept.")] = None,
     subject: Annotated[str | None, typer.Option(help="Who or what it is about.")] = None,
     duel: Annotated[bool, typer.Option("--duel", help="Choose two arms.")] = False,
@@ -48,6 +51,7 @@ def route(
         "required_tags": required_tag or (),
         "required_modalities": required_modality or (),  # type: ignore[typeddict-item] # checked there
         "allowed_arms": allowed_arm or (),
+        "labels": label or (),
         "session": session,
         "subject": subject,
         "duel": duel,

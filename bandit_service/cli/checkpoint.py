@@ -69,7 +69,7 @@ def list_(
 def verify(
     policy: Policies = None,
     against_journal: Annotated[
-        bool, typer.Option("--against-journal", help="Fold each journal from zero, and compare.")
+        bool, typer.Option("--against-journal", help="Fold each journal, and compare.")
     ] = False,
     database: Database = None,
     checkpoint_key: Key = None,
@@ -77,18 +77,27 @@ def verify(
 ) -> None:
     """Read every checkpoint that a start might use, as a start would.
 
+    A journal is folded from zero. Where retention has let its beginning go, it is folded from the
+    oldest checkpoint that is good; of that one, only the seal is verified, and it is said so.
+
     Ends with code 7 if one is bad; a server leaves it aside by itself, and says so.
     """
     with _opened(database, checkpoint_key) as operations:
         verdicts = operations.verify(policy or (), against_journal=against_journal)
     if as_json:
-        _print_json([_facts(one.policy, one.checkpoint) | {"wrong": one.wrong} for one in verdicts])
+        rows = [{"wrong": one.wrong, "compared_with": one.compared or None} for one in verdicts]
+        pairs = zip(verdicts, rows, strict=True)
+        _print_json([_facts(one.policy, one.checkpoint) | row for one, row in pairs])
     else:
+        columns = ("checkpoint", "policy", "position", "verdict", "compared with")
+        shown = len(columns) if against_journal else -1
         output.table(
-            ("checkpoint", "policy", "position", "verdict"),
-            [(v.checkpoint.id, v.policy, v.checkpoint.position, v.wrong or "good")
-             for v in verdicts],
-        )  # fmt: skip
+            columns[:shown],
+            [
+                (one.id, v.policy, one.position, v.wrong or "good", v.compared)[:shown]
+                for v, one in ((v, v.checkpoint) for v in verdicts)
+            ],
+        )
     if any(verdict.wrong for verdict in verdicts):
         raise typer.Exit(exits.PRECONDITION)
 

@@ -138,13 +138,16 @@ def _database(url: str, checkpoint_key: str) -> Finding:
         return Finding("database", "ok", f"{engine.url.database} will be {verb} at the start")
     finally:
         engine.dispose()
-    entries, policies = _journals(url, checkpoint_key)
+    entries, policies, newer = _journals(url, checkpoint_key)
+    if newer:
+        return Finding("database", "warn", "; ".join(newer))
     detail = f"schema of this version; {policies} policies, {entries} journal entries, all readable"
     return Finding("database", "ok", detail)
 
 
-def _journals(url: str, checkpoint_key: str) -> tuple[int, int]:
-    """Reads every journal as a start would; the number of entries and of policies."""
+def _journals(url: str, checkpoint_key: str) -> tuple[int, int, list[str]]:
+    """Reads every journal as a start would; the number of entries and of policies, and what a
+    newer version has written."""
     from bandit_service.app import shape_of
     from bandit_service.checkpoints import Seal, read_keys
     from bandit_service.engine import Registry
@@ -158,7 +161,8 @@ def _journals(url: str, checkpoint_key: str) -> tuple[int, int]:
     finally:
         store.close()
     engines = registry.by_id.values()
-    return sum(engine.position for engine in engines), len(engines)
+    newer = [str(why) for why in registry.stopped.values()]
+    return sum(engine.position for engine in engines), len(engines), newer
 
 
 def _address(listen: str) -> Finding:

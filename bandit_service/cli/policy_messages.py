@@ -14,7 +14,7 @@ from bandit_service.cli import policy_yaml
 from bandit_service.cli.output import optional, word
 from bandit_service.cli.policy_yaml import SET
 from bandit_service.errors import ArmNotFound, InvalidField
-from bandit_service.model import Arm, PolicyConfig, PolicyView
+from bandit_service.model import Arm, Budget, PolicyConfig, PolicyView
 from bandit_service.rpc import convert_policy, policy_answers
 from bandit_service.rpc.pb import policy_pb2 as pb
 
@@ -126,6 +126,7 @@ def described(policy: pb.Policy) -> tuple[list[tuple[str, Any]], tuple[str, ...]
     if config.forgetting:
         unit = "s" if config.forgetting.clock == "time" else "requests"
         summary.append(("forgetting", f"half after {config.forgetting.half_life:g} {unit}"))
+    summary += [("budget", _budget(budget)) for budget in config.budgets]
     for one in config.challengers:
         acts = f"acts on {one.share:.0%}" if one.share else "in the log only"
         summary.append(("challenger", f"{one.name}: {one.algorithm.name}, {acts}"))
@@ -143,6 +144,22 @@ def described(policy: pb.Policy) -> tuple[list[tuple[str, Any]], tuple[str, ...]
     ]
     columns = ("arm", "model", "state", "USD/M in", "USD/M out", "context", "tags")
     return summary, columns, rows
+
+
+def _budget(budget: Budget) -> str:
+    """In words.
+
+    >>> _budget(Budget(resource=Resource.USD, amount=10, window=86_400, name="daily"))
+    'daily: 10 usd in 86400 s, by resolving; then cheapest'
+    """
+    span = "a request"
+    if budget.window is not None:
+        span = f"in {budget.window:.15g} s"
+    elif budget.requests is not None:
+        span = f"in {budget.requests} requests"
+    then = f"{budget.when_exhausted.value} {budget.fallback_arm}".strip()
+    amount = f"{budget.amount:.15g} {budget.resource.value}"
+    return f"{budget.name}: {amount} {span}, by {budget.controller}; then {then}"
 
 
 def _changed(

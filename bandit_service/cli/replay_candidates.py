@@ -94,7 +94,7 @@ def _contestant(text: str, traffic: "Traffic", reader: "LogReader | None") -> "C
         number = name.removeprefix(REVISION)
         if not number.isdecimal():
             raise InvalidField(f"policy {text!r}", f"{number!r} is not the number of a revision")
-        found = reader.revision(stored.id, int(number))
+        found = reader.revision(stored, int(number))
         if found is None:
             raise InvalidField(f"policy {text!r}", f"{stored.name!r} has no such revision")
         config = found

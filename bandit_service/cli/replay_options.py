@@ -92,8 +92,8 @@ Verify = Annotated[
     bool,
     typer.Option(
         "--verify",
-        help="Instead: derive decisions again from the database's journal and keys, and test how "
-        "often each arm came. Of --log-policy, or of all policies.",
+        help="Instead: derive decisions again from the database's journal and keys, and test "
+        "how often each arm came. Of --log-policy, or of all policies.",
     ),
 ]
 Sample = Annotated[

@@ -10,6 +10,7 @@ DATABASE = "sqlite:///path or postgresql://user@host/database. [default: ./bandi
 
 
 def serve(
+    context: typer.Context,
     listen: Annotated[
         str | None, typer.Option(help="host:port or unix:path. [default: 127.0.0.1:7070]")
     ] = None,
@@ -20,8 +21,8 @@ def serve(
         Path | None, typer.Option(help="Let in only clients with a certificate of this CA.")
     ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Listen without TLS beyond this machine.")
-    ] = False,
+        bool | None, typer.Option("--insecure", help="Listen without TLS beyond this machine.")
+    ] = None,
     policy: Annotated[
         list[Path] | None,
         typer.Option(help="YAML of a policy to create if its name is not there. Repeatable."),
@@ -70,8 +71,8 @@ def serve(
         Path | None, typer.Option(help="Keys that sign decision tokens. [default: no tokens]")
     ] = None,
     require_token: Annotated[
-        bool, typer.Option("--require-token", help="Refuse feedback without a token.")
-    ] = False,
+        bool | None, typer.Option("--require-token", help="Refuse feedback without a token.")
+    ] = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -85,28 +86,10 @@ def serve(
     from bandit_service.cli.policy_yaml import read_policy
 
     failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
-    settings = settings_of(
-        listen=listen,
-        database=database,
-        tls_cert=_text(tls_cert),
-        tls_key=_text(tls_key),
-        tls_client_ca=_text(tls_client_ca),
-        insecure=insecure or None,
-        metrics_listen=metrics_listen,
-        checkpoint_seconds=checkpoint_seconds,
-        checkpoint_events=checkpoint_events,
-        checkpoint_key=_text(checkpoint_key),
-        log_level=log_level,
-        log_format=log_format,
-        replica=replica,
-        degraded=degraded,
-        degraded_after_seconds=degraded_after_seconds,
-        buffered_decisions=buffered_decisions,
-        buffered_megabytes=buffered_megabytes,
-        token_keys=_text(token_keys),
-        require_token=require_token or None,
-        policies=tuple(read_policy(path) for path in policy or ()),
-    )
+    # Options are called what settings are called; those that nobody gave are None.
+    given = {name: _text(value) for name, value in context.params.items() if name != "policy"}
+    policies = tuple(read_policy(path) for path in policy or ())
+    settings = settings_of(**given, policies=policies)
     raise typer.Exit(_run(settings))
 
 
@@ -163,5 +146,6 @@ def _loop_factory() -> Any:
     return uvloop.new_event_loop
 
 
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
+def _text(value: Any) -> Any:
+    """Settings know no paths."""
+    return str(value) if isinstance(value, Path) else value

@@ -33,6 +33,7 @@ class RouteOptions(TypedDict, total=False):
     required_tags        tags that an arm must all have
     required_modalities  modalities that an arm must all have
     allowed_arms         if not empty, only these may be chosen
+    labels               what the query is about, for policies whose features look at labels
     session              conversation of the query: its last arm is kept
     subject              who or what the query is about; stored as a keyed hash only
     duel                 True for two arms, to be compared by `prefer` or `tie`
@@ -52,6 +53,7 @@ class RouteOptions(TypedDict, total=False):
     required_tags: Iterable[str]
     required_modalities: Iterable[Modality]
     allowed_arms: Iterable[str]
+    labels: Iterable[str]
     session: str | None
     subject: str | None
     duel: bool
@@ -127,6 +129,7 @@ def route_request(
         duel=options.get("duel", False),
         min_position=options.get("min_position", 0),
         objective=_objective(options),
+        labels=_names("labels", options.get("labels")),
     )
 
 

@@ -133,6 +133,7 @@ class MeteredCall:
                     decision_id=self._choice.decision_id,
                     arm=self._arm,
                     input_tokens=self._input_tokens,
+                    token=self._choice.token,
                 )
             )
         return self

@@ -99,9 +99,16 @@ class MeterAgent:
         self._keeper.join(STOP_SECONDS)
 
     def start_call(
-        self, call_id: str, decision_id: str, arm: str, input_tokens: int | None = None
+        self,
+        call_id: str,
+        decision_id: str,
+        arm: str,
+        input_tokens: int | None = None,
+        token: bytes = b"",
     ) -> None:
         """A call to an arm begins now. A repeat changes nothing.
+
+        `token` came with the decision: it is told with the joules.
 
         Raises ArmNotMetered, IdReused, TooManyCalls.
         """
@@ -109,8 +116,9 @@ class MeterAgent:
         if where is None:
             raise ArmNotMetered(arm)
         with self._lock:
+            begun = self.clock()
             self._attribution.start(
-                Call(call_id, decision_id, arm, where.devices, self.clock(), input_tokens)
+                Call(call_id, decision_id, arm, where.devices, begun, input_tokens, token=token)
             )
 
     def report_tokens(

@@ -21,6 +21,7 @@ class Call:
     missing         devices whose windows do not cover the call yet
     covered         seconds of the call in windows that are not void, by device
     why             why its energy will not be known
+    token           that came with the decision; empty if none was told
     """
 
     call_id: str
@@ -40,6 +41,7 @@ class Call:
     idle_nanojoules: int = 0
     source: EnergySource = EnergySource.MEASURED
     why: str = ""
+    token: bytes = b""
 
     def __post_init__(self) -> None:
         self.times, self.outputs = [self.start], [0]
@@ -110,6 +112,7 @@ class Call:
             idle_joules=self.idle_nanojoules / NANOJOULES if known else None,
             output_tokens=self.output_tokens,
             why=self.why,
+            token=self.token,
         )
 
     def _check_cover(self, seconds: float) -> None:

@@ -23,7 +23,7 @@ _ORDER = list(EnergySource)
 class EnergyReport:
     """The joules of one decision's calls to one arm, as far as they are known.
 
-    `feedback_id` is the same whenever it is sent again.
+    `feedback_id` is the same whenever it is sent again. `token` came with the decision.
     """
 
     feedback_id: str
@@ -31,6 +31,7 @@ class EnergyReport:
     arm: str
     energy_joules: float
     energy_source: EnergySource
+    token: bytes = b""
 
 
 class Refused(Exception):
@@ -129,4 +130,5 @@ class Reporter:
 
 def _report(call: CallEnergy, joules: float, source: EnergySource) -> EnergyReport:
     # The call that completes the sum names it.
-    return EnergyReport(f"energy-{call.call_id}"[:128], call.decision_id, call.arm, joules, source)
+    feedback_id = f"energy-{call.call_id}"[:128]
+    return EnergyReport(feedback_id, call.decision_id, call.arm, joules, source, call.token)

@@ -18,7 +18,7 @@ CONSTANT_ONLY = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contexts:
-    """The contexts of a table's n queries, as the service would make them.
+    """The contexts of a table's n queries, as the service would make them; their tasks are labels.
 
     features  the configuration that they follow
     matrix    (n, d), the constant last
@@ -53,7 +53,8 @@ def _made(table: OutcomeTable, features: Features) -> Contexts:
     feature_map = features_of(features)
     if features.text is not None:
         assert table.prompts is not None
-        return Contexts(features, feature_map.from_texts(table.prompts))
+        labels = [(task,) for task in table.tasks]
+        return Contexts(features, feature_map.from_texts(table.prompts, labels))
     assert table.contexts is not None
     return Contexts(features, feature_map.from_vectors(table.contexts))
 

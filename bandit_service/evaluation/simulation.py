@@ -44,6 +44,7 @@ from bandit_service.model import (
     StoredPolicy,
     UsageLesson,
 )
+from bandit_service.planning import chances_of
 
 Order = Literal["shuffled", "file"]
 
@@ -266,7 +267,8 @@ class Simulation:
         lessons: tuple[Lesson, ...] = ()
         if is_scored:
             score = self._scores[row][arm]
-            lessons = (Lesson(arm, decision.context, decision.clock, None, score),)
+            chances = chances_of(decision, self._config)
+            lessons = (Lesson(arm, decision.context, decision.clock, None, score, chances),)
         return FeedbackEvent(
             decision.id,  # one piece of feedback a decision: its id will do
             decision.id,

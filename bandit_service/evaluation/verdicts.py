@@ -84,6 +84,7 @@ def verdict_event(
         clock=decision.clock,
         first_preferred=preferred,
         is_taught=True,
+        is_ordered=True,
     )
     return FeedbackEvent(
         f"{decision.id}-verdict", decision.id, source, now, Effect.LEARNED, (), pair

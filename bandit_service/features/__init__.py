@@ -18,4 +18,5 @@ def features_of(config: Features) -> FeatureMap:
     if config.vector is not None:
         return vector_features(config.vector.dimension)
     assert config.text is not None
-    return text_features(config.text.dimensions)
+    text = config.text
+    return text_features(text.dimensions, text.readability, text.labels)

@@ -7,6 +7,7 @@ may be compared, and learned from together, only if their versions are equal.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import NoReturn, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bandit_service.errors import WrongContext
 from bandit_service.features.embedding import FULL_DIMENSIONS, embed, wordllama_version
+from bandit_service.features.readability import readability
 from bandit_service.features.text_statistics import NAMES, text_statistics
 
 Contexts = NDArray[np.float64]
@@ -51,8 +53,11 @@ class FeatureMap(Protocol):
         """
         ...
 
-    def from_texts(self, texts: Sequence[str]) -> Contexts:
-        """Contexts (n, d) of n texts. Raises WrongContext if this schema takes vectors."""
+    def from_texts(
+        self, texts: Sequence[str], labels: Sequence[Sequence[str]] | None = None
+    ) -> Contexts:
+        """Contexts (n, d) of n texts; `labels` has those of each, or there are none. Labels that
+        this schema does not know tell it nothing. Raises WrongContext if it takes vectors."""
         ...
 
 
@@ -83,32 +88,55 @@ class _VectorFeatures:
         contexts[:, :-1] = given
         return contexts
 
-    def from_texts(self, texts: Sequence[str]) -> Contexts:
+    def from_texts(
+        self, texts: Sequence[str], labels: Sequence[Sequence[str]] | None = None
+    ) -> Contexts:
         raise WrongContext("context", f"need a vector of {self.given_dim} numbers, got text")
 
 
 @dataclass(frozen=True, slots=True)
 class _TextFeatures:
-    """Embedding of unit length, then the scaled statistics, then the constant."""
+    """Embedding of unit length, the scaled statistics, readability if wanted, labels, the constant.
+
+    Readability and labels are in [0, 1] as they are.
+    """
 
     dimensions: int
+    readability: bool = False
+    labels: tuple[str, ...] = ()
     version: str = field(init=False)
     dim: int = field(init=False)
 
     def __post_init__(self) -> None:
         embedding = f"wordllama-{wordllama_version()}-{self.dimensions}"
-        version = f"text.v1:{embedding}+statistics-{len(NAMES)}+constant"
-        object.__setattr__(self, "version", version)
-        object.__setattr__(self, "dim", self.dimensions + len(NAMES) + 1)
+        version = f"text.v1:{embedding}+statistics-{len(NAMES)}"
+        if self.readability:
+            version += "+readability"
+        if self.labels:
+            # By what they are called, in order: another list is another schema.
+            named = blake2b("\n".join(self.labels).encode(), digest_size=4).hexdigest()
+            version += f"+labels-{len(self.labels)}-{named}"
+        object.__setattr__(self, "version", f"{version}+constant")
+        own = len(NAMES) + self.readability + len(self.labels)
+        object.__setattr__(self, "dim", self.dimensions + own + 1)
 
     def from_vectors(self, vectors: ArrayLike) -> Contexts:
         raise WrongContext("context", "need text, got a vector")
 
-    def from_texts(self, texts: Sequence[str]) -> Contexts:
+    def from_texts(
+        self, texts: Sequence[str], labels: Sequence[Sequence[str]] | None = None
+    ) -> Contexts:
         read = [_readable(text) for text in texts]
         contexts = np.ones((len(read), self.dim))
         contexts[:, : self.dimensions] = embed(read, self.dimensions)
-        contexts[:, self.dimensions : -1] = text_statistics(read) * STATISTICS_SCALE
+        at = self.dimensions + len(NAMES)
+        contexts[:, self.dimensions : at] = text_statistics(read) * STATISTICS_SCALE
+        if self.readability:
+            contexts[:, at] = readability(read)
+            at += 1
+        for label in self.labels:
+            contexts[:, at] = 0.0 if labels is None else [float(label in own) for own in labels]
+            at += 1
         return contexts
 
 
@@ -125,8 +153,11 @@ def vector_features(dim: int) -> FeatureMap:
     return _VectorFeatures(dim)
 
 
-def text_features(dimensions: int = 64) -> FeatureMap:
-    """Takes text: `dimensions` of embedding, eight statistics, the constant.
+def text_features(
+    dimensions: int = 64, readability: bool = False, labels: tuple[str, ...] = ()
+) -> FeatureMap:
+    """Takes text: `dimensions` of embedding, eight statistics, the constant; before it how hard the
+    text is to read, if wanted, and a feature for each of the labels that queries can have.
 
     Reads the first 8,192 characters; lone surrogates count as question marks. The first text
     loads the embedding's weights (about half a second): send one before serving. Raises
@@ -138,7 +169,7 @@ def text_features(dimensions: int = 64) -> FeatureMap:
     """
     if not 1 <= dimensions <= FULL_DIMENSIONS:
         raise ValueError(f"need dimensions in 1..{FULL_DIMENSIONS}, got {dimensions}")
-    return _TextFeatures(dimensions)
+    return _TextFeatures(dimensions, readability, labels)
 
 
 def _readable(text: str) -> str:

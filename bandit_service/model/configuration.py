@@ -10,7 +10,9 @@ from bandit_service.model.words import (
     Modality,
     Mode,
     PreferenceLearning,
+    Resource,
     Source,
+    WhenExhausted,
     WhenUnlogged,
 )
 
@@ -44,9 +46,15 @@ class Algorithm(Config, frozen=True):
 
 
 class TextFeatures(Config, frozen=True):
-    """Text, embedded offline; `dimensions` of the embedding's 256 are kept."""
+    """Text, embedded offline; `dimensions` of the embedding's 256 are kept.
+
+    readability  how hard the text is to read is a feature of its own
+    labels       that queries can bring; each is a feature, 1 for queries that have it
+    """
 
     dimensions: int = 64
+    readability: bool = False
+    labels: tuple[str, ...] = ()
 
 
 class VectorFeatures(Config, frozen=True):
@@ -66,7 +74,9 @@ class Objective(Config, frozen=True):
     """What a unit of each resource is worth in points of quality, >= 0.
 
     Instead of weights there can be a dial from accuracy, 0, to energy, 10: what it means is in
-    `weighing`. `reference_joules` is its scale, filled in when the dial is first set.
+    `weighing`. `reference_joules` is its scale, filled in when the dial is first set. Arms that
+    take longer than `latency_limit`, in seconds, are left out, or lose `quality_at_latency_limit`,
+    e times as much with every second beyond.
     """
 
     quality_per_usd: float = 0.0
@@ -74,6 +84,8 @@ class Objective(Config, frozen=True):
     quality_per_joule: float = 0.0
     accuracy_energy_dial: float | None = None
     reference_joules: float | None = None
+    latency_limit: float | None = None
+    quality_at_latency_limit: float | None = None
 
 
 class WeightRange(Config, frozen=True):
@@ -128,6 +140,28 @@ class WarmStart(Config, frozen=True):
     projection: tuple[tuple[float, ...], ...] = ()
 
 
+class Budget(Config, frozen=True):
+    """An amount of one resource, over exactly one of these:
+
+    window    seconds; windows are multiples of that since the epoch, by the database's clock
+    requests  so many decisions, then it begins anew
+    rate      a request, on average, without an end; kept exactly over RATE_REQUESTS at a time
+
+    All budgets of a policy have one controller, one of policies.budget.CONTROLLERS, which prices
+    them together. A name is made of the resource where none is given.
+    """
+
+    resource: Resource
+    amount: float
+    window: float | None = None
+    requests: int | None = None
+    rate: bool = False
+    name: str = ""
+    when_exhausted: WhenExhausted = WhenExhausted.CHEAPEST
+    fallback_arm: str = ""
+    controller: str = "resolving"
+
+
 class Challenger(Config, frozen=True):
     """Another way to decide for the same policy, held against the incumbent on its own traffic.
 
@@ -166,4 +200,5 @@ class PolicyConfig(Config, frozen=True):
     feedback_horizon: float = 30 * 86_400.0
     when_unlogged: WhenUnlogged = WhenUnlogged.REJECT
     override_limits: OverrideLimits | None = None
+    budgets: tuple[Budget, ...] = ()
     challengers: tuple[Challenger, ...] = ()

@@ -34,6 +34,7 @@ class Query(msgspec.Struct, frozen=True, gc=False):
     duel: bool = False
     min_position: int = 0
     objective: ObjectiveOverride | None = None
+    labels: tuple[str, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -53,6 +54,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
                    would have drawn from; `probabilities` is their mixture. None without any
     assumed        (K,) uint8, 1 where what the objective weighed was not known, and taken from
                    the other arms; None where all was known
+    spending       what it reserved of budgets, and their prices: a packed Spending; None where
+                   there are none
     """
 
     id: str
@@ -85,6 +88,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     second_probabilities: bytes | None = None
     recovered: bool = False
     assumed: bytes | None = None
+    spending: bytes | None = None
     challengers: bytes | None = None
 
 

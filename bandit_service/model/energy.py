@@ -11,6 +11,7 @@ class CallEnergy(msgspec.Struct, frozen=True):
     energy_joules  above the idle draw of its devices; None where it is not known, and
                    then `why` says why
     idle_joules    its share, by time, of the idle draw meanwhile; in no other sum
+    token          that came with its decision, for whom the joules are told
     start, end     the window, in seconds since the epoch
     """
 
@@ -26,6 +27,7 @@ class CallEnergy(msgspec.Struct, frozen=True):
     output_tokens: int | None = None
     is_declared: bool = False
     why: str = ""
+    token: bytes = b""
 
 
 class DeviceAccount(msgspec.Struct, frozen=True):

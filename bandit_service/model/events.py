@@ -10,6 +10,8 @@ from bandit_service.model.words import Effect, Source
 class Lesson(msgspec.Struct, frozen=True, array_like=True):
     """A change of one arm's quality: `old` None is new, `new` None is withdrawn.
 
+    `chances` (K,) float64 are those that the arm was drawn by, for policies that learn from them;
+    empty for others.
     `position` is where its decision was made; written where the policy has challengers, which
     learn from what was decided after they came.
     """
@@ -19,6 +21,7 @@ class Lesson(msgspec.Struct, frozen=True, array_like=True):
     clock: float
     old: float | None
     new: float | None
+    chances: bytes = b""
     position: int | None = None
 
 
@@ -35,7 +38,8 @@ class Comparison(msgspec.Struct, frozen=True, array_like=True):
     """A preference with both its sides, for learners of preferences.
 
     `first_preferred` is 1, 0, or 0.5 for a tie. `is_taught` where the policy learned pairs, and
-    learned this one; `old` is the value that it then took the place of.
+    learned this one; `old` is the value that it then took the place of. `is_ordered` where both
+    came in one decision, whose first arm is the one to show first.
     """
 
     first_arm: int
@@ -47,6 +51,7 @@ class Comparison(msgspec.Struct, frozen=True, array_like=True):
     first_preferred: float
     is_taught: bool = False
     old: float | None = None
+    is_ordered: bool = False
 
 
 class FeedbackEvent(msgspec.Struct, frozen=True, tag="feedback"):
@@ -90,6 +95,12 @@ class RevisionEvent(msgspec.Struct, frozen=True, tag="revision"):
     promoted: str = ""
 
 
+class Unread(msgspec.Struct, frozen=True):
+    """An event that a newer program wrote and this one does not understand; never stored."""
+
+    why: str
+
+
 Event = FeedbackEvent | RevisionEvent
 
 
@@ -97,4 +108,4 @@ class JournalEntry(msgspec.Struct, frozen=True):
     """An event at its place in a policy's journal."""
 
     position: int
-    event: Event
+    event: Event | Unread

@@ -97,3 +97,18 @@ class Kind(StrEnum):
     PREFERENCE = "preference"
     FAILURE = "failure"
     USAGE = "usage"
+
+
+class Resource(StrEnum):
+    """What a budget limits."""
+
+    USD = "usd"
+    JOULES = "joules"
+
+
+class WhenExhausted(StrEnum):
+    """What happens to a query that no arm can be paid for."""
+
+    CHEAPEST = "cheapest"  # served all the same, by what takes least; the excess is reported
+    FALLBACK = "fallback"  # served by a named arm, as one the budget does not limit
+    REFUSE = "refuse"

@@ -5,8 +5,8 @@ Whether it fits the policy or the decision it names is for the use cases to say.
 """
 
 import struct
-import uuid
 from collections.abc import Callable, Sequence
+from secrets import token_hex
 from typing import TypeVar
 
 import numpy as np
@@ -26,6 +26,7 @@ from bandit_service.rpc import convert_objective, form
 from bandit_service.rpc.pb import routing_pb2 as pb
 
 MOST_ITEMS = 512
+MOST_LABELS = 64
 MOST_NUMBERS = 511
 MOST_TOKENS = 1_000_000_000_000
 MOST_USD = 1e9
@@ -44,6 +45,7 @@ SOURCES = form.Vocabulary(pb.FeedbackSource, Source)
 FAILURES = form.Vocabulary(pb.Failure, Failure)
 ENERGY_SOURCES = form.Vocabulary(pb.EnergySource, EnergySource)
 
+_FEWEST_FIELDS = 2  # of a query: its policy and its context
 _FLOAT64 = np.dtype("<f8")
 _view, _vdot = np.frombuffer, np.vdot
 
@@ -64,8 +66,36 @@ def each(requests: Sequence[Request], read: Callable[[Request], Read]) -> list[R
     return items
 
 
+def queries(requests: Sequence[pb.RouteRequest]) -> list[Query | BanditError]:
+    """The queries of a batch. A malformed one leaves its error in its place."""
+    read = each(requests, _query)
+    vectors = [one.vector for one in read if isinstance(one, Query) and one.vector is not None]
+    numbers = _view(b"".join(vectors), _FLOAT64)
+    if _vdot(numbers, numbers) <= _LARGEST_SQUARE:  # then each of them is
+        return read
+    return each(requests, query)
+
+
 def query(request: pb.RouteRequest) -> Query:
-    """A query, well-formed. Runs for every decision, so it asks before it calls anything."""
+    """A query, well-formed."""
+    read = _query(request)
+    if read.vector is not None:
+        numbers = _view(read.vector, _FLOAT64)
+        # One call for all of them: a number that is not finite makes the sum so, too. And vdot,
+        # other than dot, does not warn when the sum overflows.
+        if not _vdot(numbers, numbers) <= _LARGEST_SQUARE:
+            field = "vector.values" if request.HasField("vector") else "packed_vector"
+            _name_the_worst(field, numbers.tolist())
+    return read
+
+
+def _query(request: pb.RouteRequest) -> Query:
+    """All of a query but the size of its numbers. Runs for every decision, so it asks before it
+    calls anything."""
+    if len(request.ListFields()) == _FEWEST_FIELDS and request.policy:
+        text, vector = _context(request)
+        policy = form.text("policy", request.policy, form.LONGEST_POLICY_NAME)
+        return Query(policy, text, vector)
     tags, modalities, arms = (
         request.required_tags,
         request.required_modalities,
@@ -96,7 +126,14 @@ def query(request: pb.RouteRequest) -> Query:
         objective=convert_objective.override(request.objective)
         if request.HasField("objective")
         else None,
+        labels=_labels(request.labels) if request.labels else (),
     )
+
+
+def _labels(given: Sequence[str]) -> tuple[str, ...]:
+    if len(given) > MOST_LABELS:
+        raise InvalidField("labels", f"at most {MOST_LABELS}, not {len(given)}")
+    return form.texts("labels", given)
 
 
 def position(field: str, given: int) -> int:
@@ -111,7 +148,7 @@ def decision_id(request: pb.GetDecisionRequest) -> str:
 def submission(request: pb.FeedbackRequest) -> Submission:
     read = Submission(
         decision_id=form.required("decision_id", request.decision_id, LONGEST_ID),
-        feedback_id=form.text("feedback_id", request.feedback_id, LONGEST_ID) or str(uuid.uuid4()),
+        feedback_id=form.text("feedback_id", request.feedback_id, LONGEST_ID) or token_hex(16),
         source=SOURCES.read("source", request.source) if request.source else Source.USER,
         success=request.success if request.HasField("success") else None,
         score=form.number("score", request.score, 0, 1) if request.HasField("score") else None,
@@ -165,17 +202,12 @@ def _packed(vector: pb.Vector) -> bytes:
 
 
 def _numbers(field: str, packed: bytes) -> bytes:
-    """Finite numbers, none of them too large, as little-endian float64."""
+    """Numbers as little-endian float64; whether they are finite is for `query` to see."""
     size = len(packed)
     if size % 8:
         raise InvalidField(field, f"takes 8 bytes a number, but has {size}")
     if not 8 <= size <= 8 * MOST_NUMBERS:
         raise InvalidField(field, f"takes 1 to {MOST_NUMBERS} numbers, not {size // 8}")
-    numbers = _view(packed, _FLOAT64)
-    # One call for all of them: a number that is not finite makes the sum so, too. And vdot,
-    # other than dot, does not warn when the sum overflows.
-    if not _vdot(numbers, numbers) <= _LARGEST_SQUARE:
-        _name_the_worst(field, numbers.tolist())
     return packed
 
 

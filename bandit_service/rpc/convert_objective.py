@@ -15,13 +15,16 @@ def objective(policy: policy_pb2.Policy) -> Objective:
 def read(where: str, said: policy_pb2.Objective) -> Objective:
     optional = {
         name: form.number(f"{where}.{name}", getattr(said, name))
-        for name in ("accuracy_energy_dial", "reference_joules")
+        for name in ("accuracy_energy_dial", "reference_joules", "quality_at_latency_limit")
         if said.HasField(name)
     }
     return Objective(
         quality_per_usd=form.number(f"{where}.quality_per_usd", said.quality_per_usd),
         quality_per_second=form.number(f"{where}.quality_per_second", said.quality_per_second),
         quality_per_joule=form.number(f"{where}.quality_per_joule", said.quality_per_joule),
+        latency_limit=form.seconds(f"{where}.latency_limit", said.latency_limit)
+        if said.HasField("latency_limit")
+        else None,
         **optional,
     )
 
@@ -33,6 +36,10 @@ def objective_message(objective: Objective) -> policy_pb2.Objective:
         quality_per_joule=objective.quality_per_joule,
         accuracy_energy_dial=objective.accuracy_energy_dial,
         reference_joules=objective.reference_joules,
+        latency_limit=None
+        if objective.latency_limit is None
+        else form.duration(objective.latency_limit),
+        quality_at_latency_limit=objective.quality_at_latency_limit,
     )
 
 

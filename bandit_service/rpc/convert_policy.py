@@ -24,7 +24,13 @@ from bandit_service.model import (
     VectorFeatures,
     WhenUnlogged,
 )
-from bandit_service.rpc import convert_challengers, convert_objective, form, warm_start
+from bandit_service.rpc import (
+    convert_budget,
+    convert_challengers,
+    convert_objective,
+    form,
+    warm_start,
+)
 from bandit_service.rpc.convert import MODALITIES, SOURCES, position
 from bandit_service.rpc.pb import policy_pb2 as pb
 
@@ -171,9 +177,13 @@ def _features(policy: pb.Policy) -> Features:
         raise InvalidField("features.kind", "one of text and vector is required")
     text = policy.features.text
     return Features(
-        text=TextFeatures(dimensions=text.dimensions)
-        if text.HasField("dimensions")
-        else TextFeatures()
+        text=TextFeatures(
+            dimensions=text.dimensions
+            if text.HasField("dimensions")
+            else TextFeatures().dimensions,
+            readability=text.readability,
+            labels=form.texts("features.text.labels", text.labels),
+        )
     )
 
 
@@ -220,6 +230,7 @@ _POLICY_FIELDS: Mapping[str, Callable[[pb.Policy], Any]] = {
         else _DEFAULT.preference_learning
     ),
     "warm_start": warm_start.read,
+    "budgets": convert_budget.budgets,
     "challengers": convert_challengers.read,
     "feedback_horizon": lambda said: (
         form.seconds("feedback_horizon", said.feedback_horizon)

@@ -6,13 +6,19 @@ from bandit_service.model import ArmAccount, DeviceAccount, EnergyAccounts, Ener
 from bandit_service.rpc import form
 from bandit_service.rpc.convert import ENERGY_SOURCES, LONGEST_ID, MOST_TOKENS
 from bandit_service.rpc.pb import energy_pb2 as pb
+from bandit_service.tokens.signing import LONGEST_TOKEN
 
 
 class Meter(Protocol):
     """Measures calls. No method blocks."""
 
     def start_call(
-        self, call_id: str, decision_id: str, arm: str, input_tokens: int | None = None
+        self,
+        call_id: str,
+        decision_id: str,
+        arm: str,
+        input_tokens: int | None = None,
+        token: bytes = b"",
     ) -> None: ...
 
     def report_tokens(
@@ -42,6 +48,7 @@ class EnergyHandlers:
             form.required("decision_id", request.decision_id, LONGEST_ID),
             form.required("arm", request.arm, form.LONGEST_NAME),
             _tokens("input_tokens", request),
+            form.opaque("token", request.token, LONGEST_TOKEN),
         )
         return pb.StartCallResponse()
 

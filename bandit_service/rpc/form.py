@@ -63,6 +63,13 @@ def required(field: str, value: str, longest: int) -> str:
     return text(field, value, longest)
 
 
+def opaque(field: str, value: bytes, longest: int) -> bytes:
+    """Bytes that are only passed on."""
+    if len(value) > longest:
+        raise InvalidField(field, f"at most {longest} bytes, not {len(value)}")
+    return value
+
+
 def texts(field: str, values: Iterable[str]) -> tuple[str, ...]:
     """Names, none of them empty."""
     return tuple(required(f"{field}[{i}]", value, LONGEST_NAME) for i, value in enumerate(values))

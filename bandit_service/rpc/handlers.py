@@ -120,7 +120,7 @@ class RoutingHandlers:
     async def BatchRoute(
         self, request: routing_pb2.BatchRouteRequest
     ) -> routing_pb2.BatchRouteResponse:
-        queries = convert.each(request.requests, convert.query)
+        queries = convert.queries(request.requests)
         route_many = partial(self._routing.route_many, left=time_left())
         results = await _in_place(queries, route_many)
         self._watch.batch("BatchRoute", results)

@@ -13,7 +13,13 @@ from bandit_service.model import (
     RevisionView,
     StateView,
 )
-from bandit_service.rpc import convert_challengers, convert_objective, form, warm_start
+from bandit_service.rpc import (
+    convert_budget,
+    convert_challengers,
+    convert_objective,
+    form,
+    warm_start,
+)
 from bandit_service.rpc.convert import MODALITIES, SOURCES
 from bandit_service.rpc.convert_policy import CLOCKS, MODES, PREFERENCE_LEARNING, WHEN_UNLOGGED
 from bandit_service.rpc.pb import policy_pb2 as pb
@@ -39,6 +45,7 @@ def policy(view: PolicyView) -> pb.Policy:
         warm_start=warm_start.written(config.warm_start) if config.warm_start else None,
         feedback_horizon=form.duration(config.feedback_horizon),
         when_unlogged=WHEN_UNLOGGED.write(config.when_unlogged),
+        budgets=[convert_budget.message(budget) for budget in config.budgets],
         challengers=[convert_challengers.written(one) for one in config.challengers],
         arms=[_arm(arm) for arm in config.arms],
         revision=view.revision,
@@ -103,7 +110,12 @@ def _features(features: Features) -> pb.Features:
     if features.vector is not None:
         return pb.Features(vector=pb.VectorFeatures(dimension=features.vector.dimension))
     assert features.text is not None
-    return pb.Features(text=pb.TextFeatures(dimensions=features.text.dimensions))
+    text = features.text
+    return pb.Features(
+        text=pb.TextFeatures(
+            dimensions=text.dimensions, readability=text.readability, labels=text.labels
+        )
+    )
 
 
 def _forgetting(forgetting: Forgetting) -> pb.Forgetting:

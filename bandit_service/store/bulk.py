@@ -24,6 +24,12 @@ AT_ONCE = 128  # rows; SQLite's driver keeps a statement of each size prepared
 Values = Sequence[Any]
 
 
+def replacing(table_columns: Sequence[str], key: Sequence[str]) -> str:
+    """The conflict clause of rows that take the place of those with the same key."""
+    rest = ", ".join(f"{name} = excluded.{name}" for name in table_columns if name not in key)
+    return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {rest}"
+
+
 class Bulk:
     """An insert of many rows into one table.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from bandit_service.model import EnergySource, RecordedEnergy, RevisionEvent
+from bandit_service.model import EnergySource, RecordedEnergy
 from bandit_service.store import rows
 from bandit_service.store.engine import answering, open_engine
 from bandit_service.store.schema import check_schema
@@ -68,7 +68,7 @@ class SqlEnergyLog:
             names: dict[int, str] = dict(connection.exec_driver_sql(_NAMES).fetchall())
             revisions = connection.exec_driver_sql(_REVISIONS).fetchall()
             found = connection.exec_driver_sql(_CALLS.format(p=mark), between * 2).fetchall()
-        arms = _arms(revisions)
+        arms = _arms(names, revisions)
         recorded = [
             _recorded(names[row[0]], arms[row[0]][row[1]], row)
             for row in sorted(found, key=_place)
@@ -91,13 +91,12 @@ def open_energy_log(url: str) -> SqlEnergyLog:
     return SqlEnergyLog(engine)
 
 
-def _arms(revisions: Iterable[Any]) -> dict[int, list[str]]:
-    """The names of each policy's arms, by slot."""
+def _arms(names: dict[int, str], revisions: Iterable[Any]) -> dict[int, list[str]]:
+    """The names of each policy's arms, by slot. Raises NotUnderstood."""
     named = {}
     for policy_id, position, body in revisions:
-        event = rows.entry_of((position, body)).event
-        assert isinstance(event, RevisionEvent)
-        named[policy_id] = [arm.name for arm in event.config.arms]
+        last = rows.revision_of(names[policy_id], (position, body))
+        named[policy_id] = [arm.name for arm in last.config.arms]
     return named
 
 

@@ -28,7 +28,6 @@ from bandit_service.store.engine import answering
 from bandit_service.store.queries import Queries
 
 PAGE = 5000  # decisions
-LAST = 2**53  # of positions
 _TOLD = (
     "id", "create_time", "revision", "feature_version", "context", "arm", "propensity",
     "probabilities", "exclusions", "second_arm", "forced", "sticky", "observed", "degraded",
@@ -39,6 +38,7 @@ _CAME = (
     "decision_id", "arm", "kind", "source", "position", "value", "cost_usd", "latency_seconds",
     "energy_joules", "energy_source",
 )  # fmt: skip
+LAST = 2**53  # of positions
 _DECISIONS = ", ".join(tables.decision.columns.keys())
 _OUTCOMES = ", ".join(tables.outcome.columns.keys())
 
@@ -76,22 +76,20 @@ class SqlLogReader:
             if not found:
                 raise PolicyNotFound(name)
             policy = StoredPolicy(*found[0])
-        last = next(self._revised(policy.id), None)
+        last = next(self._revised(policy), None)
         if last is not None:
             return policy, last.config
         raise PolicyNotFound(name)  # made, but its first revision was never committed
 
-    def revision(self, policy_id: int, revision: int) -> PolicyConfig | None:
-        told = (event.config for event in self._revised(policy_id) if event.revision == revision)
+    def revision(self, policy: StoredPolicy, revision: int) -> PolicyConfig | None:
+        told = (event.config for event in self._revised(policy) if event.revision == revision)
         return next(told, None)
 
-    def _revised(self, policy_id: int) -> Iterator[RevisionEvent]:
-        """The last one first."""
+    def _revised(self, policy: StoredPolicy) -> Iterator[RevisionEvent]:
+        """The last one first. Raises NotUnderstood."""
         with self._read() as connection:
-            for row in connection.exec_driver_sql(self._revisions, (policy_id,)):
-                event = rows.entry_of(row).event
-                if isinstance(event, RevisionEvent):
-                    yield event
+            for row in connection.exec_driver_sql(self._revisions, (policy.id,)):
+                yield rows.revision_of(policy.name, row)
 
     def names(self) -> list[str]:
         with self._read() as connection:
@@ -121,18 +119,6 @@ class SqlLogReader:
                         outcomes[row[0]].append(rows.outcome_of(row))
         return decisions, outcomes
 
-    def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
-        with self._read() as connection:
-            return self._queries.events(connection, policy_id, after, limit)
-
-    def revisions(self, policy_id: int) -> list[JournalEntry]:
-        with self._read() as connection:
-            return self._queries.revisions(connection, policy_id, LAST, LAST)
-
-    def head(self, policy_id: int) -> int:
-        with self._read() as connection:
-            return self._queries.heads(connection).get(policy_id, 0)
-
     def columns(self, policy_id: int, since: float, until: float) -> Iterator[LogColumns]:
         after = ""
         while True:
@@ -158,6 +144,18 @@ class SqlLogReader:
                 return list(cursor.execute(text, given).fetchall())
         except (sqlite3.Error, psycopg.Error) as error:
             raise StoreUnavailable from error
+
+    def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
+        with self._read() as connection:
+            return self._queries.events(connection, policy_id, after, limit)
+
+    def revisions(self, policy_id: int) -> list[JournalEntry]:
+        with self._read() as connection:
+            return self._queries.revisions(connection, policy_id, LAST, LAST)
+
+    def head(self, policy_id: int) -> int:
+        with self._read() as connection:
+            return self._queries.heads(connection).get(policy_id, 0)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -57,11 +57,11 @@ class _Pruner:
         self.rows: Counter[str] = Counter()  # by table
 
     def prune_decisions(self, bound: str) -> None:
-        """Decisions with smaller ids, and what came of them. The newest one of each policy
-        stays: it holds the policy's clock."""
+        """Decisions with smaller ids, and what came of them. The one that holds the clock of a
+        policy stays."""
         # First, so that no request id ever leads to a decision that is gone.
         self._delete(tables.route_request, tables.route_request.c.decision_id < bound)
-        newest = self._newest_decisions()
+        newest = self._last_decisions()
         for table in (tables.decision, tables.outcome, tables.learned):
             column = table.columns[partitions.PARTITIONED[table.name]]
             spare = [column.not_in(newest)] if table is tables.decision and newest else []
@@ -74,15 +74,11 @@ class _Pruner:
                 spare = [column.not_in(newest)] if spare else []
                 self._delete(default, and_(column < bound, *spare), table.name)
 
-    def _newest_decisions(self) -> list[str]:
+    def _last_decisions(self) -> list[str]:
         with self._engine.connect() as connection:
-            last = (
-                select(func.max(tables.decision.c.id))
-                .where(tables.decision.c.policy_id == tables.policy.c.id)
-                .scalar_subquery()
-            )
-            living = select(last).where(tables.policy.c.delete_time.is_(None))
-            return [one for one in connection.scalars(living) if one is not None]
+            living = self._queries.policies(connection)
+            found = [self._queries.last_clock(connection, policy.id, "") for policy in living]
+        return [one[1] for one in found if one is not None]
 
     def _drop_partitions(self, table: str, bound: str, newest: Sequence[str]) -> None:
         with self._engine.connect() as connection:

@@ -21,6 +21,8 @@ _POLICIES = (
     "SELECT id, name, secret, create_time FROM policy WHERE delete_time IS NULL ORDER BY name"
 )
 
+LAST_DECISIONS = 10_000  # among which the latest clock is looked for
+
 
 class Queries:
     """The texts, spelled for one database: "sqlite" or "postgresql"."""
@@ -52,9 +54,9 @@ class Queries:
             f"AND id >= {mark} ORDER BY id DESC LIMIT 1"
         )
         self._heads = "SELECT policy_id, head FROM policy_head"
-        self._last_clock = (
-            f"SELECT clock FROM decision WHERE policy_id = {mark} AND id >= {mark} "
-            "ORDER BY id DESC LIMIT 1"
+        self._last_clocks = (
+            f"SELECT clock, id FROM decision WHERE policy_id = {mark} AND id >= {mark} "
+            f"ORDER BY id DESC LIMIT {mark}"
         )
         self._last_revision = (
             f"SELECT position, body FROM journal WHERE policy_id = {mark} AND kind = 'revision' "
@@ -111,10 +113,16 @@ class Queries:
     def heads(self, connection: Connection) -> dict[int, int]:
         return dict(_read(connection, self._heads))
 
-    def last_clock(self, connection: Connection, policy_id: int, first_id: str) -> float | None:
-        for (clock,) in _read(connection, self._last_clock, policy_id, first_id):
-            return float(clock)
-        return None
+    def last_clock(
+        self, connection: Connection, policy_id: int, first_id: str
+    ) -> tuple[float, str] | None:
+        """The largest clock among a policy's newest decisions, and whose it is.
+
+        Not that of the largest id: within a millisecond ids are in no order, and of replicas that
+        count requests each has a count of its own, of which the others are behind.
+        """
+        found = _read(connection, self._last_clocks, policy_id, first_id, LAST_DECISIONS)
+        return max(((float(clock), str(name)) for clock, name in found), default=None)
 
     def last_revision(self, connection: Connection, policy_id: int) -> RevisionEvent | None:
         for row in _read(connection, self._last_revision, policy_id):

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
+from bandit_service.errors import NotUnderstood
 from bandit_service.model import (
     Decision,
     Effect,
-    Event,
     Failure,
     FeedbackEvent,
     JournalEntry,
@@ -20,15 +20,15 @@ from bandit_service.model import (
     Learned,
     Outcome,
     RecordedFeedback,
+    RevisionEvent,
     Source,
+    Unread,
     Usage,
 )
+from bandit_service.model.stored import event_body, read_event
 
 Row = Sequence[Any]
 Columns = list[tuple[Any, ...]]
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Event).decode
 
 _decision_fields = attrgetter(*Decision.__struct_fields__)
 _FLAGS = tuple(
@@ -56,13 +56,23 @@ def decision_of(row: Row) -> Decision:
 
 def journal_row(policy_id: int, entry: JournalEntry) -> Row:
     event = entry.event
+    assert not isinstance(event, Unread)
     kind = "feedback" if isinstance(event, FeedbackEvent) else "revision"
-    return policy_id, entry.position, kind, _encode(event), event.time
+    return policy_id, entry.position, kind, event_body(event), event.time
 
 
 def entry_of(row: Row) -> JournalEntry:
     position, body = row
-    return JournalEntry(position, _decode(body))
+    return JournalEntry(position, read_event(body))
+
+
+def revision_of(policy: str, row: Row) -> RevisionEvent:
+    """A row that holds a revision. Raises NotUnderstood."""
+    entry = entry_of(row)
+    if isinstance(entry.event, Unread):
+        raise NotUnderstood(policy, entry.position, entry.event.why)
+    assert isinstance(entry.event, RevisionEvent)
+    return entry.event
 
 
 def recorded_row(policy_id: int, one: RecordedFeedback) -> Row:

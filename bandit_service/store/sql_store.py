@@ -20,12 +20,13 @@ from bandit_service.model import (
     Pruned,
     RecordedFeedback,
     RevisionEvent,
+    Settlement,
     StoredPolicy,
     smallest_id,
 )
 from bandit_service.ports import Transaction
-from bandit_service.store import partitions, pruning, rows
-from bandit_service.store.bulk import AT_ONCE, Bulk
+from bandit_service.store import charging, ledger_rows, partitions, pruning, rows
+from bandit_service.store.bulk import AT_ONCE, Bulk, replacing
 from bandit_service.store.checkpoints import SqlCheckpoints, SqlLeases
 from bandit_service.store.connections import Lines, Writers
 from bandit_service.store.engine import (
@@ -35,9 +36,9 @@ from bandit_service.store.engine import (
     is_sqlite,
     telling,
 )
+from bandit_service.store.ledger import SqlLedger
 from bandit_service.store.queries import Queries
 from bandit_service.store.tables import (
-    decision,
     journal,
     learned,
     outcome,
@@ -47,12 +48,6 @@ from bandit_service.store.tables import (
     route_request,
 )
 
-
-def _replacing(table_columns: Sequence[str], key: Sequence[str]) -> str:
-    rest = ", ".join(f"{name} = excluded.{name}" for name in table_columns if name not in key)
-    return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {rest}"
-
-
 RECENTLY = 14 * 86_400.0  # seconds
 _OUTCOME_KEY = ("decision_id", "arm", "kind", "source")
 _LEARNED_KEY = ("decision_id", "arm")
@@ -60,21 +55,11 @@ _request_key = attrgetter("policy_id", "request_id")
 _outcome_key = attrgetter(*_OUTCOME_KEY)
 _learned_key = attrgetter(*_LEARNED_KEY)
 
-# A decision has one id for ever, so one that is stored already is the same one, sent again
-# after a commit whose answer was lost: whether it was answered by then is all that may be news.
-# Or it was made of its token, which knows less: then it is completed.
-_add_decisions = Bulk(
-    decision,
-    f"{_replacing(decision.columns.keys(), ('id',))} "
-    "WHERE excluded.degraded AND NOT decision.degraded "
-    "OR decision.recovered AND NOT excluded.recovered",
-)
-_recover_decisions = Bulk(decision, "ON CONFLICT (id) DO NOTHING")
 _claim_requests = Bulk(route_request, "ON CONFLICT (policy_id, request_id) DO NOTHING")
 _append_journal = Bulk(journal)
 _record_feedback = Bulk(recorded_feedback)
-_replace_outcomes = Bulk(outcome, _replacing(outcome.columns.keys(), _OUTCOME_KEY))
-_replace_learned = Bulk(learned, _replacing(learned.columns.keys(), _LEARNED_KEY))
+_replace_outcomes = Bulk(outcome, replacing(outcome.columns.keys(), _OUTCOME_KEY))
+_replace_learned = Bulk(learned, replacing(learned.columns.keys(), _LEARNED_KEY))
 
 
 class SqlTransaction:
@@ -84,20 +69,34 @@ class SqlTransaction:
         self._connection = connection
         self._queries = queries
         self._heads: dict[int, int] = {}  # of the policies locked
+        self._draws: dict[int, tuple[int, int]] = {}  # of leases on budgets
+        self._settlements: list[Settlement] = []
 
     def add_decisions(self, decisions: Sequence[Decision]) -> dict[str, Decision]:
         asked = [one for one in decisions if one.request_id is not None]
         holders = self._claim(asked) if asked else {}
         kept = [one for one in decisions if one.id not in holders] if holders else decisions
-        if kept:
-            _add_decisions.insert(self._connection, rows.decision_columns(kept))
+        if kept and any(one.spending is not None for one in kept):
+            drawn, settled = charging.add_charged(self._connection, self._queries, kept)
+            self._draws |= drawn
+            self._settlements += settled
+        elif kept:
+            charging.add_decisions.insert(self._connection, rows.decision_columns(kept))
         if not holders:
             return {}
         found = self._queries.decisions(self._connection, set(holders.values()))
         return {loser: found[holder] for loser, holder in holders.items()}
 
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        self._settlements += settlements
+
+    def book(self) -> None:
+        """The last before the commit: rows of the ledger are locked for a moment only."""
+        if self._draws or self._settlements:
+            ledger_rows.book(self._connection, self._draws, self._settlements)
+
     def recover_decisions(self, decisions: Sequence[Decision]) -> None:
-        _recover_decisions.insert(self._connection, rows.decision_columns(decisions))
+        charging.recover_decisions.insert(self._connection, rows.decision_columns(decisions))
 
     def _claim(self, asked: list[Decision]) -> dict[str, str]:
         """Takes the request ids; for each decision that came late, the id of the holder."""
@@ -132,6 +131,9 @@ class SqlTransaction:
             raise PolicyNotFound(self._name_of(policy_id))
         self._heads[policy_id] = head
         return head
+
+    def heads(self) -> dict[int, int]:
+        return self._queries.heads(self._connection)
 
     def _name_of(self, policy_id: int) -> str:
         name = self._connection.scalar(select(policy.c.name).where(policy.c.id == policy_id))
@@ -227,6 +229,7 @@ class SqlStore:
         alone = self._alone if is_sqlite(engine) else nullcontext
         self.leases = SqlLeases(engine, alone)
         self.checkpoints = SqlCheckpoints(engine, alone)
+        self.ledger = SqlLedger(engine, alone)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -268,8 +271,9 @@ class SqlStore:
         # Of the last weeks, if there is any: whatever the time is, a later one is the last.
         recently = smallest_id(time.time() - RECENTLY)
         with self._read() as connection:
-            clock = self._queries.last_clock(connection, policy_id, recently)
-            return self._queries.last_clock(connection, policy_id, "") if clock is None else clock
+            found = self._queries.last_clock(connection, policy_id, recently)
+            found = found or self._queries.last_clock(connection, policy_id, "")
+            return None if found is None else found[0]
 
     def revisions(self, policy_id: int, before: int, limit: int) -> list[JournalEntry]:
         with self._read() as connection:
@@ -293,20 +297,22 @@ class SqlStore:
         return {policy_id: revision for policy_id, revision in found if revision is not None}
 
     def log_decisions(self, decisions: Sequence[Decision]) -> None:
-        if len(decisions) > AT_ONCE:
+        if len(decisions) > AT_ONCE or any(one.spending is not None for one in decisions):
             with self.write() as transaction:
                 transaction.add_decisions(decisions)
             return
         with self._writing() as writers:
             columns = rows.decision_columns(decisions)
-            _add_decisions.insert_at_once(writers.for_statements(), columns)
+            charging.add_decisions.insert_at_once(writers.for_statements(), columns)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         with self._writing() as writers:
             connection = writers.for_transactions()
             with connection.begin():
-                yield SqlTransaction(connection, self._queries)
+                transaction = SqlTransaction(connection, self._queries)
+                yield transaction
+                transaction.book()
 
     def abandon(self) -> None:
         abandoned, self._writers = self._writers, Writers(self._engine)

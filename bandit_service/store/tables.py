@@ -43,6 +43,7 @@ from bandit_service.model import (
     EnergySource,
     Failure,
     Kind,
+    Resource,
     Source,
 )
 
@@ -177,6 +178,7 @@ decision = Table(
     Column("second_probabilities", LargeBinary),
     Column("recovered", Flag, nullable=False, server_default=false()),
     Column("assumed", LargeBinary),
+    Column("spending", LargeBinary),  # msgpack of a model.Spending
     Column("challengers", LargeBinary),
     CheckConstraint("propensity > 0 AND propensity <= 1", name="propensity"),
     CheckConstraint("revision >= 0 AND position >= 0", name="position"),
@@ -335,3 +337,66 @@ checkpoint_part = Table(
     CheckConstraint("part >= 0", name="part"),
     sqlite_strict=True,
 )
+
+# What a budget holds over one window, and what became of it, in whole units: billionths of a
+# dollar, millionths of a joule. `held` is what replicas have leased and what their decisions have
+# reserved, until usage settles it: one column, so that a decision which draws on its replica's
+# lease need not touch a row that all replicas share. The split is in `budget_lease`.
+budget_window = Table(
+    "budget_window",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("policy_id", ForeignKey("policy.id"), nullable=False),
+    Column("budget", Word, nullable=False),
+    Column("resource", Word, nullable=False),
+    Column("span", Word, nullable=False),  # such as "86400.0 s" or "1000 requests"
+    Column("number", Whole, nullable=False),
+    Column("revision", Whole, nullable=False),
+    Column("amount", Whole, nullable=False),
+    Column("held", Whole, nullable=False),
+    Column("settled", Whole, nullable=False),
+    Column("overrun", Whole, nullable=False),
+    Column("requests", Whole, nullable=False),  # of leases that have ended
+    Column("start_time", Real, nullable=False),
+    Column("end_time", Real),
+    Column("closed", Flag, nullable=False, server_default=false()),
+    CheckConstraint("held >= 0 AND settled >= 0 AND held + settled <= amount", name="amount"),
+    CheckConstraint("overrun >= 0", name="overrun"),
+    CheckConstraint("requests >= 0", name="requests"),
+    _one_of("resource", Resource),
+    _moment("start_time"),
+    _moment("end_time"),
+    _flag("closed"),
+    sqlite_strict=True,
+)
+Index(
+    "budget_window_number",
+    budget_window.c.policy_id,
+    budget_window.c.budget,
+    budget_window.c.span,
+    budget_window.c.number,
+    unique=True,
+)
+
+# What one replica may spend of a window without asking: granted - drawn, where drawn is what its
+# stored decisions have reserved. Expired, the rest counts as settled until it is drawn after all.
+budget_lease = Table(
+    "budget_lease",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("window_id", ForeignKey("budget_window.id"), nullable=False),
+    Column("holder", Word, nullable=False),
+    Column("granted", Whole, nullable=False),
+    Column("drawn", Whole, nullable=False),
+    Column("requests", Whole, nullable=False),
+    Column("until", Real, nullable=False),
+    Column("expired", Flag, nullable=False, server_default=false()),
+    CheckConstraint("drawn >= 0 AND drawn <= granted", name="drawn"),
+    CheckConstraint("requests >= 0", name="requests"),
+    _moment("until"),
+    _flag("expired"),
+    # An id is never given twice: decisions that are stored late draw on theirs by it.
+    sqlite_autoincrement=True,
+    sqlite_strict=True,
+)
+Index("budget_lease_window", budget_lease.c.window_id, budget_lease.c.holder, unique=True)

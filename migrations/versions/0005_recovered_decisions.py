@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from bandit_service.store import steps
+
 revision = "0005"
 down_revision = "0004"
 
@@ -16,16 +18,9 @@ def upgrade() -> None:
     else:  # a constant default is kept beside the table: no row is written
         column = sa.Column("recovered", sa.Boolean, nullable=False, server_default=sa.false())
         op.add_column("decision", column)
-    # Programs of this revision read and write these tables as they are.
-    compatible = sa.table("compatible_revision", sa.column("revision", sa.Text))
-    op.bulk_insert(compatible, [{"revision": revision}])
+    steps.serve(revision)
 
 
 def downgrade() -> None:
-    op.execute(f"DELETE FROM compatible_revision WHERE revision = '{revision}'")
-    if op.get_bind().dialect.name == "sqlite":
-        with op.batch_alter_table("decision") as table:
-            table.drop_constraint("decision_recovered")
-            table.drop_column("recovered")
-        return
-    op.drop_column("decision", "recovered")
+    steps.serve_no_longer(revision)
+    steps.drop_checked_column("decision", "recovered")

@@ -1,43 +1,19 @@
 """A decision says of which arms the cost, latency or energy was not known."""
 
-import sqlalchemy as sa
-from alembic import op
+from bandit_service.store import steps
 
 revision = "0006"
 down_revision = "0005"
 
-CHECK = "length(assumed) = length(exclusions)"
+BYTES = {"sqlite": "BLOB", "postgresql": "BYTEA"}
 
 
 def upgrade() -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(
-            "ALTER TABLE decision ADD COLUMN assumed BLOB "
-            f"CONSTRAINT decision_assumed CHECK ({CHECK})"
-        )
-        serve()
-        return
-    # What an attempt that was broken off has left is no matter.
-    op.execute("ALTER TABLE decision ADD COLUMN IF NOT EXISTS assumed BYTEA")
-    op.execute("ALTER TABLE decision DROP CONSTRAINT IF EXISTS decision_assumed")
-    # Not valid at first: to read all rows under the lock would hold everybody up.
-    op.execute(f"ALTER TABLE decision ADD CONSTRAINT decision_assumed CHECK ({CHECK}) NOT VALID")
-    with op.get_context().autocommit_block():
-        op.execute("ALTER TABLE decision VALIDATE CONSTRAINT decision_assumed")
-    serve()
-
-
-def serve() -> None:
-    """Programs of this revision read and write these tables as they are."""
-    compatible = sa.table("compatible_revision", sa.column("revision", sa.Text))
-    op.bulk_insert(compatible, [{"revision": revision}])
+    rule = "length(assumed) = length(exclusions)"
+    steps.add_checked_column("decision", "assumed", BYTES, rule)
+    steps.serve(revision)
 
 
 def downgrade() -> None:
-    op.execute(f"DELETE FROM compatible_revision WHERE revision = '{revision}'")
-    if op.get_bind().dialect.name == "sqlite":
-        with op.batch_alter_table("decision") as table:
-            table.drop_constraint("decision_assumed")
-            table.drop_column("assumed")
-        return
-    op.drop_column("decision", "assumed")
+    steps.serve_no_longer(revision)
+    steps.drop_checked_column("decision", "assumed")

@@ -27,17 +27,18 @@ class Purse:
 
     rate      (R,)  what may be taken a request, on average
     spent     (R,)  taken so far, and reserved for calls that are not settled
-    requests  decided so far
+    requests  decided so far; (R,) where the budgets began at different times
     left      requests still to come under these budgets, this one included; None: a rate without
-              an end. A window of time knows it only as an estimate
+              an end. (R,) where they differ, infinite without an end. A window of time knows it
+              only as an estimate
 
     A budget over a window or a number of requests N is `rate = budget / N`.
     """
 
     rate: Array
     spent: Array
-    requests: int
-    left: float | None = None
+    requests: int | Array
+    left: float | Array | None = None
 
     @property
     def credit(self) -> Array:
@@ -105,6 +106,17 @@ class Controller(Protocol[S]):
 
 
 AnyController = Controller[Any]
+
+
+def making_up(purse: Purse, leak: float) -> float | Array:
+    """Requests over which credit or debt is made up for: those left, but at least `leak`."""
+    if purse.left is None:
+        return leak
+    if isinstance(purse.left, float | int):
+        return max(purse.left, leak)
+    endless = np.isinf(purse.left)
+    over: Array = np.where(endless, leak, np.maximum(purse.left, leak))
+    return over
 
 
 def check_rate(purse: Purse) -> None:

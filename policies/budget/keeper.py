@@ -53,6 +53,12 @@ class Keeper:
         left = None if self.requests is None else max(float(self.requests - self.decided), 1.0)
         return Purse(self.rate, self.spent, self.decided, left)
 
+    @property
+    def known(self) -> Mask:
+        """Arms (K,) of which something is known."""
+        known: Mask = np.logical_not(np.isnan(self.consumption.means()).any(axis=1))
+        return known
+
     def restraint(self, scores: Array, eligible: Mask) -> Restraint:
         """What the budgets leave of n queries; `scores` and `eligible` are (n, K).
 

@@ -125,10 +125,10 @@ class KnapsackThreshold:
     def _used(self, state: Bins, purse: Purse) -> float:
         """Share of the present bin's capacity: its own, and what the bins before it left."""
         spent, rate = float(purse.spent[0]), float(purse.rate[0])
-        per_bin = self.leak
+        decided, per_bin = float(np.max(purse.requests)), self.leak
         if purse.left is not None:
-            per_bin = (purse.requests + purse.left) / self.bins
-        number = int(purse.requests / per_bin)
+            per_bin = (decided + float(np.max(purse.left))) / self.bins
+        number = int(decided / per_bin)
         if number != state.bin:
             state.bin, state.at_start = number, spent
         room = rate * per_bin * (number + 1) - state.at_start

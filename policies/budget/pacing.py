@@ -19,7 +19,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from policies.budget.controller import Prices, Purse, check_rate
+from policies.budget.controller import Prices, Purse, check_rate, making_up
 from policies.policy import Array
 from policies.settings import check, setting
 
@@ -65,7 +65,7 @@ class Pacing:
     def settle(self, state: Price, purse: Purse, taken: Array) -> None:
         self._begin(state, purse)
         unit = self.worth / purse.rate
-        over = self.leak if purse.left is None else max(purse.left, self.leak)
+        over = making_up(purse, self.leak)
         target = np.clip(purse.rate + purse.credit / over, 0.2 * purse.rate, 3.0 * purse.rate)
         excess = (taken - target) / purse.rate
         if self.multiplicative:

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from policies.budget.controller import Prices, Purse, check_rate
+from policies.budget.controller import Prices, Purse, check_rate, making_up
 from policies.budget.dual import solve
 from policies.policy import Array
 from policies.settings import check, setting
@@ -85,7 +85,7 @@ class Resolving:
 
     def targets(self, purse: Purse) -> Array:
         """What to spend a request from here on, (R,)."""
-        over = self.leak if purse.left is None else max(purse.left, self.leak)
+        over = making_up(purse, self.leak)
         wanted = purse.rate + purse.credit / over
         bounded: Array = np.clip(wanted, self.least * purse.rate, self.most * purse.rate)
         return bounded

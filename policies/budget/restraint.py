@@ -65,6 +65,10 @@ class Restraint:
             first = prices.weight * first + (1.0 - prices.weight) * second
         return self.with_floor(first, floor)
 
+    def offsets(self, offsets: Array | None) -> Array:
+        """What is added to each arm's quality where one price has to do, (1, K) or (n, K)."""
+        return (0.0 if offsets is None else offsets) - self._penalty(self.prices.mean)
+
     def with_floor(self, chances: Array, floor: float) -> Array:
         """At least `floor` / |E| for every eligible arm E, less where `room` does not allow it.
 
@@ -141,15 +145,19 @@ def _reserve(purse: Purse, amounts: Array) -> Array:
     if purse.left is None or not len(amounts):
         return np.zeros(len(purse.rate))
     least = amounts.min(axis=0)
-    kept: Array = np.where(np.isfinite(least), least * max(purse.left - 1.0, 0.0), 0.0)
+    to_come = np.maximum(np.asarray(purse.left) - 1.0, 0.0)
+    known = np.isfinite(least) & np.isfinite(to_come)
+    kept: Array = np.where(known, np.where(known, least, 0.0) * np.where(known, to_come, 0.0), 0.0)
     return kept
 
 
-def _for_exploring(purse: Purse, above: Array) -> tuple[Array, float]:
+def _for_exploring(purse: Purse, above: Array) -> tuple[Array, float | Array]:
     """What the floor may take in all, (R,), and of how many queries."""
     if purse.left is None:
         return FLOOR_SHARE * purse.rate * ENDLESS, ENDLESS
-    return FLOOR_SHARE * np.maximum(above, 0.0), max(purse.left, 1.0)
+    endless = np.isinf(purse.left)
+    pot: Array = FLOOR_SHARE * np.where(endless, purse.rate * ENDLESS, np.maximum(above, 0.0))
+    return pot, np.where(endless, ENDLESS, np.maximum(purse.left, 1.0))
 
 
 def _served(

@@ -116,6 +116,87 @@ def test_verify_against_the_journal_finds_a_whole_one_that_says_something_else(s
     )  # fmt: skip
 
 
+def prune(store: Store, position: int) -> None:
+    """As retention does, up to this position of the first policy."""
+    execute(
+        store,
+        "DELETE FROM journal WHERE policy_id = 1 AND position <= :p AND kind = 'feedback'",
+        p=position,
+    )
+
+
+def test_verify_says_that_the_beginning_of_a_journal_was_pruned(store, tell, run) -> None:
+    first, second, third = three_checkpoints(store, tell)
+    prune(store, 15)
+
+    found = tell("verify", "--against-journal")
+
+    assert [(one["id"], one["wrong"], one["compared_with"]) for one in found] == [
+        (first, None, "nothing: the journal before it was pruned"),
+        (second, None, f"the journal, folded from checkpoint {first}"),
+        (third, None, f"the journal, folded from checkpoint {first}"),
+    ]
+    shown = run("checkpoint", "verify", "--against-journal").stdout
+    assert "nothing:" in shown
+    assert "compared with" not in run("checkpoint", "verify").stdout
+    assert [one["compared_with"] for one in tell("verify")] == [None] * 3
+
+
+def test_verify_begins_with_the_oldest_that_is_good_and_old_enough(store, tell, run) -> None:
+    first, second, third = three_checkpoints(store, tell)
+    prune(store, 21)  # right up to it
+    execute(store, "UPDATE checkpoint SET mac = :mac WHERE id = :id", mac=bytes(32), id=first)
+
+    done = run("checkpoint", "verify", "--against-journal", "--json")
+
+    assert done.exit_code == EXIT_PRECONDITION
+    found = {one["id"]: one["compared_with"] for one in json.loads(done.stdout)}
+    assert found == {
+        first: None,
+        second: "nothing: the journal before it was pruned",
+        third: f"the journal, folded from checkpoint {second}",
+    }
+
+
+def test_verify_finds_another_state_in_a_pruned_journal_too(store, tell, run) -> None:
+    first, *_ = three_checkpoints(store, tell)
+    prune(store, 15)
+    identity = store.policies()[0]
+    lease = store.leases.take("test", "test", 60.0)
+    lie = folded(events_of(2)[:50], identity).snapshot()
+    made = Keeper(store.checkpoints, BY_SECRET).save(identity, lie, lease)
+
+    done = run("checkpoint", "verify", "--against-journal", "--json")
+
+    wrong = {one["id"]: one["wrong"] for one in json.loads(done.stdout) if one["wrong"]}
+    assert wrong == {made.id: f"its journal, folded from checkpoint {first}, gives another state"}
+
+
+@pytest.mark.parametrize("at", [30, 50])
+def test_a_gap_behind_a_checkpoint_is_no_pruning(store, tell, run, at) -> None:
+    three_checkpoints(store, tell)
+    prune(store, 15)
+    execute(store, "DELETE FROM journal WHERE policy_id = 1 AND position = :p", p=at)
+
+    done = run("checkpoint", "verify", "--against-journal")
+
+    assert done.exit_code == EXIT_PRECONDITION
+    assert f"the journal of policy 1 cannot be read at position {at}" in done.stderr
+
+
+def test_a_pruned_journal_is_not_restored_from_zero_and_says_why(store, tell, run) -> None:
+    _, second, _ = three_checkpoints(store, tell)
+    truth = start(store).engine.state_hash()
+    prune(store, 15)
+
+    done = run("checkpoint", "restore", "--from-zero", "chat")
+
+    assert done.exit_code == EXIT_PRECONDITION
+    assert "retention has let it go; begin from a checkpoint" in " ".join(done.stderr.split())
+    assert {one["status"] for one in tell("list")} == {"usable"}
+    assert tell("restore", second)["state_hash"] == truth
+
+
 def test_restore_makes_a_start_begin_there_and_loses_nothing(store, tell) -> None:
     first, second, third = three_checkpoints(store, tell)
     truth = start(store).engine.state_hash()

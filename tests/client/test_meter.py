@@ -11,7 +11,7 @@ from bandit_service.rpc.pb import energy_pb2, energy_pb2_grpc
 from tests.client.fake_service import served
 from tests.patience import PATIENCE
 
-CHOICE = Choice(decision_id="d1", arm="small", second_arm="large")
+CHOICE = Choice(decision_id="d1", arm="small", second_arm="large", token=b"proof")
 
 
 class FakeEnergy(energy_pb2_grpc.EnergyServiceServicer):
@@ -59,6 +59,7 @@ def test_a_call_is_announced_followed_and_ended(client, service) -> None:
 
     start, first, second, end = service.heard
     assert (start.decision_id, start.arm, start.input_tokens) == ("d1", "small", 12)
+    assert start.token == b"proof"
     assert (first.output_tokens, second.output_tokens) == (1, 30)
     assert (end.output_tokens, end.input_tokens) == (44, 13)
     assert end.HasField("time_to_first_token")

@@ -173,6 +173,40 @@ def test_joules_find_the_arm_that_took_them_and_all_sums_close(
     assert math.isclose(report["energy_joules"], given, abs_tol=1e-9)
 
 
+def test_with_required_tokens_the_meter_shows_those_of_its_calls(
+    stand_in: StandIn, library, paths, tmp_path: Path
+) -> None:
+    url, policy, config = paths
+    keys = tmp_path / "keys"
+    keys.touch(mode=0o600)
+    keys.write_text(f"k1 {'c0ffee' * 12}\n")
+    strict = ("--policy", policy, "--token-keys", str(keys), "--require-token")
+    with (
+        a_server(url, *strict) as server,
+        a_meter(stand_in, library, "--config", config, "--server", server.address) as meter,
+        Application(server.address, meter.address) as app,
+    ):
+        until(lambda: not app.accounts().devices[0].trouble)
+        shown, hidden = app.choose("small"), app.choose("small")
+        with app.meter.call(shown):
+            stand_in.add_joules(70)
+            until(lambda: app.seen(0) == 70)
+        until(lambda: app.accounts().reports_sent == 1)
+        with app.meter.call(Choice(hidden.decision_id, hidden.arm)):  # which has lost its token
+            stand_in.add_joules(70)
+            until(lambda: app.seen(0) == 140)
+        until(lambda: app.accounts().reports_lost == 1)
+
+        found = app.energy(shown)
+        assert app.energy(hidden) is None
+        _, log = meter.terminate()
+
+    assert found is not None
+    assert found[1] == MEASURED
+    assert 70 - 3.0 * PATIENCE < found[0] < 70
+    assert f"the energy of decision {hidden.decision_id} was not recorded: PERMISSION_DENIED" in log
+
+
 def test_a_meter_that_vanishes_costs_measurements_and_nothing_else(
     stand_in: StandIn, library, paths
 ) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 
+import msgspec
 import pytest
 
 from bandit_service.energy import reporting
@@ -51,6 +52,18 @@ def test_a_call_is_sent_once_with_its_source(reporter, service) -> None:
 
     assert service.heard == [EnergyReport("energy-c1", "d1", "m", 12.5, SAMPLED)]
     until(lambda: reporter.delivery.waiting == 0)
+
+
+def test_the_token_of_the_decision_goes_with_it(reporter, service) -> None:
+    """Of several calls for one decision any has it: it is the decision's."""
+    for name in ("c1", "c2"):
+        reporter.add(msgspec.structs.replace(a_call(name, 2.0), token=b"proof"))
+    until(lambda: reporter.delivery.sent == 2)
+
+    assert [(one.token, one.energy_joules) for one in service.heard] == [
+        (b"proof", 2.0),
+        (b"proof", 4.0),
+    ]
 
 
 def test_what_is_not_known_is_not_sent(reporter, service) -> None:

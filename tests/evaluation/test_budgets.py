@@ -19,26 +19,29 @@ from bandit_service.evaluation.pictures import budgets as pictures
 from bandit_service.evaluation.report import as_html
 from bandit_service.evaluation.simulation import simulate
 from bandit_service.model import Arm
+from bandit_service.weighing import REFERENCE_TOKENS
 from policies.budget import CONTROLLERS
 from tests.evaluation.real_data import real_data
 from tests.evaluation.small_tables import a_random_table, a_table
 
 
 def a_priced_table(count=500, seed=0, **changes):
-    """Three arms, each ten times as dear as the one before, and better."""
+    """Three arms, each ten times as dear as the one before, three times as hungry, and better."""
     rng = np.random.default_rng(seed)
     prices = np.array([1e-4, 1e-3, 1e-2])
+    joules = 10.0, 30.0, 90.0
     arms = tuple(
         Arm(
             name=name,
             input_usd_per_million_tokens=price * 1000.0,
             output_usd_per_million_tokens=price * 1000.0,
+            declared_joules_per_output_token=usual / REFERENCE_TOKENS,
         )
-        for name, price in zip("abc", prices, strict=True)
+        for name, price, usual in zip("abc", prices, joules, strict=True)
     )
     given = {
         "cost_usd": rng.uniform(0.5, 1.5, (count, 3)) * prices,
-        "energy_joules": rng.uniform(5.0, 15.0, (count, 3)) * [1.0, 3.0, 9.0],
+        "energy_joules": rng.uniform(0.5, 1.5, (count, 3)) * joules,
         "contexts": rng.normal(size=(count, 3)),
         "arms": arms,
     }
@@ -257,6 +260,8 @@ def test_the_dial_trades_accuracy_for_energy():
     quality = [policy.whole.quality.mean for policy in result.policies]
     assert joules == sorted(joules, reverse=True)
     assert joules[-1] < 1.3 * TABLE.energy_joules[:, 0].mean()
+    # A decisive step of the scale: at 6 a call of the middle arm is worth a quarter of a point.
+    assert 1.5 * joules[2] < joules[1]
     assert quality[0] > quality[-1] + 0.1
     assert result.policies[2].policy == "default, dial 6"
 

@@ -22,9 +22,10 @@ from bandit_service.model import (
     Pruned,
     RecordedFeedback,
     RevisionEvent,
+    Settlement,
     StoredPolicy,
 )
-from bandit_service.ports import CheckpointWriter, Leases
+from bandit_service.ports import CheckpointWriter, Leases, Ledger
 
 
 class Refused(Exception):
@@ -74,11 +75,17 @@ class ModelTransaction:
     def recover_decisions(self, decisions: Sequence[Decision]) -> None:
         raise NotImplementedError  # no tokens in these tests
 
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        raise NotImplementedError  # no budgets in these tests
+
     def lock_head(self, policy_id: int) -> int:
         if policy_id not in self.tables.heads:
             raise PolicyNotFound(self.tables.policies[policy_id].name)
         self._locked.add(policy_id)
         return self.tables.heads[policy_id]
+
+    def heads(self) -> dict[int, int]:
+        return dict(self.tables.heads)
 
     def events(self, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
         return _events(self.tables, policy_id, after, limit)
@@ -222,7 +229,7 @@ class ModelStore:
 
     def last_clock(self, policy_id: int) -> float | None:
         found = self._of(policy_id, lambda one: True)
-        return found[-1].clock if found else None
+        return max((one.clock for one in found), default=None)
 
     def _of(self, policy_id: int, wanted: Callable[[Decision], bool]) -> list[Decision]:
         mine = [d for d in self.tables.decisions.values() if d.policy_id == policy_id and wanted(d)]
@@ -234,6 +241,10 @@ class ModelStore:
 
     @property
     def leases(self) -> Leases:
+        raise NotImplementedError
+
+    @property
+    def ledger(self) -> Ledger:
         raise NotImplementedError
 
     def make_partitions(self, now: float) -> list[str]:

@@ -25,8 +25,8 @@ def forgetting(**said: object) -> pp.Policy:
     return pp.Policy(forgetting=pp.Forgetting(**said))  # type: ignore[arg-type]
 
 
-def objective(**said: float) -> pp.Policy:
-    return pp.Policy(objective=pp.Objective(**said))
+def objective(**said: object) -> pp.Policy:
+    return pp.Policy(objective=pp.Objective(**said))  # type: ignore[arg-type]
 
 
 def prior(arm: str, said: pp.ArmWarmStart) -> pp.Policy:
@@ -96,6 +96,31 @@ VALUES: dict[str, tuple[str, str, pp.Policy]] = {
         "objective",
         "objective.quality_per_usd",
         objective(quality_per_usd=1e308),
+    ),
+    "a negative latency limit": (
+        "objective",
+        "objective.latency_limit",
+        objective(latency_limit=Duration(seconds=-1)),
+    ),
+    "a latency limit of nothing": (
+        "objective",
+        "objective.latency_limit",
+        objective(latency_limit=Duration()),
+    ),
+    "points at a limit that is not there": (
+        "objective",
+        "objective.latency_limit",
+        objective(quality_at_latency_limit=0.1),
+    ),
+    "a label twice": (
+        "features",
+        "features.text.labels[1]",
+        features(pp.TextFeatures(labels=["code", "code"])),
+    ),
+    "a label with NUL": (
+        "features",
+        "features.text.labels[0]",
+        features(pp.TextFeatures(labels=[NUL])),
     ),
     "a dial beyond ten": (
         "objective",

@@ -12,6 +12,8 @@ ARMS, DIM = 4, 3
 # A detector remembers the order of what it saw; what is believed does not depend on it.
 MOVING = {"fgts_cdb": ("draws", "turn"), "alarmed_linucb": ("cusum",)}
 DRAWN = ("fgts_cdb",)
+# Chances of the best arm by far: 0.9, but for who still chooses at random by plan.
+SURE = {"greenserv_epsilon": 0.75}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Presets: each that ships can be made, taught and found again; what is wrong is refused."""
 
+from dataclasses import replace as replaced
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from tests.evaluation.small_tables import a_random_table
 
 NAMES = presets.names()
 TABLE = a_random_table(count=40)
+WITH_PROMPTS = replaced(TABLE, prompts=tuple(f"What is {row} times 7? Think." for row in range(40)))
 
 
 def some_arms(count: int = 3, **changes: Any) -> tuple[Arm, ...]:
@@ -47,7 +49,8 @@ def some_arms(count: int = 3, **changes: Any) -> tuple[Arm, ...]:
 
 
 def test_the_published_systems_are_there():
-    assert {"fgts_cdb", "ccft", "ti_ucb"} <= set(NAMES)
+    published = {"pilot", "greenserv", "metallm", "mixllm", "paretobandit", "fgts_cdb", "ti_ucb"}
+    assert published | {"ccft", "greenserv_weighed", "mixllm_thumbs"} <= set(NAMES)
     assert list(NAMES) == sorted(NAMES)
 
 
@@ -72,11 +75,12 @@ def test_a_preset_says_what_it_is_and_can_be_created(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_preset_learns_and_its_journal_gives_the_same_state_again(name):
     (contestant,) = with_arms([named(name)], some_arms())
-    (entry,) = entered([contestant], TABLE)
-    simulation = Simulation(TABLE, entry)
+    table = WITH_PROMPTS if "features" in presets.found(name).policy else TABLE
+    (entry,) = entered([contestant], table)
+    simulation = Simulation(table, entry)
     engine, journal = simulation.opened(seed=1), []
     before = engine.state_hash()
-    for step in range(len(TABLE)):
+    for step in range(len(table)):
         duel = isinstance(engine.policy, LearnsPairs)
         context = entry.contexts.matrix[step : step + 1]
         (decision,) = engine.decide([Query(name, duel=duel)], context, step + 1.0, [f"q{step}"])
@@ -157,7 +161,9 @@ def test_ones_own_file_is_a_preset_too(tmp_path):
     ("name", "field", "remedy"),
     [
         ("ccft", "embedding", "data embed-arms"),
+        ("greenserv", "declared_joules_per_output_token", "model card"),
         ("greenserv_weighed", "declared_joules_per_output_token", "model card"),
+        ("mixllm", "output_usd_per_million_tokens", "give it its list price"),
         ("metallm_weighed", "input_usd_per_million_tokens", "give it its list price"),
     ],
 )

@@ -38,7 +38,9 @@ NAN, INF = math.nan, math.inf
         PolicyConfig(name="chat", arms=(Arm(name="small"),)),
         msgspec.structs.replace(
             A_RICH_CONFIG,
-            features=Features(text=TextFeatures(dimensions=32)),
+            features=Features(
+                text=TextFeatures(dimensions=32, readability=True, labels=("code", "chat"))
+            ),
             forgetting=Forgetting(half_life=1000.0, clock=Clock.REQUESTS),
             objective=Objective(accuracy_energy_dial=0.0, reference_joules=35.0),
         ),

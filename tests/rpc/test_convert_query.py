@@ -46,6 +46,7 @@ def test_a_query_keeps_everything_that_was_said():
         session="s",
         subject="u",
         duel=True,
+        labels=["maths", "short"],
     )
 
     assert convert.query(request) == Query(
@@ -60,6 +61,7 @@ def test_a_query_keeps_everything_that_was_said():
         session="s",
         subject="u",
         duel=True,
+        labels=("maths", "short"),
     )
 
 
@@ -150,15 +152,34 @@ def test_the_largest_that_is_allowed_is_taken(request_):
 
 
 def test_a_malformed_item_of_a_batch_leaves_its_error_in_its_place():
-    read = convert.each([a_request(), a_request(policy=""), a_request()], convert.query)
+    read = convert.queries([a_request(), a_request(policy=""), a_request()])
 
     assert [type(item) for item in read] == [Query, InvalidField, Query]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e308, 1.1e6])
+def test_a_bad_number_in_a_batch_is_that_of_its_own_query(bad):
+    good, text = a_request(vector=numbers(0.5, -0.5)), a_request(text="x")
+    wrong = a_request(packed_vector=packed(0.5, bad))
+
+    read = convert.queries([good, wrong, text, good])
+
+    assert [type(item) for item in read] == [Query, InvalidField, Query, Query]
+    assert isinstance(read[1], InvalidField)
+    assert read[1].field == "packed_vector[1]"
+    assert [read[0], read[2], read[3]] == [convert.query(one) for one in (good, text, good)]
+
+
+def test_large_numbers_that_are_too_much_together_only_are_taken():
+    largest = [a_request(vector=numbers(1e6, 0.0)), a_request(packed_vector=packed(0.0, -1e6))]
+
+    assert convert.queries(largest) == [convert.query(one) for one in largest]
 
 
 @pytest.mark.parametrize("count", [0, 513])
 def test_a_batch_that_is_empty_or_too_long_is_refused(count):
     with pytest.raises(InvalidField, match=f"1 to 512 items, not {count}"):
-        convert.each([a_request()] * count, convert.query)
+        convert.queries([a_request()] * count)
 
 
 def test_only_malformed_items_are_excused():

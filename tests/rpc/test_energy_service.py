@@ -85,7 +85,7 @@ def stub(channel: grpc.aio.Channel) -> Any:
 
 async def test_what_is_told_reaches_the_meter(stub, meter) -> None:
     await stub.StartCall(pb.StartCallRequest(call_id="c", decision_id="d", arm="m", input_tokens=3))
-    await stub.StartCall(pb.StartCallRequest(call_id="c", decision_id="d", arm="m"))
+    await stub.StartCall(pb.StartCallRequest(call_id="c", decision_id="d", arm="m", token=b"t\0"))
     await stub.ReportTokens(pb.ReportTokensRequest(call_id="c", output_tokens=0))
     await stub.EndCall(pb.EndCallRequest(call_id="c"))
     after = Duration(seconds=1, nanos=500_000_000)
@@ -94,8 +94,8 @@ async def test_what_is_told_reaches_the_meter(stub, meter) -> None:
     )
 
     assert meter.told == [
-        ("start", "c", "d", "m", 3),
-        ("start", "c", "d", "m", None),
+        ("start", "c", "d", "m", 3, b""),
+        ("start", "c", "d", "m", None, b"t\0"),
         ("tokens", "c", 0, None),
         ("end", "c", None, None, None),
         ("end", "c", 0, 4, 1.5),
@@ -114,6 +114,11 @@ async def test_what_is_told_reaches_the_meter(stub, meter) -> None:
             "StartCall",
             pb.StartCallRequest(call_id="c", decision_id="d", arm="m", input_tokens=-1),
             "input_tokens",
+        ),
+        (
+            "StartCall",
+            pb.StartCallRequest(call_id="c", decision_id="d", arm="m", token=bytes(2_049)),
+            "token",
         ),
         ("ReportTokens", pb.ReportTokensRequest(output_tokens=1), "call_id"),
         ("ReportTokens", pb.ReportTokensRequest(call_id="c", output_tokens=-1), "output_tokens"),

@@ -19,6 +19,7 @@ from bandit_service.journal import Journal
 from bandit_service.model import Decision, PolicyConfig, Routed
 from bandit_service.ports import Store, Transaction
 from bandit_service.routing import Router
+from bandit_service.spending import Spending
 from bandit_service.store import open_store
 from bandit_service.tokens import TokenDesk
 from tests.builders import NOW, a_config, a_query, shape_of
@@ -111,6 +112,7 @@ class Service:
     router: Router
     recorder: Recorder
     administrator: Administrator
+    spending: Spending
 
     def engine(self, name: str = "chat") -> PolicyEngine:
         return self.registry.by_name[name]
@@ -178,6 +180,7 @@ async def running_on(
 ) -> AsyncIterator[Service]:
     """A service on a store, with a clock; see `running`."""
     store, registry = cast(Store, watched), Registry()
+    spending = Spending(store, registry)
     bounds = Limits(**{"poll_seconds": NEVER, "stuck_seconds": NEVER} | limits)
     journal = Journal(store, registry, shape_of, now, bounds, replica)
     journal.load()
@@ -187,14 +190,16 @@ async def running_on(
             watched,
             registry,
             journal,
-            Router(registry, journal, store, now, PATIENCE, degraded_after, tokens),
+            Router(registry, journal, store, now, PATIENCE, degraded_after, tokens, spending),
             Recorder(journal, PATIENCE, tokens),
             Administrator(registry, journal, store, PATIENCE),
+            spending,
         )
     finally:
         watched.release()
         watched.away = watched.read_only = False
         await journal.close()
+        await spending.close()
         watched.close()
 
 

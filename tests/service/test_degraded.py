@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bandit_service.answered import Answered, size_of
 from bandit_service.errors import BufferFull, DecisionNotFound, IdReused, StoreUnavailable
 from bandit_service.model import Routed, WhenUnlogged
-from tests.builders import a_query, a_submission, packed
+from tests.builders import a_decision, a_query, a_submission, packed
 from tests.patience import PATIENCE
 from tests.service.running import Service, running, some_turns, until
 
@@ -202,6 +203,58 @@ async def test_a_repeated_request_gets_its_first_answer_before_and_after_it_is_w
     await written(service)
 
     assert await service.router.route(a_query(request_id="r1")) == first
+
+
+async def test_a_request_that_was_answered_before_an_outage_gets_that_answer_in_it(service):
+    first = await service.router.route(a_query(request_id="r1"))
+    await service.router.route(a_query(request_id="r2"))
+    service.store.away = True
+    assert (await service.router.route(a_query())).decision.degraded  # it has noticed
+    kept = len(service.journal.backlog)
+
+    assert await service.router.route(a_query(request_id="r1")) == first
+    both = await service.router.route_many([a_query(request_id="r1"), a_query(request_id="r3")])
+    assert [answer.decision.degraded for answer in both] == [False, True]
+    with pytest.raises(IdReused):
+        await service.router.route(a_query(request_id="r2", vector=packed(1.0, 0.0)))
+    assert len(service.journal.backlog) == kept + 1
+    service.store.away = False
+    await written(service)
+
+    assert await service.router.route(a_query(request_id="r1")) == first
+    assert service.store.requested(1, "r1") == first.decision
+
+
+async def test_a_request_that_another_replica_answered_may_be_decided_again_and_both_are_kept(
+    service, database
+):
+    async with running(database) as other:
+        await other.journal.reach("chat", 1, PATIENCE)
+        first = (await other.router.route(a_query(request_id="r1"))).decision
+    service.store.away = True
+
+    again = (await service.router.route(a_query(request_id="r1"))).decision
+
+    assert again.degraded
+    service.store.away = False
+    await written(service)
+    assert service.store.requested(1, "r1") == first
+    assert service.store.decision(again.id) is not None
+    service.store.away = True  # and from now on this replica knows, too
+    assert (await service.router.route(a_query(request_id="r1"))).decision == first
+
+
+def test_what_is_remembered_of_answers_is_bounded_and_the_latest_is_kept():
+    made = [a_decision(id=f"d{n}", request_id=f"r{n}") for n in range(10)]
+    size = size_of(made[0])
+    answered = Answered(most_bytes=4 * size)
+
+    for decision in (*made, made[-1], a_decision(id="anonymous")):
+        answered.remember(decision)
+
+    assert (len(answered), answered.bytes) == (4, 4 * size)
+    assert [answered.of(1, f"r{n}") for n in range(10)] == [None] * 6 + made[6:]
+    assert answered.of(2, "r9") is None
 
 
 async def test_a_request_that_was_decided_elsewhere_meanwhile_keeps_both_decisions(

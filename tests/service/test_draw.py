@@ -64,9 +64,9 @@ def test_the_number_of_a_decision_is_above_0_and_never_above_1(secret, decision_
 
 @pytest.mark.parametrize(("digest", "number"), [(b"\x00" * 8, 2.0**-53), (b"\xff" * 8, 1.0)])
 def test_even_the_least_and_the_greatest_hash_stay_within(monkeypatch, digest, number):
-    monkeypatch.setattr(
-        "bandit_service.draw.blake2b", lambda *_, **__: SimpleNamespace(digest=lambda: digest)
-    )
+    hashed = SimpleNamespace(update=lambda _: None, digest=lambda: digest)
+    keyed = SimpleNamespace(copy=lambda: hashed)
+    monkeypatch.setattr("bandit_service.draw._keyed", lambda *_: keyed)
 
     assert uniform(SECRET, "d1") == number
 

@@ -13,6 +13,7 @@ MADE = [
     errors.StaleEtag("chat", "1-1", "1-2"),
     errors.NotCaughtUp("chat", 7, 3),
     errors.AheadOfJournal("chat", 7, 3),
+    errors.NotUnderstood("chat", 7, "an unknown field"),
     errors.BufferFull(50),
     errors.HeadLocked(1),
     errors.BrokenJournal(1, 2),

@@ -1,8 +1,9 @@
 """A program that folds otherwise says so in the journal, once, and starts from zero."""
 
+import msgspec
 import pytest
 
-from bandit_service.model import FeedbackEvent, RevisionEvent
+from bandit_service.model import FeedbackEvent, JournalEntry, RevisionEvent
 from bandit_service.store import rows
 from tests.builders import NOW, a_config, a_submission
 from tests.checkpoints.test_recovery import be_another_version
@@ -19,7 +20,7 @@ def versions_of(service) -> list[int]:
 def test_a_revision_that_says_nothing_is_of_the_first_version() -> None:
     """As those are that were written before it was said."""
     event = RevisionEvent(1, 0, 0, a_config(), NOW)
-    old = rows._encode({
+    old = msgspec.msgpack.encode({
         "type": "revision", "revision": 1, "epoch": 0, "started_epoch": 0,
         "config": event.config, "time": NOW,
     })  # fmt: skip
@@ -89,3 +90,18 @@ async def test_an_older_program_warns_and_leaves_the_journal_alone(
     assert "the journal of policy 'chat' is folded by a newer version" in caplog.text
     assert len(entries) == 1
     assert not any(isinstance(entry.event, FeedbackEvent) for entry in entries)
+
+
+async def test_an_older_program_that_runs_is_warned_when_a_newer_one_takes_over(
+    database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(database) as old:
+        await old.create()
+        event = RevisionEvent(2, 0, 0, old.engine().config, NOW, fold_version=2)
+        with old.store._store.write() as tx:
+            head = tx.lock_head(1)
+            tx.append(1, [JournalEntry(head + 1, event)], (), (), ())
+
+        await old.journal.reach("chat", 2, PATIENCE)
+
+        assert caplog.text.count("the journal of policy 'chat' is folded by a newer version") == 1

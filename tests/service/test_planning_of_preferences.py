@@ -22,7 +22,7 @@ def test_preferences_are_stored_but_not_learned_unless_the_policy_says_so():
     event = Desk(duel()).hear(preference=Preference(preferred_arm="large"))
 
     assert (event.effect, event.lessons) == (Effect.NOT_CONFIGURED, ())
-    assert event.comparison == Comparison(0, CONTEXT, 2, CONTEXT, "d1", NOW, 0.0)
+    assert event.comparison == Comparison(0, CONTEXT, 2, CONTEXT, "d1", NOW, 0.0, is_ordered=True)
 
 
 @pytest.mark.parametrize(

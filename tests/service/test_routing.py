@@ -214,6 +214,23 @@ async def test_the_count_of_requests_goes_on_after_a_restart(database, by_reques
         assert (await service.routed())[0].decision.clock == 8.0
 
 
+async def test_requests_are_counted_on_from_the_replica_that_counted_most(
+    database, by_requests, monkeypatch
+):
+    async with running(database) as one:
+        await one.create(forgetting=by_requests)
+        async with running(database) as other:
+            told = (await one.routed(20))[-1].decision
+            assert told.clock == 20.0
+            assert (await other.routed(3))[-1].decision.clock == 3.0
+            await one.recorder.record(a_submission(decision_id=told.id, success=True))
+
+    for decisions in (10_000, 1):  # or from what was learned, where its decisions are long ago
+        monkeypatch.setattr("bandit_service.store.queries.LAST_DECISIONS", decisions)
+        async with running(database) as service:
+            assert service.engine().requests == 20
+
+
 async def test_an_explanation_says_what_each_arm_looked_like_and_what_came_of_it(service):
     await service.create(name="watching", mode=Mode.OBSERVE, default_arm="medium")
     decision_id = await service.decide(policy="watching", allowed_arms=("small", "medium"))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bandit_service.draw import new_ids
 from bandit_service.model import Decision
 from bandit_service.ports import Store
 from bandit_service.store import open_store
@@ -215,21 +216,32 @@ def test_a_session_keeps_the_arm_of_its_last_decision(store: Store) -> None:
     assert store.session_arm(3, session, 0.0) is None
 
 
-def test_the_last_clock_is_that_of_the_policys_newest_decision(store: Store) -> None:
+def test_the_last_clock_is_the_largest_whatever_the_ids_say(store: Store) -> None:
+    """Ids of one millisecond are in no order."""
     assert store.last_clock(1) is None
+    made = new_ids(50, NOW)
 
     add(
         store,
-        a_decision(id="0002", clock=7.5),
-        a_decision(id="0001", clock=9.5),
-        a_decision(id="0003", clock=1.5, policy_id=2),
+        *(a_decision(id=one, clock=float(clock)) for clock, one in enumerate(made, 1)),
+        a_decision(id=new_ids(1, NOW)[0], clock=99.0, policy_id=2),
     )
 
-    assert store.last_clock(1) == 7.5
+    assert made != sorted(made)
+    assert store.last_clock(1) == 50.0
 
 
-def test_ids_sort_bytewise_whatever_the_locale(store: Store) -> None:
+def test_the_last_clock_is_looked_for_among_the_newest_decisions(store: Store, monkeypatch) -> None:
+    """Not among all: a start may not take longer and longer."""
+    monkeypatch.setattr("bandit_service.store.queries.LAST_DECISIONS", 3)
+    add(store, *(a_decision(id=f"{n}", clock=9.0 - n) for n in range(5)))
+
+    assert store.last_clock(1) == 7.0
+
+
+def test_ids_sort_bytewise_whatever_the_locale(store: Store, monkeypatch) -> None:
     # A locale would put "a" before "B".
+    monkeypatch.setattr("bandit_service.store.queries.LAST_DECISIONS", 1)
     add(store, *(a_decision(id=name, clock=NOW + n) for n, name in enumerate(["a", "B"])))
 
     assert store.last_clock(1) == NOW

@@ -60,7 +60,7 @@ class Rederiver:
             return OLDER_FOLD
         if one.feature_version != engine.shape.version and one.revision == engine.revision:
             return OTHER_FEATURES
-        if Exclusion.BUDGET in one.exclusions:
+        if one.spending is not None:
             return BUDGET
         return None
 

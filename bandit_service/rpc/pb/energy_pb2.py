@@ -27,35 +27,35 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from bandit_service.rpc.pb import routing_pb2 as bandit_dot_v1_dot_routing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x62\x61ndit/v1/energy.proto\x12\tbandit.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17\x62\x61ndit/v1/routing.proto\"q\n\x10StartCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12\x0b\n\x03\x61rm\x18\x03 \x01(\t\x12\x19\n\x0cinput_tokens\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x0f\n\r_input_tokens\"\x13\n\x11StartCallResponse\"i\n\x13ReportTokensRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x19\n\x0cinput_tokens\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0f\n\r_input_tokens\"\x16\n\x14ReportTokensResponse\"\xb3\x01\n\x0e\x45ndCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x1a\n\routput_tokens\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x0cinput_tokens\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x36\n\x13time_to_first_token\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\n\x0e_output_tokensB\x0f\n\r_input_tokens\"\x11\n\x0f\x45ndCallResponse\"\x12\n\x10GetEnergyRequest\"\x80\x02\n\x11GetEnergyResponse\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x07\x64\x65vices\x18\x03 \x03(\x0b\x32\x17.bandit.v1.DeviceEnergy\x12\"\n\x04\x61rms\x18\x04 \x03(\x0b\x32\x14.bandit.v1.ArmEnergy\x12\x14\n\x0creports_sent\x18\x05 \x01(\x03\x12\x17\n\x0freports_waiting\x18\x06 \x01(\x03\x12\x14\n\x0creports_lost\x18\x07 \x01(\x03\"\xb9\x02\n\x0c\x44\x65viceEnergy\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\'\n\x06source\x18\x04 \x01(\x0e\x32\x17.bandit.v1.EnergySource\x12\x14\n\x0ctotal_joules\x18\x05 \x01(\x01\x12\x14\n\x0c\x63\x61lls_joules\x18\x06 \x01(\x01\x12\x13\n\x0bidle_joules\x18\x07 \x01(\x01\x12\x18\n\x10unclaimed_joules\x18\x08 \x01(\x01\x12\x13\n\x0bopen_joules\x18\t \x01(\x01\x12\x17\n\nidle_watts\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x0cvoid_seconds\x18\x0b \x01(\x01\x12\x13\n\x0bpartitioned\x18\x0c \x01(\x08\x12\x0f\n\x07trouble\x18\r \x01(\tB\r\n\x0b_idle_watts\"\xd1\x02\n\tArmEnergy\x12\x0b\n\x03\x61rm\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65vices\x18\x02 \x03(\t\x12(\n\x07sources\x18\x03 \x03(\x0b\x32\x17.bandit.v1.SourceEnergy\x12\x16\n\x0emetered_joules\x18\x04 \x01(\x01\x12\x17\n\x0f\x64\x65\x63lared_joules\x18\x05 \x01(\x01\x12\x16\n\x0e\x64\x65\x63lared_calls\x18\x06 \x01(\x03\x12\x18\n\x10unmeasured_calls\x18\x07 \x01(\x03\x12\x17\n\x0f\x63\x61lls_under_way\x18\x08 \x01(\x03\x12#\n\x16joules_per_input_token\x18\t \x01(\x01H\x00\x88\x01\x01\x12$\n\x17joules_per_output_token\x18\n \x01(\x01H\x01\x88\x01\x01\x42\x19\n\x17_joules_per_input_tokenB\x1a\n\x18_joules_per_output_token\"]\n\x0cSourceEnergy\x12\'\n\x06source\x18\x01 \x01(\x0e\x32\x17.bandit.v1.EnergySource\x12\x15\n\renergy_joules\x18\x02 \x01(\x01\x12\r\n\x05\x63\x61lls\x18\x03 \x01(\x03\x32\xb2\x02\n\rEnergyService\x12\x46\n\tStartCall\x12\x1b.bandit.v1.StartCallRequest\x1a\x1c.bandit.v1.StartCallResponse\x12O\n\x0cReportTokens\x12\x1e.bandit.v1.ReportTokensRequest\x1a\x1f.bandit.v1.ReportTokensResponse\x12@\n\x07\x45ndCall\x12\x19.bandit.v1.EndCallRequest\x1a\x1a.bandit.v1.EndCallResponse\x12\x46\n\tGetEnergy\x12\x1b.bandit.v1.GetEnergyRequest\x1a\x1c.bandit.v1.GetEnergyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x62\x61ndit/v1/energy.proto\x12\tbandit.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17\x62\x61ndit/v1/routing.proto\"\x80\x01\n\x10StartCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12\x0b\n\x03\x61rm\x18\x03 \x01(\t\x12\x19\n\x0cinput_tokens\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\r\n\x05token\x18\x05 \x01(\x0c\x42\x0f\n\r_input_tokens\"\x13\n\x11StartCallResponse\"i\n\x13ReportTokensRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x19\n\x0cinput_tokens\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0f\n\r_input_tokens\"\x16\n\x14ReportTokensResponse\"\xb3\x01\n\x0e\x45ndCallRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x1a\n\routput_tokens\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x0cinput_tokens\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x36\n\x13time_to_first_token\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\n\x0e_output_tokensB\x0f\n\r_input_tokens\"\x11\n\x0f\x45ndCallResponse\"\x12\n\x10GetEnergyRequest\"\x80\x02\n\x11GetEnergyResponse\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x07\x64\x65vices\x18\x03 \x03(\x0b\x32\x17.bandit.v1.DeviceEnergy\x12\"\n\x04\x61rms\x18\x04 \x03(\x0b\x32\x14.bandit.v1.ArmEnergy\x12\x14\n\x0creports_sent\x18\x05 \x01(\x03\x12\x17\n\x0freports_waiting\x18\x06 \x01(\x03\x12\x14\n\x0creports_lost\x18\x07 \x01(\x03\"\xb9\x02\n\x0c\x44\x65viceEnergy\x12\x0e\n\x06\x64\x65vice\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\'\n\x06source\x18\x04 \x01(\x0e\x32\x17.bandit.v1.EnergySource\x12\x14\n\x0ctotal_joules\x18\x05 \x01(\x01\x12\x14\n\x0c\x63\x61lls_joules\x18\x06 \x01(\x01\x12\x13\n\x0bidle_joules\x18\x07 \x01(\x01\x12\x18\n\x10unclaimed_joules\x18\x08 \x01(\x01\x12\x13\n\x0bopen_joules\x18\t \x01(\x01\x12\x17\n\nidle_watts\x18\n \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x0cvoid_seconds\x18\x0b \x01(\x01\x12\x13\n\x0bpartitioned\x18\x0c \x01(\x08\x12\x0f\n\x07trouble\x18\r \x01(\tB\r\n\x0b_idle_watts\"\xd1\x02\n\tArmEnergy\x12\x0b\n\x03\x61rm\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65vices\x18\x02 \x03(\t\x12(\n\x07sources\x18\x03 \x03(\x0b\x32\x17.bandit.v1.SourceEnergy\x12\x16\n\x0emetered_joules\x18\x04 \x01(\x01\x12\x17\n\x0f\x64\x65\x63lared_joules\x18\x05 \x01(\x01\x12\x16\n\x0e\x64\x65\x63lared_calls\x18\x06 \x01(\x03\x12\x18\n\x10unmeasured_calls\x18\x07 \x01(\x03\x12\x17\n\x0f\x63\x61lls_under_way\x18\x08 \x01(\x03\x12#\n\x16joules_per_input_token\x18\t \x01(\x01H\x00\x88\x01\x01\x12$\n\x17joules_per_output_token\x18\n \x01(\x01H\x01\x88\x01\x01\x42\x19\n\x17_joules_per_input_tokenB\x1a\n\x18_joules_per_output_token\"]\n\x0cSourceEnergy\x12\'\n\x06source\x18\x01 \x01(\x0e\x32\x17.bandit.v1.EnergySource\x12\x15\n\renergy_joules\x18\x02 \x01(\x01\x12\r\n\x05\x63\x61lls\x18\x03 \x01(\x03\x32\xb2\x02\n\rEnergyService\x12\x46\n\tStartCall\x12\x1b.bandit.v1.StartCallRequest\x1a\x1c.bandit.v1.StartCallResponse\x12O\n\x0cReportTokens\x12\x1e.bandit.v1.ReportTokensRequest\x1a\x1f.bandit.v1.ReportTokensResponse\x12@\n\x07\x45ndCall\x12\x19.bandit.v1.EndCallRequest\x1a\x1a.bandit.v1.EndCallResponse\x12\x46\n\tGetEnergy\x12\x1b.bandit.v1.GetEnergyRequest\x1a\x1c.bandit.v1.GetEnergyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bandit.v1.energy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STARTCALLREQUEST']._serialized_start=127
-  _globals['_STARTCALLREQUEST']._serialized_end=240
-  _globals['_STARTCALLRESPONSE']._serialized_start=242
-  _globals['_STARTCALLRESPONSE']._serialized_end=261
-  _globals['_REPORTTOKENSREQUEST']._serialized_start=263
-  _globals['_REPORTTOKENSREQUEST']._serialized_end=368
-  _globals['_REPORTTOKENSRESPONSE']._serialized_start=370
-  _globals['_REPORTTOKENSRESPONSE']._serialized_end=392
-  _globals['_ENDCALLREQUEST']._serialized_start=395
-  _globals['_ENDCALLREQUEST']._serialized_end=574
-  _globals['_ENDCALLRESPONSE']._serialized_start=576
-  _globals['_ENDCALLRESPONSE']._serialized_end=593
-  _globals['_GETENERGYREQUEST']._serialized_start=595
-  _globals['_GETENERGYREQUEST']._serialized_end=613
-  _globals['_GETENERGYRESPONSE']._serialized_start=616
-  _globals['_GETENERGYRESPONSE']._serialized_end=872
-  _globals['_DEVICEENERGY']._serialized_start=875
-  _globals['_DEVICEENERGY']._serialized_end=1188
-  _globals['_ARMENERGY']._serialized_start=1191
-  _globals['_ARMENERGY']._serialized_end=1528
-  _globals['_SOURCEENERGY']._serialized_start=1530
-  _globals['_SOURCEENERGY']._serialized_end=1623
-  _globals['_ENERGYSERVICE']._serialized_start=1626
-  _globals['_ENERGYSERVICE']._serialized_end=1932
+  _globals['_STARTCALLREQUEST']._serialized_start=128
+  _globals['_STARTCALLREQUEST']._serialized_end=256
+  _globals['_STARTCALLRESPONSE']._serialized_start=258
+  _globals['_STARTCALLRESPONSE']._serialized_end=277
+  _globals['_REPORTTOKENSREQUEST']._serialized_start=279
+  _globals['_REPORTTOKENSREQUEST']._serialized_end=384
+  _globals['_REPORTTOKENSRESPONSE']._serialized_start=386
+  _globals['_REPORTTOKENSRESPONSE']._serialized_end=408
+  _globals['_ENDCALLREQUEST']._serialized_start=411
+  _globals['_ENDCALLREQUEST']._serialized_end=590
+  _globals['_ENDCALLRESPONSE']._serialized_start=592
+  _globals['_ENDCALLRESPONSE']._serialized_end=609
+  _globals['_GETENERGYREQUEST']._serialized_start=611
+  _globals['_GETENERGYREQUEST']._serialized_end=629
+  _globals['_GETENERGYRESPONSE']._serialized_start=632
+  _globals['_GETENERGYRESPONSE']._serialized_end=888
+  _globals['_DEVICEENERGY']._serialized_start=891
+  _globals['_DEVICEENERGY']._serialized_end=1204
+  _globals['_ARMENERGY']._serialized_start=1207
+  _globals['_ARMENERGY']._serialized_end=1544
+  _globals['_SOURCEENERGY']._serialized_start=1546
+  _globals['_SOURCEENERGY']._serialized_end=1639
+  _globals['_ENERGYSERVICE']._serialized_start=1642
+  _globals['_ENERGYSERVICE']._serialized_end=1948
 # @@protoc_insertion_point(module_scope)

@@ -12,16 +12,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class StartCallRequest(_message.Message):
-    __slots__ = ("call_id", "decision_id", "arm", "input_tokens")
+    __slots__ = ("call_id", "decision_id", "arm", "input_tokens", "token")
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     ARM_FIELD_NUMBER: _ClassVar[int]
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
     call_id: str
     decision_id: str
     arm: str
     input_tokens: int
-    def __init__(self, call_id: _Optional[str] = ..., decision_id: _Optional[str] = ..., arm: _Optional[str] = ..., input_tokens: _Optional[int] = ...) -> None: ...
+    token: bytes
+    def __init__(self, call_id: _Optional[str] = ..., decision_id: _Optional[str] = ..., arm: _Optional[str] = ..., input_tokens: _Optional[int] = ..., token: _Optional[bytes] = ...) -> None: ...
 
 class StartCallResponse(_message.Message):
     __slots__ = ()

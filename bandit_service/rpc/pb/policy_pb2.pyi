@@ -4,6 +4,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from bandit_service.rpc.pb import budget_pb2 as _budget_pb2
 from bandit_service.rpc.pb import routing_pb2 as _routing_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -84,7 +85,7 @@ CHALLENGER_VERDICT_WORSE: ChallengerVerdict
 CHALLENGER_VERDICT_OPEN: ChallengerVerdict
 
 class Policy(_message.Message):
-    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time", "when_unlogged", "feedback_horizon", "override_limits", "challengers", "warm_start")
+    __slots__ = ("name", "algorithm", "features", "objective", "mode", "default_arm", "forgetting", "floor", "sticky_sessions", "quality_sources", "preference_learning", "arms", "revision", "etag", "create_time", "update_time", "when_unlogged", "feedback_horizon", "override_limits", "budgets", "challengers", "warm_start")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ALGORITHM_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +105,7 @@ class Policy(_message.Message):
     WHEN_UNLOGGED_FIELD_NUMBER: _ClassVar[int]
     FEEDBACK_HORIZON_FIELD_NUMBER: _ClassVar[int]
     OVERRIDE_LIMITS_FIELD_NUMBER: _ClassVar[int]
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
     CHALLENGERS_FIELD_NUMBER: _ClassVar[int]
     WARM_START_FIELD_NUMBER: _ClassVar[int]
     name: str
@@ -125,9 +127,10 @@ class Policy(_message.Message):
     when_unlogged: WhenUnlogged
     feedback_horizon: _duration_pb2.Duration
     override_limits: OverrideLimits
+    budgets: _containers.RepeatedCompositeFieldContainer[_budget_pb2.Budget]
     challengers: _containers.RepeatedCompositeFieldContainer[Challenger]
     warm_start: WarmStart
-    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., when_unlogged: _Optional[_Union[WhenUnlogged, str]] = ..., feedback_horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., override_limits: _Optional[_Union[OverrideLimits, _Mapping]] = ..., challengers: _Optional[_Iterable[_Union[Challenger, _Mapping]]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., algorithm: _Optional[_Union[Algorithm, _Mapping]] = ..., features: _Optional[_Union[Features, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ..., default_arm: _Optional[str] = ..., forgetting: _Optional[_Union[Forgetting, _Mapping]] = ..., floor: _Optional[float] = ..., sticky_sessions: bool = ..., quality_sources: _Optional[_Iterable[_Union[_routing_pb2.FeedbackSource, str]]] = ..., preference_learning: _Optional[_Union[PreferenceLearning, str]] = ..., arms: _Optional[_Iterable[_Union[Arm, _Mapping]]] = ..., revision: _Optional[int] = ..., etag: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., when_unlogged: _Optional[_Union[WhenUnlogged, str]] = ..., feedback_horizon: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., override_limits: _Optional[_Union[OverrideLimits, _Mapping]] = ..., budgets: _Optional[_Iterable[_Union[_budget_pb2.Budget, _Mapping]]] = ..., challengers: _Optional[_Iterable[_Union[Challenger, _Mapping]]] = ..., warm_start: _Optional[_Union[WarmStart, _Mapping]] = ...) -> None: ...
 
 class Challenger(_message.Message):
     __slots__ = ("name", "algorithm", "objective", "floor", "share", "margin")
@@ -206,10 +209,14 @@ class Features(_message.Message):
     def __init__(self, text: _Optional[_Union[TextFeatures, _Mapping]] = ..., vector: _Optional[_Union[VectorFeatures, _Mapping]] = ...) -> None: ...
 
 class TextFeatures(_message.Message):
-    __slots__ = ("dimensions",)
+    __slots__ = ("dimensions", "readability", "labels")
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    READABILITY_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     dimensions: int
-    def __init__(self, dimensions: _Optional[int] = ...) -> None: ...
+    readability: bool
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, dimensions: _Optional[int] = ..., readability: bool = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class VectorFeatures(_message.Message):
     __slots__ = ("dimension",)
@@ -218,18 +225,22 @@ class VectorFeatures(_message.Message):
     def __init__(self, dimension: _Optional[int] = ...) -> None: ...
 
 class Objective(_message.Message):
-    __slots__ = ("quality_per_usd", "quality_per_second", "quality_per_joule", "accuracy_energy_dial", "reference_joules")
+    __slots__ = ("quality_per_usd", "quality_per_second", "quality_per_joule", "accuracy_energy_dial", "reference_joules", "latency_limit", "quality_at_latency_limit")
     QUALITY_PER_USD_FIELD_NUMBER: _ClassVar[int]
     QUALITY_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     QUALITY_PER_JOULE_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_ENERGY_DIAL_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_JOULES_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_AT_LATENCY_LIMIT_FIELD_NUMBER: _ClassVar[int]
     quality_per_usd: float
     quality_per_second: float
     quality_per_joule: float
     accuracy_energy_dial: float
     reference_joules: float
-    def __init__(self, quality_per_usd: _Optional[float] = ..., quality_per_second: _Optional[float] = ..., quality_per_joule: _Optional[float] = ..., accuracy_energy_dial: _Optional[float] = ..., reference_joules: _Optional[float] = ...) -> None: ...
+    latency_limit: _duration_pb2.Duration
+    quality_at_latency_limit: float
+    def __init__(self, quality_per_usd: _Optional[float] = ..., quality_per_second: _Optional[float] = ..., quality_per_joule: _Optional[float] = ..., accuracy_energy_dial: _Optional[float] = ..., reference_joules: _Optional[float] = ..., latency_limit: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., quality_at_latency_limit: _Optional[float] = ...) -> None: ...
 
 class OverrideLimits(_message.Message):
     __slots__ = ("quality_per_usd", "quality_per_second", "quality_per_joule", "accuracy_energy_dial")

@@ -83,7 +83,7 @@ EFFECT_OTHER_FEATURES: Effect
 EFFECT_ARM_REMOVED: Effect
 
 class RouteRequest(_message.Message):
-    __slots__ = ("policy", "request_id", "text", "vector", "packed_vector", "input_tokens", "output_tokens", "required_tags", "required_modalities", "allowed_arms", "session", "subject", "duel", "min_position", "objective")
+    __slots__ = ("policy", "request_id", "text", "vector", "packed_vector", "input_tokens", "output_tokens", "required_tags", "required_modalities", "allowed_arms", "session", "subject", "duel", "min_position", "objective", "labels")
     POLICY_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +99,7 @@ class RouteRequest(_message.Message):
     DUEL_FIELD_NUMBER: _ClassVar[int]
     MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     policy: str
     request_id: str
     text: str
@@ -114,7 +115,8 @@ class RouteRequest(_message.Message):
     duel: bool
     min_position: int
     objective: ObjectiveOverride
-    def __init__(self, policy: _Optional[str] = ..., request_id: _Optional[str] = ..., text: _Optional[str] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., packed_vector: _Optional[bytes] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., required_tags: _Optional[_Iterable[str]] = ..., required_modalities: _Optional[_Iterable[_Union[Modality, str]]] = ..., allowed_arms: _Optional[_Iterable[str]] = ..., session: _Optional[str] = ..., subject: _Optional[str] = ..., duel: bool = ..., min_position: _Optional[int] = ..., objective: _Optional[_Union[ObjectiveOverride, _Mapping]] = ...) -> None: ...
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, policy: _Optional[str] = ..., request_id: _Optional[str] = ..., text: _Optional[str] = ..., vector: _Optional[_Union[Vector, _Mapping]] = ..., packed_vector: _Optional[bytes] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., required_tags: _Optional[_Iterable[str]] = ..., required_modalities: _Optional[_Iterable[_Union[Modality, str]]] = ..., allowed_arms: _Optional[_Iterable[str]] = ..., session: _Optional[str] = ..., subject: _Optional[str] = ..., duel: bool = ..., min_position: _Optional[int] = ..., objective: _Optional[_Union[ObjectiveOverride, _Mapping]] = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ObjectiveOverride(_message.Message):
     __slots__ = ("quality_per_usd", "quality_per_second", "quality_per_joule", "accuracy_energy_dial")

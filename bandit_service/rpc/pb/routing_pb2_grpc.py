@@ -70,7 +70,9 @@ class RoutingServiceServicer(object):
         """Chooses an arm for one query and logs the decision durably before answering.
 
         Idempotent where `request_id` is set: a repeat returns the first decision;
-        the same id with another payload fails with ALREADY_EXISTS.
+        the same id with another payload fails with ALREADY_EXISTS. While the
+        database is away that holds for what the replica has answered itself of
+        late; another replica may decide again, and says that by `degraded`.
         Fails with NOT_FOUND for an unknown policy, INVALID_ARGUMENT for a bad
         context, FAILED_PRECONDITION if no arm is eligible, and UNAVAILABLE if the
         decision can neither be made durable nor be kept until it can (`degraded`).

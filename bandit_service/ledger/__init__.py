@@ -1,0 +1,1 @@
+"""Budgets of a live policy, on this replica: what is booked, and what may still be spent."""

@@ -1,0 +1,231 @@
+"""The budgets of one policy on this replica: what can be paid, at which prices, out of which lease.
+
+Control state: it follows decisions and the ledger, and has no part in what is learned. Belongs to
+the event loop's thread, and waits for nothing.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit_service.budgets import units_of
+from bandit_service.ledger.appetite import Appetite
+from bandit_service.ledger.holding import Holding
+from bandit_service.ledger.turn import Turn
+from bandit_service.model import (
+    ArmState,
+    Ask,
+    Budget,
+    Decision,
+    Grant,
+    PolicyConfig,
+    Query,
+    UsageLesson,
+    to_units,
+    unpack,
+)
+from policies.budget import CONTROLLERS, Purse
+
+Array = NDArray[np.float64]
+
+RETRY_SECONDS = 0.5  # after which a ledger that had no more is asked again
+
+
+class Account:
+    """`revision` is the one of the configuration that it keeps to."""
+
+    def __init__(
+        self,
+        policy_id: int,
+        revision: int,
+        config: PolicyConfig,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.policy_id, self.revision, self.config = policy_id, revision, config
+        self._monotonic = monotonic
+        self._no_more_until = self._silent_until = 0.0
+        self.charged = 0  # decisions
+        self.holdings = [Holding(budget) for budget in config.budgets]
+        self.appetite = Appetite(config)
+        self._begin_control()
+
+    def revise(self, revision: int, config: PolicyConfig) -> dict[int, int]:
+        """Goes on under another configuration. Returns what is to be given back, by lease."""
+        self.revision, self.config, self._no_more_until = revision, config, 0.0
+        before = {_identity(one.budget): one for one in self.holdings}
+        self.holdings = []
+        for budget in config.budgets:
+            holding = before.pop(_identity(budget), None) or Holding(budget)
+            holding.budget = budget
+            self.holdings.append(holding)
+        self.appetite.revise(config)
+        if self._controlled != self._control_of():
+            self._begin_control()
+        gone = [one for one in before.values() if one.grant is not None and one.rest]
+        return {one.grant.lease: one.rest for one in gone if one.grant is not None}
+
+    # -- the lease ------------------------------------------------------------------------------
+
+    @property
+    def has_lease(self) -> bool:
+        return all(one.grant is not None for one in self.holdings)
+
+    def needed(self, queries: Sequence[Query]) -> list[int]:
+        """Units of each budget with which each of the queries can have any arm it could pay."""
+        calls = sum(map(_calls, queries))
+        needs = self.appetite.needs(queries)
+        return [calls * self._dearest(needs, column) for column in range(len(self.holdings))]
+
+    def lacks(self, needed: Sequence[int]) -> bool:
+        """Whether the ledger has to be asked before anything is decided."""
+        if not self.has_lease:
+            return True
+        now = self._monotonic()
+        if now < self._silent_until:
+            return False
+        if any(one.is_over(now) for one in self.holdings):
+            return True
+        return now >= self._no_more_until and self._is_short(needed)
+
+    def is_low(self) -> bool:
+        """Whether it is time to ask for more, so that nobody has to wait for it."""
+        now = self._monotonic()
+        if not self.has_lease or any(one.is_over(now) for one in self.holdings):
+            return True
+        pairs = zip(self.holdings, self.needed((_PLAIN,)), strict=True)
+        is_low = any(one.rest < one.wish(need) // 2 for one, need in pairs)
+        return is_low and now >= self._no_more_until
+
+    def asks(self, needed: Sequence[int]) -> list[Ask]:
+        """What to ask of the ledger, to have so much of each and what is soon used up."""
+        now = self._monotonic()
+        asks = []
+        for one, all_of_them, dearest in zip(
+            self.holdings, needed, self.needed((_PLAIN,)), strict=True
+        ):
+            one.pace(now)
+            asks.append(one.ask(self.policy_id, self.revision, all_of_them, dearest))
+        return asks
+
+    def take(self, grants: Sequence[Grant], needed: Sequence[int]) -> dict[int, int]:
+        """Takes grants in; what is to be given back, by lease."""
+        now = self._monotonic()
+        over: dict[int, int] = {}
+        by_name = {one.budget.name: one for one in self.holdings}
+        for grant in grants:
+            if grant.budget in by_name:
+                over |= by_name[grant.budget].take(grant, now)
+            else:  # the budget has just been taken away
+                over[grant.lease] = grant.granted - grant.drawn
+        if len(needed) == len(self.holdings) and self._is_short(needed):
+            self._no_more_until = now + RETRY_SECONDS
+        self._silent_until = 0.0
+        return over
+
+    def wait_before_asking(self) -> None:
+        """The ledger does not answer: there is nothing to wait for just now."""
+        self._silent_until = self._monotonic() + RETRY_SECONDS
+
+    def excess(self) -> dict[int, int]:
+        """What is held far beyond need, by lease; with this it is given up."""
+        back: dict[int, int] = {}
+        for one, need in zip(self.holdings, self.needed((_PLAIN,)), strict=True):
+            wish = one.wish(need)
+            if one.grant is not None and one.rest > 4 * wish:
+                back[one.grant.lease] = one.rest - wish
+                one.release(one.rest - wish)
+        return back
+
+    def everything(self) -> dict[int, int]:
+        """All that is held, by lease: nothing more is going to be decided."""
+        back = {one.grant.lease: one.rest for one in self.holdings if one.grant is not None}
+        for one in self.holdings:
+            one.rest, one.grant = 0, None
+        return back
+
+    # -- deciding -------------------------------------------------------------------------------
+
+    def turns(self, queries: Sequence[Query]) -> Iterator[tuple[slice, Turn]]:
+        """The queries in turns, of each as many as the lease can surely pay for; at least one.
+
+        Each turn is to be decided and charged before the next is asked for.
+        """
+        start = 0
+        while start < len(queries):
+            needs = self.appetite.needs(queries[start:])
+            dearest = [self._dearest(needs, column) for column in range(len(self.holdings))]
+            pairs = zip(self.holdings, dearest, strict=True)
+            payable = min((one.rest // most for one, most in pairs if most), default=0)
+            end, calls = start, 0
+            while end < len(queries) and (end == start or calls + _calls(queries[end]) <= payable):
+                calls += _calls(queries[end])
+                end += 1
+            yield slice(start, end), Turn(self, needs, calls)
+            start = end
+
+    def purse(self) -> Purse:
+        """As plain numbers where there is one budget: some controllers keep only one."""
+        now = self._monotonic()
+        left = [one.left(now) for one in self.holdings]
+        requests = [one.requests() for one in self.holdings]
+        rate = [
+            one.budget.amount / (1.0 if to_come is None else so_far + to_come)
+            for one, to_come, so_far in zip(self.holdings, left, requests, strict=True)
+        ]
+        spent = np.array([one.spent() for one in self.holdings])
+        if len(self.holdings) == 1:
+            return Purse(np.array(rate), spent, requests[0], left[0])
+        endless = np.array([np.inf if one is None else one for one in left])
+        return Purse(np.array(rate), spent, np.array(requests, dtype=np.float64), endless)
+
+    def heard(self, usage: UsageLesson) -> None:
+        """A call took this, whoever decided it."""
+        fresh = self.appetite.heard(usage)
+        if fresh is not None and self.has_lease:
+            means = np.nan_to_num(self.appetite.consumption.means()[usage.arm])
+            taken = np.where(np.isnan(fresh), means, fresh)
+            self.controller.settle(self.control, self.purse(), taken)
+
+    def cancel(self, decision: Decision) -> None:
+        """A decision that never was: nothing of it is stored, or ever will be."""
+        by_name = {one.budget.name: one for one in self.holdings}
+        for charge in unpack(decision.spending).charges if decision.spending else ():
+            if charge.budget in by_name:
+                by_name[charge.budget].cancel(charge)
+
+    def _begin_control(self) -> None:
+        self.controller = CONTROLLERS[self.config.budgets[0].controller]()
+        self.control: Any = self.controller.start(len(self.holdings))
+        self.price = np.full(len(self.holdings), np.nan)  # of the last decision
+        self._controlled = self._control_of()
+
+    def _control_of(self) -> tuple[Any, ...]:
+        """What the prices so far are good for."""
+        budgets = self.config.budgets
+        return budgets[0].controller, [_identity(budget) for budget in budgets]
+
+    def _dearest(self, needs: Array, column: int) -> int:
+        """In units, of the active arms that the budget could pay were it untouched; 0: none."""
+        budget = self.holdings[column].budget
+        active = np.array([arm.state is ArmState.ACTIVE for arm in self.config.arms])
+        amounts = needs[active & self.appetite.known(), column]
+        units = [to_units(budget.resource, amount) for amount in amounts.tolist()]
+        return max((one for one in units if one <= units_of(budget)), default=0)
+
+    def _is_short(self, needed: Sequence[int]) -> bool:
+        return any(one.rest < need for one, need in zip(self.holdings, needed, strict=True))
+
+
+_PLAIN = Query("")
+
+
+def _calls(query: Query) -> int:
+    return 2 if query.duel else 1
+
+
+def _identity(budget: Budget) -> tuple[Any, ...]:
+    """What makes a budget the same one under another configuration."""
+    return budget.name, budget.resource, budget.window, budget.requests, budget.rate

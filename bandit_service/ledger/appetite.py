@@ -1,0 +1,112 @@
+"""What calls of a policy's arms take of the resources that its budgets limit.
+
+R columns, one a budget; K rows, one an arm. In dollars and joules.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit_service.budgets import is_priced
+from bandit_service.model import Arm, PolicyConfig, Query, Resource, Usage, UsageLesson
+from policies.budget import Consumption
+
+Array = NDArray[np.float64]
+
+# A usual call, for what it is expected to take before the first one has been paid.
+USUAL_INPUT_TOKENS = 500
+USUAL_OUTPUT_TOKENS = 500
+
+
+class Appetite:
+    """`tried` are the decisions for each arm so far, (K,)."""
+
+    def __init__(self, config: PolicyConfig) -> None:
+        self._configure(config)
+        self.consumption = Consumption(self._listed)
+        self.tried = np.zeros(len(config.arms))
+
+    def revise(self, config: PolicyConfig) -> None:
+        """Keeps what is known of the resources and arms that there were before."""
+        before, resources, tried = self.consumption, self._resources, self.tried
+        self._configure(config)
+        rows = min(len(config.arms), len(tried))
+        made = Consumption(self._listed.copy())
+        for column, resource in enumerate(self._resources):
+            if resource in resources:
+                old = resources.index(resource)
+                for name in ("listed", "totals", "squares", "weights"):
+                    getattr(made, name)[:rows, column] = getattr(before, name)[:rows, old]
+        made.reprice(self._listed)  # what was learned under other list prices moves with them
+        self.consumption = made
+        self.tried = np.concatenate([tried[:rows], np.zeros(len(config.arms) - rows)])
+
+    def known(self) -> NDArray[np.bool_]:
+        """Arms (K,) of which something is known for every budget."""
+        known: NDArray[np.bool_] = (~np.isnan(self._listed) | (self.consumption.weights > 0.0)).all(
+            axis=1
+        )
+        return known
+
+    def needs(self, queries: Sequence[Query]) -> Array:
+        """What one call for any of the queries has to reserve, (K, R); NaN: nothing is known.
+
+        An upper estimate, and at least the tokens that its caller expects, at list prices.
+        """
+        uppers = self.consumption.uppers()
+        told = {(query.input_tokens or 0, query.output_tokens or 0) for query in queries} - {(0, 0)}
+        if not told or Resource.USD not in self._resources:
+            return uppers
+        costs = (np.array(sorted(told), dtype=np.float64) @ self._prices.T).max(axis=0)
+        usd = np.array([resource is Resource.USD for resource in self._resources])
+        needs: Array = np.where(usd, np.maximum(uppers, costs[:, None]), uppers)
+        return needs
+
+    def heard(self, usage: UsageLesson) -> Array | None:
+        """Notes what a call took, (R,), NaN where that is not news; None where nothing is.
+
+        What is corrected later counts in the ledger, not here.
+        """
+        if usage.arm >= len(self.tried):
+            return None
+        fresh = np.where(np.isnan(self._amounts(usage.old)), self._amounts(usage.new), np.nan)
+        if np.isnan(fresh).all():
+            return None
+        self.consumption.note(usage.arm, fresh)
+        return fresh
+
+    def prime(self, usages: Sequence[tuple[int, float | None, float | None]]) -> None:
+        """What the last calls took, before anybody listened: slot, dollars and joules."""
+        for slot, usd, joules in usages:
+            if slot < len(self.tried):
+                told = Usage(cost_usd=usd, energy_joules=joules)
+                self.consumption.note(slot, self._amounts(told))
+                self.tried[slot] += 1.0
+
+    def _configure(self, config: PolicyConfig) -> None:
+        self._resources = [budget.resource for budget in config.budgets]
+        self._listed = np.array(
+            [[_listed(arm, resource) for resource in self._resources] for arm in config.arms]
+        )
+        prices = [
+            (arm.input_usd_per_million_tokens, arm.output_usd_per_million_tokens)
+            for arm in config.arms
+        ]
+        self._prices = np.nan_to_num(np.array(prices, dtype=np.float64)) / 1e6
+
+    def _amounts(self, usage: Usage | None) -> Array:
+        if usage is None:
+            return np.full(len(self._resources), np.nan)
+        both = {Resource.USD: usage.cost_usd, Resource.JOULES: usage.energy_joules}
+        return np.array([both[resource] for resource in self._resources], dtype=np.float64)
+
+
+def _listed(arm: Arm, resource: Resource) -> float:
+    """What a usual call takes by what is declared; NaN where nothing is."""
+    if not is_priced(arm, resource):
+        return float("nan")
+    if resource is Resource.JOULES:
+        return USUAL_OUTPUT_TOKENS * (arm.declared_joules_per_output_token or 0.0)
+    of_input = USUAL_INPUT_TOKENS * (arm.input_usd_per_million_tokens or 0.0)
+    return (of_input + USUAL_OUTPUT_TOKENS * (arm.output_usd_per_million_tokens or 0.0)) / 1e6

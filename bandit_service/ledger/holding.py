@@ -1,0 +1,150 @@
+"""One budget as this replica holds it: a lease on the present window, and what is known of it."""
+
+from bandit_service import budgets
+from bandit_service.model import Ask, Budget, Charge, Grant, from_units
+
+PACE_SECONDS = 2.0  # of its own spending that a replica wishes to hold
+CALLS_AHEAD = 4  # of the dearest arm, that it wishes to hold at least
+# Where the window before tells how many requests come, it counts for so much of this one.
+MEMORY_SHARE = 0.05
+EVEN_SECONDS = 1.0
+
+
+class Holding:
+    """`rest` is what no decision of this replica has reserved yet, in units.
+
+    Times are of the monotonic clock. What others do is known as of the last grant, what this
+    replica does at once.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.grant: Grant | None = None
+        self.rest = 0
+        self.decided = 0  # by this replica, of the present window
+        self._known = 0  # of what was granted on the lease, less what was given back
+        self._told = 0.0  # when the last grant came
+        self._first = (0.0, 0)  # when this window was first seen, and its requests then
+        # What reservations turn out to be worth: expected over reserved, of the latest.
+        self._expected = self._reserved = 0.0
+        self._paced, self._pace, self._pace_from = 0, 0.0, 0.0
+
+    def take(self, grant: Grant, now: float) -> dict[int, int]:
+        """Takes a grant in. Returns what is to be given back, by lease: of a window that is over.
+
+        The lease's own account says what was granted, so an answer that was lost is made up for
+        by the next one.
+        """
+        over: dict[int, int] = {}
+        if self.grant is None or grant.window != self.grant.window:
+            if self.grant is not None and self.rest:
+                over[self.grant.lease] = self.rest
+            self.rest = self._known = 0
+            self.decided = grant.own_requests
+            self._known = grant.drawn
+            self._first = now, grant.requests
+        self.rest += grant.granted - self._known
+        self._known = grant.granted
+        self.grant, self._told = grant, now
+        return over
+
+    def release(self, units: int) -> None:
+        """So much is going to be given back."""
+        self.rest -= units
+        self._known -= units
+
+    def charge(self, calls: list[tuple[int, int, float]]) -> Charge:
+        """Reserves for one decision's calls: slot, units wanted, and units expected.
+
+        Where the lease has less it is reserved to the last unit; the rest becomes overrun.
+        """
+        assert self.grant is not None
+        taken = []
+        for slot, wanted, expected in calls:
+            reserved = min(wanted, self.rest)
+            self.rest -= reserved
+            self._paced += reserved
+            if reserved == wanted > 0:
+                self._reserved = 0.99 * self._reserved + wanted
+                self._expected = 0.99 * self._expected + min(expected, wanted)
+            taken.append((slot, reserved))
+        self.decided += 1
+        budget, grant = self.budget, self.grant
+        return Charge(budget.name, budget.resource, grant.window, grant.lease, tuple(taken))
+
+    def cancel(self, charge: Charge) -> None:
+        """The decision never was."""
+        if self.grant is not None and self.grant.lease == charge.lease:
+            self.rest += charge.reserved
+            self.decided -= 1
+
+    def is_over(self, now: float) -> bool:
+        """Whether its window has ended, as far as this replica can tell. One of requests ends
+        when they are counted, which the ledger does."""
+        if self.grant is None:
+            return True
+        if self.grant.left is not None:
+            return now >= self._told + self.grant.left
+        most = budgets.requests_of(self.budget)
+        return most is not None and self.requests() >= most
+
+    def requests(self) -> int:
+        """Decisions of the window so far, with those of this replica that are under way."""
+        assert self.grant is not None
+        return self.grant.requests + self.decided - self.grant.own_requests
+
+    def spent(self) -> float:
+        """In dollars or joules: what is settled, and what the reservations are likely to take."""
+        assert self.grant is not None
+        pending = self.grant.pending + (self._known - self.grant.drawn) - self.rest
+        worth = self._expected / self._reserved if self._reserved else 1.0
+        units = self.grant.settled + self.grant.overrun + worth * max(0, pending)
+        return from_units(self.budget.resource, units)
+
+    def left(self, now: float) -> float | None:
+        """Requests still to come in the window, this one included; None: there is no end."""
+        assert self.grant is not None
+        if self.budget.rate:
+            return None
+        if self.budget.requests is not None:
+            return max(float(self.budget.requests - self.requests()), 1.0)
+        assert self.grant.left is not None
+        assert self.budget.window is not None
+        elapsed = self.grant.elapsed + (now - self._told)
+        count, over = float(self.requests()), elapsed
+        if self.grant.last_rate is not None:
+            memory = MEMORY_SHARE * self.budget.window
+            count, over = count + self.grant.last_rate * memory, over + memory
+        else:  # nothing is known of the time before this replica looked
+            count, over = count - self._first[1] + 1.0, now - self._first[0] + EVEN_SECONDS
+        return max(count / over * max(self._told + self.grant.left - now, 0.0), 1.0)
+
+    def pace(self, now: float) -> None:
+        """Looks how much was reserved since the last look."""
+        seconds = now - self._pace_from
+        if seconds > 0.0:
+            latest = self._paced / seconds if self._pace_from else 0.0
+            weight = min(1.0, seconds / PACE_SECONDS)
+            self._pace += weight * (latest - self._pace)
+            self._paced, self._pace_from = 0, now
+
+    def wish(self, dearest: int) -> int:
+        """What it wishes to hold, in units; `dearest` is what a call may take."""
+        return max(int(PACE_SECONDS * self._pace), CALLS_AHEAD * dearest)
+
+    def ask(self, policy_id: int, revision: int, needed: int, dearest: int) -> Ask:
+        """For the calls at hand, which need so much in all, and for those to come."""
+        budget = self.budget
+        return Ask(
+            policy_id=policy_id,
+            budget=budget.name,
+            resource=budget.resource,
+            amount=budgets.units_of(budget),
+            revision=revision,
+            seconds=budget.window,
+            requests=budgets.requests_of(budget),
+            least=needed,
+            wish=self.wish(dearest),
+            window=0 if self.grant is None else self.grant.window,
+            rest=self.rest,
+        )

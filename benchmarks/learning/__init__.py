@@ -1,0 +1,1 @@
+"""What learners make of a start, of change and of new arms, on streams of real outcomes."""
