@@ -14,8 +14,8 @@ _BESIDE_ITS_BYTES = 1_000  # what a decision takes in memory besides its longer 
 class Answered:
     """Belongs to the event loop's thread. The longest unused answers are let go."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, most_bytes: int | None = None) -> None:
+        self._most_bytes = MOST_BYTES if most_bytes is None else most_bytes
         self._decisions: OrderedDict[tuple[int, str], Decision] = OrderedDict()
         self.bytes = 0
 

@@ -32,9 +32,12 @@ _OF_THE_STORE = (
 )
 # Behind the commit: here only the process can fail.
 _BEHIND = ("before_deliver", "before_answers", "after_answers")
+# Between the parts of a checkpoint, beside all that.
+_BESIDE = ("during_checkpoint",)
 POINTS = {
     **dict.fromkeys(_OF_THE_STORE, (KILL, STOP, ERROR)),
     **dict.fromkeys(_BEHIND, (KILL, STOP)),
+    **dict.fromkeys(_BESIDE, (STOP,)),
 }
 
 log = logging.getLogger(__name__)

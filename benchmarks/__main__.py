@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import learners, restart, simulation, store, wire
+from benchmarks import disturbed, learners, restart, simulation, store, wire
 
 PARTS = (
     ("learners", learners),
@@ -11,6 +11,7 @@ PARTS = (
     ("store", store),
     ("wire", wire),
     ("restart", restart),
+    ("disturbed", disturbed),
 )
 
 
@@ -23,7 +24,7 @@ def main() -> None:
         options.json.mkdir(parents=True, exist_ok=True)
     for name, module in PARTS:
         arguments = ["--json", str(options.json / f"{name}.json")] if options.json else []
-        if options.quick and module in (wire, restart):
+        if options.quick and module in (wire, restart, disturbed):
             arguments.append("--quick")
         module.main(arguments)
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import grpc
 import pytest
 
 from bandit_service.client import AsyncClient, BanditRpcError, Choice, Client
+from bandit_service.draw import new_ids
 from bandit_service.rpc.pb import policy_pb2, policy_pb2_grpc, routing_pb2, routing_pb2_grpc
+from bandit_service.store import open_store
+from tests.builders import a_decision, packed
 from tests.patience import PATIENCE
 from tests.servers import Server, a_server, policy_file
 
@@ -174,6 +178,33 @@ def test_a_retried_route_gets_the_first_answer_even_from_the_next_process(
         again = client.route(vector=vector, policy="chat", request_id="only-once")
 
     assert again == first
+
+
+def test_feedback_beyond_the_horizon_is_refused_and_the_service_goes_on(
+    store_url: str, policy: str
+) -> None:
+    with a_server(store_url, "--policy", policy) as server:
+        before = the_state(server.address)
+        assert before.position == 1
+        store = open_store(store_url)
+        moment = time.time() - 31 * 86_400.0
+        (old,) = new_ids(1, moment)
+        context = packed(0.5, 0.5, 0.5, 0.5, 1.0)
+        store.log_decisions([
+            a_decision(id=old, create_time=moment, clock=moment, context=context)
+        ])  # fmt: skip
+        store.close()
+        with Client(
+            server.address, policy="chat", timeout=PATIENCE, feedback_timeout=PATIENCE
+        ) as client:
+            for _ in range(2):
+                with pytest.raises(BanditRpcError) as refused:
+                    client.feedback(old, success=True, feedback_id="late")
+                found = refused.value.code, refused.value.reason
+                assert found == (grpc.StatusCode.FAILED_PRECONDITION, "DECISION_EXPIRED")
+            after = the_state(server.address)
+            assert (after.position, after.state_hash) == (before.position, before.state_hash)
+            assert client.feedback(client.route(vector=[0.5] * 4), success=True).position == 2
 
 
 def test_text_routes_too(store_url: str, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
+from bandit_service import failpoints
 from bandit_service.checkpoints.packing import MOST_BYTES, pack, unpack
 from bandit_service.checkpoints.retention import dropped
 from bandit_service.checkpoints.seal import Seal, sha256
@@ -65,6 +66,7 @@ class Keeper:
         with self._checkpoints.fenced(lease) as writer:
             made = writer.add(sealed)
         for part in range(made.parts):
+            failpoints.hit("during_checkpoint")
             started = time.monotonic()
             with self._checkpoints.fenced(lease) as writer:
                 writer.add_part(made.id, part, bytes(blob[part * PART : (part + 1) * PART]))

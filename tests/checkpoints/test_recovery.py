@@ -1,22 +1,29 @@
 """A start takes the newest checkpoint that is good, and what the journal says since then."""
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import text
 
 from bandit_service.batch import Known
-from bandit_service.checkpoints import Keeper, fold, recover
-from bandit_service.engine import PolicyEngine, Registry
+from bandit_service.checkpoints import BY_SECRET, Keeper, fold, pack, recover
+from bandit_service.checkpoints.seal import sha256
+from bandit_service.engine import FOLD_VERSION, PolicyEngine, Registry
 from bandit_service.errors import BrokenJournal
 from bandit_service.journal import Journal
 from bandit_service.model import Checkpoint, CheckpointStatus, JournalEntry, Lease, StoredPolicy
 from bandit_service.ports import Store
+from bandit_service.store import open_store
 from policies import CATALOGUE
 from tests.builders import NOW, shape_of
 from tests.checkpoints.folds import events_of, folded, write
 from tests.checkpoints.test_keeper import execute
+from tests.checkpoints.test_packing import archive_of, described, members_of, npy_of
+from tests.service.running import running
 
 
 class CountingStore:
@@ -98,6 +105,64 @@ def test_a_damaged_one_is_left_aside_and_said_aloud(
         f"2000 of its {one.size} bytes are there, in 1 of 1 parts"
         for one in reversed(made[-broken:])
     ]
+
+
+def cut_off(blob: bytes) -> bytes:
+    return blob[: len(blob) // 2]
+
+
+def flipped(blob: bytes) -> bytes:
+    """A bit of the sums: the header, and the archive, are as they were."""
+    middle = blob.index(b"calls.calls.npy") + 200
+    return blob[:middle] + bytes([blob[middle] ^ 1]) + blob[middle + 1 :]
+
+
+def with_objects(blob: bytes) -> bytes:
+    pickled = b"\x80\x04K\x01." + bytes(19)
+    return with_clocks(blob, npy_of(described((3,), "|O"), pickled))
+
+
+def with_a_huge_shape(blob: bytes) -> bytes:
+    return with_clocks(blob, npy_of(described((2**62, 2**62)), bytes(24)))
+
+
+def with_clocks(blob: bytes, member: bytes) -> bytes:
+    return archive_of(members_of(blob) | {"state.clocks.npy": member})
+
+
+def plant(store: Store, identity: StoredPolicy, blob: bytes, lease: Lease) -> None:
+    """Bytes that nobody packed, with the hash and the MAC that they need to be believed."""
+    unsealed = Checkpoint(
+        id=0, policy_id=identity.id, position=61, fold_version=FOLD_VERSION, size=len(blob),
+        parts=1, sha256=sha256(blob), mac=b"", epoch=lease.epoch, create_time=NOW,
+        status=CheckpointStatus.USABLE, pinned=False,
+    )  # fmt: skip
+    sealed = msgspec.structs.replace(unsealed, mac=BY_SECRET.mac(identity, unsealed))
+    with store.checkpoints.fenced(lease) as writer:
+        writer.add_part(writer.add(sealed).id, 0, blob)
+
+
+@pytest.mark.parametrize("spoil", [cut_off, flipped, with_objects, with_a_huge_shape])
+async def test_a_bad_one_that_is_sealed_well_is_left_aside_and_the_service_starts(
+    tmp_path: Path, spoil: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As who may write to all of the database could plant it."""
+    store = open_store(f"sqlite:///{tmp_path}/test.db")
+    identity = write(store, events_of(1))
+    lease = store.leases.take("chores", "me", 600.0)
+    assert lease is not None
+    truth = from_zero(store, identity)
+    plant(store, identity, spoil(bytes(pack(truth.snapshot()))), lease)
+    before = store.checkpoints.of(identity.id)
+    store.close()
+
+    async with running(tmp_path / "test.db") as service:
+        assert service.journal.started_from == {}
+        assert service.engine().state_hash() == truth.state_hash()
+        assert await service.decide()
+        assert service.store.checkpoints.of(identity.id) == before
+
+    assert f"checkpoint {before[0].id} of policy 'chat' at position 61 is left aside" in caplog.text
 
 
 @pytest.mark.parametrize("status", [CheckpointStatus.WRITING, CheckpointStatus.WITHDRAWN])

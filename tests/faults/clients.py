@@ -30,6 +30,9 @@ SOURCES = (pb.FEEDBACK_SOURCE_USER, pb.FEEDBACK_SOURCE_JUDGE, pb.FEEDBACK_SOURCE
 # A channel waits longer after every refusal, up to minutes: here the server is soon back.
 _CHANNEL = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
 
+# A call to a stopped process is given up after this long, and sent to another.
+ATTEMPT = 2.0  # seconds
+
 POLICY = """
 name: chat
 features: {vector: {dimension: 3}}
@@ -122,6 +125,17 @@ class Caller:
     async def close(self) -> None:
         for channel in self._channels:
             await channel.close()
+
+
+async def one_answer(address: str, told: Acknowledged, name: str) -> None:
+    """A decision and its feedback, by this service alone."""
+    caller = Caller([address], told, random.Random(1), ATTEMPT)
+    query = pb.RouteRequest(policy="chat", request_id=f"r{name}")
+    query.vector.values.extend((0.1, 0.2, 0.3))
+    choice = await caller.route(query)
+    feedback = pb.FeedbackRequest(decision_id=choice.decision_id, feedback_id=f"f{name}", score=0.5)
+    await caller.feedback(feedback)
+    await caller.close()
 
 
 @asynccontextmanager

@@ -75,6 +75,9 @@ _HUNG_LATER = _HUNG + "test_what_a_given_up_writer_still_writes_is_applied_once"
 _HUNG_WHATEVER = _HUNG + (
     "test_whatever_fails_what_was_acknowledged_is_there_once_and_states_agree"
 )
+_STOPPED_HOLDER = _F + (
+    "test_fencing.py::test_a_holder_of_the_lease_that_was_stopped_writes_nothing_when_it_wakes"
+)
 _FENCED = "store/test_leases.py::test_a_holder_that_was_paused_writes_nothing_after_it_was_replaced"
 _STEPS_BACK = (
     "checkpoints/test_jobs.py::test_a_holder_that_was_replaced_writes_nothing_and_knows_it"
@@ -155,9 +158,17 @@ GUARANTEES = (
     Guarantee(
         "G11",
         "A process that was stopped does no harm when it wakes.",
-        (_PAUSES, _FENCED, _STEPS_BACK, _HUNG_APPLIED, _HUNG_LATER, _HUNG_WHATEVER, _SIMULATOR),
-        "With SIGSTOP for the journal's lock; for the lease of checkpoints by holders that are "
-        "replaced while they do nothing.",
+        (
+            _PAUSES,
+            _STOPPED_HOLDER,
+            _FENCED,
+            _STEPS_BACK,
+            _HUNG_APPLIED,
+            _HUNG_LATER,
+            _HUNG_WHATEVER,
+            _SIMULATOR,
+        ),
+        "With SIGSTOP for the journal's lock and for the lease of checkpoints.",
     ),
     Guarantee(
         "G12",

@@ -32,10 +32,18 @@ class Nursery:
         )
         assert self._tell() == "ready"
 
-    def fork(self, arguments: list[str], environment: dict[str, str], log: Path) -> int:
+    def fork(
+        self,
+        arguments: list[str],
+        environment: dict[str, str],
+        log: Path,
+        smaller: dict[str, int],
+        traced: Path | None,
+    ) -> int:
         assert self._process.stdin is not None
-        order = {"arguments": arguments, "environment": environment}
-        order |= {"out": f"{log}.out", "err": f"{log}.err"}
+        order: dict[str, object] = {"arguments": arguments, "environment": environment}
+        order |= {"out": f"{log}.out", "err": f"{log}.err", "smaller": smaller}
+        order |= {"traced": "" if traced is None else str(traced)}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         return int(self._tell())
@@ -53,7 +61,11 @@ class Nursery:
 
 
 class Service:
-    """One `bandit-service serve` after another on one port. `starts` counts them."""
+    """One `bandit-service serve` after another on one port. `starts` counts them.
+
+    `smaller` are values of modules that it has instead of its own; `is_traced` where it is to tell
+    what its objects take.
+    """
 
     def __init__(self, nursery: Nursery, database: str, *arguments: str, name: str = "") -> None:
         self._nursery = nursery
@@ -62,6 +74,8 @@ class Service:
         self._arguments = ["serve", "--listen", self.address, "--database", database, *arguments]
         self.pid = 0
         self.starts = 0
+        self.smaller: dict[str, int] = {}
+        self.is_traced = False
 
     def start(self, failpoints: str = "", serving: bool = True) -> None:
         """Starts a process; with `serving`, waits until it answers calls."""
@@ -69,7 +83,8 @@ class Service:
         environment = {"BANDIT_FAILPOINTS": failpoints}
         Path(f"{self._log}.out").write_text("")
         self.starts += 1
-        self.pid = self._nursery.fork(self._arguments, environment, self._log)
+        traced = self._traces() if self.is_traced else None
+        self.pid = self._nursery.fork(self._arguments, environment, self._log, self.smaller, traced)
         if serving:
             self.wait_until_serving()
 
@@ -109,6 +124,18 @@ class Service:
     def resident_bytes(self) -> int:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def traced_bytes(self) -> int:
+        """What its objects in Python take."""
+        told = self._traces().read_text() if self._traces().exists() else ""
+        os.kill(self.pid, signal.SIGUSR1)
+        wait_until(lambda: self._traces().exists(), "the process has told")
+        wait_until(lambda: len(self._traces().read_text()) > len(told), "the process has told")
+        wait_until(lambda: self._traces().read_text().endswith("\n"), "it has told all of it")
+        return int(self._traces().read_text().split()[-1])
+
+    def _traces(self) -> Path:
+        return Path(f"{self._log}.traced")
 
     def errors(self) -> str:
         """All that was logged, by all its processes."""

@@ -5,10 +5,9 @@ import random
 
 import pytest
 
-from bandit_service.rpc.pb import routing_pb2 as pb
 from tests.faults.asking import state_of
 from tests.faults.checker import Verdict, check
-from tests.faults.clients import Acknowledged, Caller, under_clients
+from tests.faults.clients import ATTEMPT, Acknowledged, one_answer, under_clients
 from tests.faults.effort import effort, seeded, write_counts
 from tests.faults.processes import DURABLE, Service, services, wait_until
 from tests.patience import PATIENCE
@@ -16,8 +15,6 @@ from tests.patience import PATIENCE
 KILLS = effort(6, 200)
 ENOUGH = 20 * KILLS  # answers
 PAUSES = effort(1, 20)
-# A call to a stopped process is given up after this long, and sent to another.
-ATTEMPT = 2.0  # seconds
 LONG = 2 * PATIENCE
 
 
@@ -71,17 +68,6 @@ def test_three_writers_leave_one_journal_without_gaps_or_doubles(nursery, policy
     )
 
 
-async def one_answer(service: Service, told: Acknowledged, name: str) -> None:
-    """A decision and its feedback, by this one alone."""
-    caller = Caller([service.address], told, random.Random(1), ATTEMPT)
-    query = pb.RouteRequest(policy="chat", request_id=f"r{name}")
-    query.vector.values.extend((0.1, 0.2, 0.3))
-    choice = await caller.route(query)
-    feedback = pb.FeedbackRequest(decision_id=choice.decision_id, feedback_id=f"f{name}", score=0.5)
-    await caller.feedback(feedback)
-    await caller.close()
-
-
 async def paused_often(pair: list[Service], luck: random.Random) -> Acknowledged:
     sleeper, other = pair
     await asyncio.to_thread(other.start)
@@ -91,10 +77,10 @@ async def paused_often(pair: list[Service], luck: random.Random) -> Acknowledged
             # It stops itself in the transaction that has moved the head: the lock is held.
             await asyncio.to_thread(sleeper.start, f"after_head=stop@{luck.randint(5, 40)}")
             await asyncio.to_thread(wait_until, sleeper.is_paused, "the service has stopped")
-            await asyncio.wait_for(one_answer(other, told, f"other-{turn}"), LONG)
+            await asyncio.wait_for(one_answer(other.address, told, f"other-{turn}"), LONG)
             assert sleeper.is_paused()
             sleeper.resume()
-            await asyncio.wait_for(one_answer(sleeper, told, f"sleeper-{turn}"), LONG)
+            await asyncio.wait_for(one_answer(sleeper.address, told, f"sleeper-{turn}"), LONG)
             await asyncio.to_thread(sleeper.kill)
         await asyncio.to_thread(sleeper.start)
     return told

@@ -247,6 +247,39 @@ def full_file(store: SqlStore) -> Trouble:
     return Trouble(lambda: set_to(1), lambda: set_to(4_294_967_294))
 
 
+def file_to_read_only(store: SqlStore) -> Trouble:
+    """As if the file system had been mounted anew: SQLite says the same."""
+    only = {"read": 0}
+
+    def limit(connection: sqlite3.Connection, _record: object = None) -> None:
+        connection.execute(f"PRAGMA query_only = {only['read']}")
+
+    def set_to(read_only: int) -> None:
+        only["read"] = read_only
+        with store._writing() as writers:
+            writers.drop()
+        store._engine.dispose()
+
+    event.listen(store._engine, "connect", limit)
+    return Trouble(lambda: set_to(1), lambda: set_to(0))
+
+
+def server_to_read_only(url: str) -> Trouble:
+    """As a server is that has become a standby, or that its provider has locked."""
+    writing = {"options": "-c default_transaction_read_only=off"}
+
+    def set_to(value: str) -> None:
+        with psycopg.connect(url, autocommit=True, **writing) as connection:  # type: ignore[arg-type]
+            change = f"ALTER DATABASE test_0 SET default_transaction_read_only = {value}"
+            connection.execute(change.encode())
+            connection.execute(  # those that are open took the old one
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    return Trouble(lambda: set_to("on"), lambda: set_to("off"))
+
+
 def full_server(url: str) -> Trouble:
     """As if the disk were full: the error that Postgres reports then."""
     tables = ("decision", "journal", "recorded_feedback")
@@ -327,6 +360,21 @@ async def test_a_full_disk_is_unavailable_until_there_is_room(tmp_path: Path) ->
 async def test_a_full_server_is_unavailable_until_there_is_room(url: str) -> None:
     async with running_on(WatchedStore(open_store(url)), lambda: NOW) as service:
         await check_it_survives(service, full_server(url))
+
+
+async def test_a_file_that_only_reads_is_unavailable_until_it_takes_writes_again(
+    tmp_path: Path,
+) -> None:
+    store = cast(SqlStore, open_store(f"sqlite:///{tmp_path}/test.db"))
+    async with running_on(WatchedStore(store), lambda: NOW) as service:
+        await check_it_survives(service, file_to_read_only(store))
+
+
+async def test_a_server_that_only_reads_is_unavailable_until_it_takes_writes_again(
+    url: str,
+) -> None:
+    async with running_on(WatchedStore(open_store(url)), lambda: NOW) as service:
+        await check_it_survives(service, server_to_read_only(url))
 
 
 async def test_rights_that_are_taken_away_are_unavailable_until_they_are_back(
