@@ -45,5 +45,5 @@ def test_the_fold_pushes_by_the_chances_of_the_decision():
     x, pi = np.frombuffer(made.context), np.frombuffer(made.probabilities)
     lead = np.eye(3)[made.arm] - pi
     pushed = engine.state.canonical()["pushes"]
-    np.testing.assert_allclose(pushed, np.outer(lead, x / max(1.0, np.linalg.norm(x))))
+    np.testing.assert_allclose(pushed, np.outer(lead, x / max(1.0, float(np.linalg.norm(x)))))
     assert engine.state.canonical()["verdicts"][made.arm] == pytest.approx([1.0, 1.0])
