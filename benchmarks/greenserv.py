@@ -174,7 +174,7 @@ def picture(
         figure, axes = new_axes("RouterBench's open models: accuracy and estimated joules")
         for place, (name, front) in enumerate(fronts.items()):
             mean = front.mean(axis=1)
-            axes.plot(mean[:, 1], mean[:, 0], marker="o", label=name, **line_style(place))
+            axes.plot(mean[:, 1], mean[:, 0], marker="o", label=name, **line_style(place))  # type: ignore[arg-type]
         for name, (accuracy, joules) in fixed.items():
             axes.plot(joules, accuracy, "k+")
             axes.annotate(name, (joules, accuracy), xytext=(4, 4), textcoords="offset points")

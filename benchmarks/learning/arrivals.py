@@ -38,9 +38,9 @@ LEARNERS = {
     "linear_thompson": "linear_thompson",
     "paretobandit": "paretobandit",
     "squarecb": "squarecb",
-    "default, given a chance": "default",
+    "linucb, given a chance": "linucb",
 }
-CHANCE = "default, given a chance"
+CHANCE = "linucb, given a chance"
 PERFECT = ArmWarmStart(level=1.0, n_eff=10.0)
 
 
