@@ -224,7 +224,7 @@ def _lessons(
             old = None if held is None else held.value
             chances = chances_of(decision, terms.config)
             lessons.append(
-                Lesson(slot, decision.context, decision.clock, old, spoken.value, chances)
+                Lesson(slot, decision.context, decision.clock, old, spoken.value, chances=chances)
             )
             standing.learn(Learned(decision_id, slot, spoken.value, terms.epoch))
             effects.append(Effect.LEARNED)

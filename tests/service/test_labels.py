@@ -6,6 +6,7 @@ import pytest
 from bandit_service.deciding import request_digest
 from bandit_service.errors import IdReused
 from bandit_service.model import Algorithm, Arm, ArmState, Features, Routed, TextFeatures
+from policies.trait_state import TraitState
 from tests.builders import a_query, a_submission
 from tests.service.running import Service, running
 
@@ -51,10 +52,13 @@ async def test_what_greenserv_learned_is_the_same_after_a_restart(database):
 
     async with running(database) as service:
         assert service.engine().state_hash() == before
-        assert not service.engine().state.settled
+        kept = service.engine().state
+        assert isinstance(kept, TraitState)
+        assert not kept.settled
         for turn in range(20):
             await told(service, LABELS[turn % 3], f"Question {turn} and more.", turn / 20)
         after, state = service.engine().state_hash(), service.engine().state
+        assert isinstance(state, TraitState)
         assert state.settled
         made = await service.router.route(asked("code", request_id="r1"))
 

@@ -19,7 +19,7 @@ def test_lessons_carry_the_logged_chances_for_who_learns_from_them_alone():
     told = Desk(a_decision(), config=TAUGHT).hear(score=0.75)
     others = Desk(a_decision()).hear(score=0.75)
 
-    assert told.lessons == (Lesson(0, CONTEXT, NOW, None, 0.75, LOGGED),)
+    assert told.lessons == (Lesson(0, CONTEXT, NOW, None, 0.75, chances=LOGGED),)
     assert others.lessons == (Lesson(0, CONTEXT, NOW, None, 0.75),)
 
 
