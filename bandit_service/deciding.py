@@ -20,7 +20,7 @@ from bandit_service.calls import CallStatistics
 from bandit_service.eligibility import Codes, Eligibility, Exclusion
 from bandit_service.errors import BanditError, NoEligibleArm
 from bandit_service.model import Decision, Mode, PolicyConfig, Query
-from bandit_service.offsets import offsets, too_slow
+from bandit_service.offsets import offsets, within_limit
 from policies.budget import Keeper, scores
 
 Array = NDArray[np.float64]
@@ -97,13 +97,10 @@ class Decider:
 
     def _without_slow(self, codes: Codes, calls: CallStatistics) -> Codes:
         """Arms beyond the latency limit fall out, too, unless no other is left."""
-        slow = too_slow(self._config.objective, calls)
-        if slow is None:
-            return codes
-        slow &= codes == Exclusion.NONE
-        if not slow.any() or slow[codes == Exclusion.NONE].all():
-            return codes
-        return np.where(slow, np.uint8(Exclusion.TOO_SLOW), codes)
+        open_ = codes == Exclusion.NONE
+        left = within_limit(self._config.objective, calls, open_[None])[0]
+        lost = open_ & ~left
+        return np.where(lost, np.uint8(Exclusion.TOO_SLOW), codes) if lost.any() else codes
 
     def decide(
         self,
