@@ -92,13 +92,8 @@ def too_slow(objective: Objective, calls: CallStatistics) -> NDArray[np.bool_] |
     return slow
 
 
-def within_limit(
-    objective: Objective, calls: CallStatistics, eligible: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """The eligible arms (n, K) without those that are too slow, where any other is left."""
-    slow = too_slow(objective, calls)
-    if slow is None:
-        return eligible
+def without(slow: NDArray[np.bool_], eligible: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The eligible arms (n, K) without those that are too slow (K,), where any other is left."""
     quick = eligible & ~slow
     return np.where(quick.any(axis=1, keepdims=True), quick, eligible)
 

@@ -30,7 +30,7 @@ from bandit_service.model import (
     Preview,
     Query,
 )
-from bandit_service.offsets import amounts, filled, offsets, removed, within_limit
+from bandit_service.offsets import amounts, filled, offsets, removed, too_slow, without
 from bandit_service.resampling import Resamples
 
 Array = NDArray[np.float64]
@@ -169,9 +169,11 @@ def _chances(snapshot: Snapshot, config: PolicyConfig, traffic: Traffic, clock: 
     policy = configuration.build(config, traffic.contexts.shape[1])
     state = policy.restore(snapshot.sums)
 
+    slow = too_slow(config.objective, snapshot.calls)
+
     def chances(part: Traffic) -> Array:
         weighed = offsets(config.objective, config.arms, snapshot.calls, part.queries)
-        eligible = within_limit(config.objective, snapshot.calls, part.eligible)
+        eligible = part.eligible if slow is None else without(slow, part.eligible)
         learner = policy.probabilities(
             state,
             part.contexts,
