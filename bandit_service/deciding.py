@@ -21,7 +21,7 @@ from bandit_service.contending import Contender, mixture
 from bandit_service.eligibility import Codes, Eligibility, Exclusion
 from bandit_service.errors import BanditError, NoEligibleArm
 from bandit_service.model import Decision, Mode, PolicyConfig, Query
-from bandit_service.offsets import offsets, too_slow
+from bandit_service.offsets import offsets, too_slow, without
 from policies.budget import Restraint, scores
 
 Array = NDArray[np.float64]
@@ -84,7 +84,10 @@ class Decider:
         self._all_active = not self.eligibility.everything.any()
         self._plain = self.eligibility.everything.tobytes()
         self._observing = config.mode is Mode.OBSERVE
-        self._has_limit = config.objective.latency_limit is not None
+        objective = config.objective
+        self._has_limit = objective.latency_limit is not None and (
+            objective.quality_at_latency_limit is None
+        )
         names = [arm.name for arm in config.arms]
         self._default = names.index(config.default_arm) if self._observing else None
 
@@ -115,12 +118,11 @@ class Decider:
     def _without_slow(self, codes: Codes, calls: CallStatistics) -> Codes:
         """Arms beyond the latency limit fall out, too, unless no other is left."""
         slow = too_slow(self._config.objective, calls)
-        if slow is None:
+        if slow is None or not slow.any():  # most of the time
             return codes
-        slow &= codes == Exclusion.NONE
-        if not slow.any() or slow[codes == Exclusion.NONE].all():
-            return codes
-        return np.where(slow, np.uint8(Exclusion.TOO_SLOW), codes)
+        open_ = codes == Exclusion.NONE
+        left = without(slow, open_[None])[0]
+        return np.where(open_ & ~left, np.uint8(Exclusion.TOO_SLOW), codes)
 
     def decide(
         self,

@@ -92,6 +92,12 @@ def too_slow(objective: Objective, calls: CallStatistics) -> NDArray[np.bool_] |
     return slow
 
 
+def without(slow: NDArray[np.bool_], eligible: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The eligible arms (n, K) without those that are too slow (K,), where any other is left."""
+    quick = eligible & ~slow
+    return np.where(quick.any(axis=1, keepdims=True), quick, eligible)
+
+
 def amounts(
     arms: Sequence[Arm],
     calls: CallStatistics,

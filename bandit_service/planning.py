@@ -225,7 +225,15 @@ def _lessons(
             chances = chances_of(decision, terms.config)
             where = decision.position if terms.config.challengers else None
             lessons.append(
-                Lesson(slot, decision.context, decision.clock, old, spoken.value, chances, where)
+                Lesson(
+                    slot,
+                    decision.context,
+                    decision.clock,
+                    old,
+                    spoken.value,
+                    chances=chances,
+                    position=where,
+                )
             )
             standing.learn(Learned(decision_id, slot, spoken.value, terms.epoch))
             effects.append(Effect.LEARNED)

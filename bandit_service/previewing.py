@@ -30,7 +30,7 @@ from bandit_service.model import (
     Preview,
     Query,
 )
-from bandit_service.offsets import amounts, filled, offsets, removed
+from bandit_service.offsets import amounts, filled, offsets, removed, too_slow, without
 from bandit_service.resampling import Resamples
 
 Array = NDArray[np.float64]
@@ -139,8 +139,9 @@ def _traffic(config: PolicyConfig, decisions: Sequence[Decision], version: str) 
     rows: list[Mask] = []
     for one in decisions:
         codes = np.frombuffer(one.exclusions, dtype=np.uint8)
-        # Whoever only observes shuts all arms but one; the learner may choose among all.
-        free = (codes == Exclusion.NONE) | (codes == Exclusion.OBSERVED)
+        # Whoever only observes shuts all arms but one; the learner may choose among all. Which
+        # arms are too slow is for each side's own limit to say.
+        free = np.isin(codes, (Exclusion.NONE, Exclusion.OBSERVED, Exclusion.TOO_SLOW))
         open_ = active & np.pad(free, (0, max(0, width - len(free))), constant_values=True)[:width]
         if not (one.sticky or one.recovered) and one.feature_version == version and open_.any():
             kept.append(one)
@@ -168,16 +169,19 @@ def _chances(snapshot: Snapshot, config: PolicyConfig, traffic: Traffic, clock: 
     policy = configuration.build(config, traffic.contexts.shape[1])
     state = policy.restore(snapshot.sums)
 
+    slow = too_slow(config.objective, snapshot.calls)
+
     def chances(part: Traffic) -> Array:
         weighed = offsets(config.objective, config.arms, snapshot.calls, part.queries)
+        eligible = part.eligible if slow is None else without(slow, part.eligible)
         learner = policy.probabilities(
             state,
             part.contexts,
-            eligible=part.eligible,
+            eligible=eligible,
             offsets=None if weighed is None else weighed.added,
             clock=clock,
         )
-        return policies.with_floor(learner, part.eligible, config.floor)
+        return policies.with_floor(learner, eligible, config.floor)
 
     return _in_pieces(traffic, chances)
 

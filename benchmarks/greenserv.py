@@ -8,8 +8,8 @@ token of the measured model that is nearest, no call was metered. The dial is la
 energy, from 0 to 1 in steps of .1: as published, in the reward that is learned; and in the product,
 where quality is learned alone and joules a call are weighed when deciding, a tenth of a point times
 lambda / (1 - lambda) for the joules of a usual call. Beside them, at .5, the study's alternatives,
-and the 12 features described in place of the 11 coded. Streams are shuffled, from nothing, and whole
-unless --queries says how many of each.
+and the 12 features described in place of the 11 coded. Streams are shuffled, from nothing, and
+whole unless --queries says how many of each.
 """
 
 import argparse
@@ -174,7 +174,7 @@ def picture(
         figure, axes = new_axes("RouterBench's open models: accuracy and estimated joules")
         for place, (name, front) in enumerate(fronts.items()):
             mean = front.mean(axis=1)
-            axes.plot(mean[:, 1], mean[:, 0], marker="o", label=name, **line_style(place))
+            axes.plot(mean[:, 1], mean[:, 0], marker="o", label=name, **line_style(place))  # type: ignore[arg-type]
         for name, (accuracy, joules) in fixed.items():
             axes.plot(joules, accuracy, "k+")
             axes.annotate(name, (joules, accuracy), xytext=(4, 4), textcoords="offset points")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from policies.abilities import LearnsChoices, WeighsJoules, WeighsPrices
 from policies.alarmed_linucb import AlarmedLinUCB
 from policies.beta_thompson import BetaThompson
 from policies.d_linucb import DLinUCB
@@ -25,13 +26,10 @@ from policies.pilot import Pilot
 from policies.policy import (
     CopiedSums,
     Estimates,
-    LearnsChoices,
     LearnsPairs,
     Policy,
     Snapshot,
     State,
-    WeighsJoules,
-    WeighsPrices,
 )
 from policies.priors import MOST_COUNTED, ArmPrior, Priors, UnusablePrior
 from policies.settings import coerced

@@ -26,7 +26,7 @@ from policies.parts import EVERYTHING, Parts
 from policies.policy import Array, Estimates, Mask
 from policies.prices import Prices, spans
 from policies.settings import check, check_dim_and_half_life, setting
-from policies.trait_state import TraitPrior, TraitState, count
+from policies.trait_state import TraitPrior, TraitState, trait_count
 
 UNKNOWN = 0.5  # energy, from least to most, of an arm that declares none: as in the released code
 
@@ -79,7 +79,7 @@ class GreenServ:
         check(self)
         self.parts.check(self.dim)
         levels = 2 if self.coded else 3
-        learner = self._learner(count(self.parts, self.clusters, levels))
+        learner = self._learner(trait_count(self.parts, self.clusters, levels))
         share = self.energy_weight
         prior = TraitPrior(
             parts=self.parts,

@@ -52,7 +52,7 @@ class TraitPrior:
         return self.gifts[arm] if arm < len(self.gifts) else self.regular
 
 
-def count(parts: Parts, clusters: int, levels: int) -> int:
+def trait_count(parts: Parts, clusters: int, levels: int) -> int:
     """How many traits there are, the constant included."""
     return parts.labels + clusters + (levels if parts.readability else 0) + 1
 
@@ -133,7 +133,7 @@ class TraitState:
             self._cluster_again()
 
     def traits(self, contexts: Array) -> Array:
-        """(n, count). With n = 1 they are kept for who asks again: a decision asks twice."""
+        """(n, trait_count). With n = 1 they are kept for who asks again: a decision asks twice."""
         asked = contexts.tobytes() if len(contexts) == 1 else b""
         if asked and asked == self._asked:
             return self._seen

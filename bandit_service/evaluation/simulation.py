@@ -268,7 +268,7 @@ class Simulation:
         if is_scored:
             score = self._scores[row][arm]
             chances = chances_of(decision, self._config)
-            lessons = (Lesson(arm, decision.context, decision.clock, None, score, chances),)
+            lessons = (Lesson(arm, decision.context, decision.clock, None, score, chances=chances),)
         return FeedbackEvent(
             decision.id,  # one piece of feedback a decision: its id will do
             decision.id,

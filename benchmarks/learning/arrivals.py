@@ -2,8 +2,8 @@
 
 The stream begins without the arm and adds it after 600 requests, as an operator would. Of the
 requests from the 150th after its arrival to the 300th, an arm that was adopted has at least half,
-and one that was dropped at most a tenth. "Vouched for": the operator says of the new arm that it is
-as good as the best has been so far, at the strength of 20 requests (a warm start).
+and one that was dropped at most a tenth. "Given a chance": the operator says of the new arm that it
+is perfect, at the strength of ten requests (a warm start), so as many have to say otherwise.
 """
 
 from dataclasses import dataclass, replace
@@ -38,9 +38,10 @@ LEARNERS = {
     "linear_thompson": "linear_thompson",
     "paretobandit": "paretobandit",
     "squarecb": "squarecb",
-    "default, vouched for": "default",
+    "linucb, given a chance": "linucb",
 }
-VOUCHED, N_EFF = "default, vouched for", 20.0
+CHANCE = "linucb, given a chance"
+PERFECT = ArmWarmStart(level=1.0, n_eff=10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,9 @@ def taken(ground: Ground, learner: str, seed: int) -> Array:
     for step in range(len(rows)):
         now = step + 1.0
         if step == BEFORE:
-            if learner == VOUCHED:
-                config = configured_with(config, warm_start=vouched(engine, config.arms[-1].name))
+            if learner == CHANCE:
+                warm = WarmStart(arms={config.arms[-1].name: PERFECT})
+                config = configured_with(config, warm_start=warm)
             event = RevisionEvent(2, 0, 0, config, now)
             engine.apply(JournalEntry(engine.position + 1, event))
         context = live.contexts.matrix[step : step + 1]
@@ -93,12 +95,6 @@ def taken(ground: Ground, learner: str, seed: int) -> Array:
         for heard in simulation.heard(decision, step, True, 0.5, now):
             engine.apply(JournalEntry(engine.position + 1, heard))
     return found
-
-
-def vouched(engine: PolicyEngine, arm: str) -> WarmStart:
-    total, count = engine.calls.qualities.T
-    best = float((total / np.maximum(count, 1.0))[count >= N_EFF].max())
-    return WarmStart(arms={arm: ArmWarmStart(level=best, n_eff=N_EFF)})
 
 
 def share(ground: Ground, learner: str, seed: int) -> list[float]:

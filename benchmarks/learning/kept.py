@@ -12,10 +12,14 @@ class Kept:
         self._file = file
         self._known: dict[str, list[float]] = {}
         if file is not None and file.exists():
-            for line in file.read_text(encoding="utf-8").splitlines():
+            text = file.read_text(encoding="utf-8")
+            for line in text.splitlines():
                 entry = _whole(line)
                 if entry is not None:
                     self._known[entry[0]] = entry[1]
+            if text and not text.endswith("\n"):
+                with file.open("a", encoding="utf-8") as out:
+                    out.write("\n")
 
     def numbers(self, name: str, work: Callable[[], list[float]]) -> list[float]:
         """Those of this name: from the file, else by `work`, and into the file."""

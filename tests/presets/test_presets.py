@@ -1,5 +1,6 @@
 """Presets: each that ships can be made, taught and found again; what is wrong is refused."""
 
+from dataclasses import dataclass
 from dataclasses import replace as replaced
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from bandit_service import presets
+from bandit_service.checkpoints.packing import pack, unpack
 from bandit_service.configuration import check
 from bandit_service.engine import PolicyEngine
 from bandit_service.errors import InvalidField
@@ -23,6 +25,7 @@ from bandit_service.model import (
     VectorFeatures,
 )
 from bandit_service.presets.loading import checked
+from bandit_service.snapshots import Snapshot
 from policies import LearnsPairs
 from tests.builders import shape_of
 from tests.evaluation.small_tables import a_random_table
@@ -72,31 +75,64 @@ def test_a_preset_says_what_it_is_and_can_be_created(name):
     assert config.name == "chat"
 
 
+@dataclass(frozen=True)
+class Life:
+    """An engine that has heard of forty queries, its journal, and a snapshot of half way."""
+
+    simulation: Simulation
+    engine: PolicyEngine
+    journal: list[JournalEntry]
+    half_way: Snapshot
+
+    @classmethod
+    def of(cls, name: str) -> "Life":
+        (contestant,) = with_arms([named(name)], some_arms())
+        table = WITH_PROMPTS if "features" in presets.found(name).policy else TABLE
+        (entry,) = entered([contestant], table)
+        simulation = Simulation(table, entry)
+        engine, journal = simulation.opened(seed=1), []
+        half_way = engine.snapshot()
+        for step in range(len(table)):
+            if step == len(table) // 2:
+                half_way = engine.snapshot()
+            duel = isinstance(engine.policy, LearnsPairs)
+            context = entry.contexts.matrix[step : step + 1]
+            (decision,) = engine.decide([Query(name, duel=duel)], context, step + 1.0, [f"q{step}"])
+            assert isinstance(decision, Decision)
+            chances = np.frombuffer(decision.probabilities)
+            assert chances.sum() == pytest.approx(1.0)
+            assert 0.0 < decision.propensity <= 1.0
+            for event in simulation.heard(decision, step, True, 0.3, step + 1.0):
+                journal.append(JournalEntry(engine.position + 1, event))
+                engine.apply(journal[-1])
+        return cls(simulation, engine, journal, half_way)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_preset_learns_and_its_journal_gives_the_same_state_again(name):
-    (contestant,) = with_arms([named(name)], some_arms())
-    table = WITH_PROMPTS if "features" in presets.found(name).policy else TABLE
-    (entry,) = entered([contestant], table)
-    simulation = Simulation(table, entry)
-    engine, journal = simulation.opened(seed=1), []
-    before = engine.state_hash()
-    for step in range(len(table)):
-        duel = isinstance(engine.policy, LearnsPairs)
-        context = entry.contexts.matrix[step : step + 1]
-        (decision,) = engine.decide([Query(name, duel=duel)], context, step + 1.0, [f"q{step}"])
-        assert isinstance(decision, Decision)
-        chances = np.frombuffer(decision.probabilities)
-        assert chances.sum() == pytest.approx(1.0)
-        assert 0.0 < decision.propensity <= 1.0
-        for event in simulation.heard(decision, step, True, 0.3, step + 1.0):
-            journal.append(JournalEntry(engine.position + 1, event))
-            engine.apply(journal[-1])
+    life = Life.of(name)
 
-    again: PolicyEngine = simulation.opened(seed=1)
-    for one in journal:
+    again: PolicyEngine = life.simulation.opened(seed=1)
+    before = again.state_hash()
+    for one in life.journal:
         again.apply(one)
 
-    assert again.state_hash() == engine.state_hash() != before
+    assert again.state_hash() == life.engine.state_hash() != before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_checkpoint_and_the_tail_give_the_same_state_again(name):
+    life = Life.of(name)
+    snapshot = unpack(pack(life.half_way))
+
+    again = PolicyEngine.restored(life.engine.identity, shape_of, snapshot)
+    assert again.state_hash() == life.half_way.state_hash()
+    for one in life.journal:
+        if one.position > again.position:
+            again.apply(one)
+
+    assert again.position == life.engine.position
+    assert again.state_hash() == life.engine.state_hash()
 
 
 def test_names_take_settings_like_those_of_algorithms():

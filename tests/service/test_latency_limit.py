@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from bandit_service import configuration
 from bandit_service.calls import CallStatistics
 from bandit_service.configuration import check
 from bandit_service.eligibility import Exclusion
 from bandit_service.errors import InvalidField
 from bandit_service.model import Objective, Usage, UsageLesson
 from bandit_service.offsets import offsets
+from bandit_service.previewing import Snapshot, preview
 from tests.builders import (
     NOW,
     a_config,
@@ -90,3 +92,24 @@ def test_points_need_a_limit_and_limits_are_positive():
         with pytest.raises(InvalidField) as refused:
             check(a_config(objective=objective), shape_of)
         assert refused.value.field == field
+
+
+def shares(engine, decisions, objective):
+    """Of each arm before and after a change of the objective, as a preview has them."""
+    change = configuration.updated({"objective": objective})
+    found = preview(Snapshot.of(engine), change, decisions, {})
+    return [(arm.before.value, arm.after.value) for arm in found.arms]
+
+
+def test_a_preview_leaves_out_what_the_new_limit_would_and_takes_in_what_the_old_one_did():
+    slow = [waited(1, 6.0)] * 5
+    contexts = np.tile([0.6, 0.8, 1.0], (20, 1))
+    free, limited = an_engine(a_config(), *slow), an_engine(a_config(objective=FIVE), *slow)
+
+    stricter = shares(free, decide(free, [a_query()] * 20, contexts), FIVE)
+    looser = shares(limited, decide(limited, [a_query()] * 20, contexts), Objective())
+
+    assert [after for _, after in stricter] == pytest.approx([0.5, 0.0, 0.5], abs=0.01)
+    assert [before for before, _ in stricter] == pytest.approx([1 / 3] * 3, abs=0.01)
+    assert [before for before, _ in looser] == pytest.approx([0.5, 0.0, 0.5], abs=0.01)
+    assert [after for _, after in looser] == pytest.approx([1 / 3] * 3, abs=0.01)

@@ -19,7 +19,7 @@ def test_lessons_carry_the_logged_chances_for_who_learns_from_them_alone():
     told = Desk(a_decision(), config=TAUGHT).hear(score=0.75)
     others = Desk(a_decision()).hear(score=0.75)
 
-    assert told.lessons == (Lesson(0, CONTEXT, NOW, None, 0.75, LOGGED),)
+    assert told.lessons == (Lesson(0, CONTEXT, NOW, None, 0.75, chances=LOGGED),)
     assert others.lessons == (Lesson(0, CONTEXT, NOW, None, 0.75),)
 
 
@@ -45,5 +45,5 @@ def test_the_fold_pushes_by_the_chances_of_the_decision():
     x, pi = np.frombuffer(made.context), np.frombuffer(made.probabilities)
     lead = np.eye(3)[made.arm] - pi
     pushed = engine.state.canonical()["pushes"]
-    np.testing.assert_allclose(pushed, np.outer(lead, x / max(1.0, np.linalg.norm(x))))
+    np.testing.assert_allclose(pushed, np.outer(lead, x / max(1.0, float(np.linalg.norm(x)))))
     assert engine.state.canonical()["verdicts"][made.arm] == pytest.approx([1.0, 1.0])
