@@ -39,7 +39,10 @@ def main() -> int:
     options = parsed()
     if options.part:
         measure, long, short = PARTS[options.part]
-        print(json.dumps(measure(*(short if options.quick else long))))
+        size = short if options.quick else long
+        if options.part == "streamed" and options.rows:
+            size = (options.rows,)
+        print(json.dumps(measure(*size)))
         return 0
     found: dict[str, object] = {}
     told = []
@@ -50,7 +53,7 @@ def main() -> int:
         told.append(f"{heading}\n\n{table(lines)}\n\n{verdict(lines)}")
         print(f"\n{told[-1]}", flush=True)
     for part in () if options.truth_only else PARTS:
-        found[part] = in_a_process(part, quick=options.quick)
+        found[part] = in_a_process(part, options)
         print(f"{part}: {found[part]}", flush=True)
     if options.json:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
@@ -111,12 +114,12 @@ def table(lines: list[truth.Line]) -> str:
     return "\n".join(rows)
 
 
-def in_a_process(part: str, *, quick: bool) -> object:
+def in_a_process(part: str, options: argparse.Namespace) -> object:
     """So that its memory is its own."""
     command = [sys.executable, "-m", "benchmarks.offpolicy", "--part", part]
-    done = subprocess.run(
-        [*command, *(["--quick"] if quick else [])], capture_output=True, text=True
-    )
+    command += ["--quick"] if options.quick else []
+    command += ["--rows", str(options.rows)] if options.rows else []
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{part} failed: {done.stderr.strip().splitlines()[-1]}")
     return json.loads(done.stdout)
@@ -131,6 +134,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few logs of the bundled sample")
     parser.add_argument("--repetitions", type=int, default=2000, help="logs of each set")
     parser.add_argument("--sets", default="", help=f"of bundled, {', '.join(SETS)}; default: all")
+    parser.add_argument("--rows", type=int, help="of the log that is streamed; default: 10 million")
     parser.add_argument("--truth-only", action="store_true", help="measure no speed")
     parser.add_argument("--write", action="store_true", help="the table into docs/evaluation.md")
     parser.add_argument("--size", type=int, default=2000, help="decisions of a log")

@@ -44,7 +44,7 @@ def softmax(scores: Array) -> Array:
     return made
 
 
-def batches(rows: int, dim: int = DIM) -> Iterator[Batch]:
+def batches(rows: int, dim: int = DIM, *, with_costs: bool = False) -> Iterator[Batch]:
     """Made as they are asked for, so that nothing but the reader remembers them."""
     names = tuple(f"arm-{slot}" for slot in range(ARMS))
     for start in range(0, rows, BATCH):
@@ -56,6 +56,8 @@ def batches(rows: int, dim: int = DIM) -> Iterator[Batch]:
         unknown = np.full(count, np.nan)
         outcomes = dict.fromkeys(MEASURES, unknown)
         outcomes["quality"] = (rng.random(count) < 0.5).astype(np.float64)
+        if with_costs:
+            outcomes["cost_usd"] = rng.exponential(0.001, count)
         plain = np.zeros(count, dtype=np.bool_)
         yield Batch(
             lines=range(start + 1, start + count + 1),
@@ -119,13 +121,13 @@ def bootstrap(rows: int, resamples: int) -> dict[str, float]:
 
 def streamed(rows: int) -> dict[str, float]:
     """The most memory that this process ever had, after a whole comparison of a log of that length,
-    which was never in memory."""
+    which was never in memory: of quality and of costs, whose percentiles need whole columns."""
     from bandit_service.evaluation.offpolicy.comparison import compare
     from bandit_service.evaluation.offpolicy.settings import Settings
 
     start = perf_counter()
-    traffic = Traffic("made up", lambda: batches(rows))
+    traffic = Traffic("made up", lambda: batches(rows, with_costs=True))
     weights = np.random.default_rng(1).normal(size=(DIM, ARMS))
     compare(traffic, [Softmax(weights)], Settings(resamples=100))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"rows": rows, "seconds": perf_counter() - start, "peak_bytes": peak}
+    return {"rows": rows, "seconds": perf_counter() - start, "peak_megabytes": peak / 1e6}

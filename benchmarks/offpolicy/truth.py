@@ -146,7 +146,11 @@ def _one(world: World, log: int, size: int, seed: int, resamples: int) -> tuple[
     # All candidates at once: they share each resample's luck, as they do in `replay`.
     together = [each for some in terms for each in some.values()]
     paths = resampled(together, log, resamples=resamples)
-    low, high = np.quantile(paths, [0.025, 0.975], axis=0).reshape(2, *missed.shape)
+    ends = [
+        intervals.bias_corrected(path, each.value)
+        for path, each in zip(paths.T, together, strict=True)
+    ]
+    low, high = np.array(ends).T.reshape(2, *missed.shape)
     inside = (low <= truths) & (truths <= high)
     held: Held = {(name, "bootstrap"): inside[:, at].tolist() for at, name in enumerate(terms[0])}
     _bounded(world, seen, held)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bandit_service.evaluation.offpolicy.gates import CANDIDATE, BadGate, Condition
+from bandit_service.evaluation.offpolicy.intervals import quantile_at
 from bandit_service.evaluation.offpolicy.resampling import OWN, Resampled
 from bandit_service.evaluation.offpolicy.results import Check, Gate
 
@@ -37,7 +38,7 @@ def judged(
             key = measure, lead if whose == CANDIDATE else OWN
             margin += weight * found.values[key]
             path += weight * found.paths[key]
-        bound = float(np.quantile(path, 1.0 - found.level))
+        bound = quantile_at(path, margin, 1.0 - found.level)
         passed = bound > 0.0 if condition.strict else bound >= -ROUNDING
         checks.append(Check(condition=condition.text, margin=margin, bound=bound, passed=passed))
     problem = ""

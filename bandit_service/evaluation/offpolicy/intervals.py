@@ -1,10 +1,10 @@
-"""How sure an estimate is: percentiles of resampled values, and empirical Bernstein bounds."""
+"""How sure an estimate is: ends of resampled values, and empirical Bernstein bounds."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from bandit_service.evaluation.offpolicy.estimators import Terms
 from bandit_service.evaluation.offpolicy.moments import Moments
@@ -12,11 +12,34 @@ from bandit_service.evaluation.offpolicy.moments import Moments
 Array = NDArray[np.float64]
 Bounds = tuple[float, float]
 
+_LEAST_SHARE = 1e-3  # below it, z0 is only luck
+_MOST_ACCELERATION = 0.15  # beyond it, 1 - acceleration * z could vanish
 
-def percentile(values: Array, level: float = 0.95) -> Bounds:
-    """Two-sided interval from resampled values (resamples,)."""
-    low, high = np.quantile(values, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
-    return float(low), float(high)
+
+def bias_corrected(values: Array, estimate: float, level: float = 0.95) -> Bounds:
+    """Two-sided interval from resampled values (resamples,), corrected for their bias and skewness
+    (BCa, Efron 1987). See `quantile_at`."""
+    return (
+        quantile_at(values, estimate, (1.0 - level) / 2.0),
+        quantile_at(values, estimate, (1.0 + level) / 2.0),
+    )
+
+
+def quantile_at(values: Array, estimate: float, share: float) -> float:
+    """The end below which BCa puts `share` of what the estimate may be.
+
+    Large weights make estimates skewed, and plain percentiles of the resampled values then miss on
+    one side. z0 is how far the estimate lies from their median; the acceleration is a sixth of
+    their skewness, which for means is what the jackknife gives.
+    """
+    below = float((values < estimate).mean()) + 0.5 * float((values == estimate).mean())
+    z0 = float(ndtri(np.clip(below, _LEAST_SHARE, 1.0 - _LEAST_SHARE)))
+    apart = values - values.mean()
+    spread = float((apart**2).mean())
+    skewness = float((apart**3).mean()) / spread**1.5 if spread > 0.0 else 0.0
+    acceleration = float(np.clip(skewness / 6.0, -_MOST_ACCELERATION, _MOST_ACCELERATION))
+    z = z0 + float(ndtri(share))
+    return float(np.quantile(values, ndtr(z0 + z / (1.0 - acceleration * z))))
 
 
 def normal(terms: Terms, level: float = 0.95) -> Bounds:

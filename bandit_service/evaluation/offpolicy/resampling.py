@@ -112,8 +112,10 @@ class Resampled:
 
     def interval(self, key: Key, minus: Key | None = None) -> Interval:
         """Of an estimate, or of its difference from another."""
-        values = self.paths[key] if minus is None else self.paths[key] - self.paths[minus]
-        low, high = intervals.percentile(values, self.level)
+        values, estimate = self.paths[key], self.values[key]
+        if minus is not None:
+            values, estimate = values - self.paths[minus], estimate - self.values[minus]
+        low, high = intervals.bias_corrected(values, estimate, self.level)
         return Interval(method="bootstrap", low=low, high=high)
 
 
