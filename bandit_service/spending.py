@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import BanditError, BudgetExhausted, StoreUnavailable
 from bandit_service.ledger.account import Account
+from bandit_service.ledger.holding import BudgetNumbers
 from bandit_service.lookups import Lookups
 from bandit_service.model import Decision, Mode, Query
 from bandit_service.ports import Store
@@ -136,11 +137,9 @@ class Spending:
         except StoreUnavailable:
             log.warning("leases on budgets could not be given back: they count as spent")
 
-    def accounts(self) -> dict[str, Account]:
-        """Those there are, by the policy's name. From any thread."""
-        known = dict(self._registry.by_id)
-        found = dict(self._accounts).items()
-        return {known[i].identity.name: one for i, one in found if i in known}
+    def numbers(self) -> list[BudgetNumbers]:
+        """Where every budget stands that this replica has a lease on. From any thread."""
+        return [each for one in list(self._accounts.values()) for each in one.numbers()]
 
     def _is_due(self, account: Account) -> bool:
         asked, charged = self._asked.get(account.policy_id, (-np.inf, 0))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bandit_service.budgets import units_of
 from bandit_service.ledger.appetite import Appetite
-from bandit_service.ledger.holding import Holding
+from bandit_service.ledger.holding import BudgetNumbers, Holding
 from bandit_service.ledger.turn import Turn
 from bandit_service.model import (
     ArmState,
@@ -188,6 +188,15 @@ class Account:
             means = np.nan_to_num(self.appetite.consumption.means()[usage.arm])
             taken = np.where(np.isnan(fresh), means, fresh)
             self.controller.settle(self.control, self.purse(), taken)
+
+    def numbers(self) -> list[BudgetNumbers]:
+        """As of the last grants, and of what was decided here since. From any thread."""
+        pairs = zip(self.holdings, self.price.tolist(), strict=False)
+        return [
+            one.numbers(self.config.name, None if np.isnan(price) else price)
+            for one, price in pairs
+            if one.grant is not None
+        ]
 
     def cancel(self, decision: Decision) -> None:
         """A decision that never was: nothing of it is stored, or ever will be."""

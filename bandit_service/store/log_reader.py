@@ -5,15 +5,23 @@ meanwhile: decisions that are made after the reading began may or may not be in 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from sqlalchemy import Connection, Engine
 
 from bandit_service.errors import PolicyNotFound
-from bandit_service.model import Decision, Outcome, PolicyConfig, RevisionEvent, StoredPolicy
+from bandit_service.model import (
+    BudgetWindow,
+    Decision,
+    Outcome,
+    PolicyConfig,
+    RevisionEvent,
+    StoredPolicy,
+)
 from bandit_service.ports import LogPage
 from bandit_service.store import rows, tables
 from bandit_service.store.engine import answering
+from bandit_service.store.ledger import SqlLedger
 
 PAGE = 5000  # decisions
 _DECISIONS = ", ".join(tables.decision.columns.keys())
@@ -25,6 +33,7 @@ class SqlLogReader:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._ledger = SqlLedger(engine, nullcontext)
         mark = "?" if engine.dialect.name == "sqlite" else "%s"
         self._page = (
             f"SELECT {_DECISIONS} FROM decision WHERE policy_id = {mark} AND id > {mark} "
@@ -60,6 +69,9 @@ class SqlLogReader:
         with self._read() as connection:
             text = "SELECT name FROM policy WHERE delete_time IS NULL ORDER BY name"
             return [str(name) for (name,) in connection.exec_driver_sql(text)]
+
+    def windows(self, policy_id: int) -> list[BudgetWindow]:
+        return self._ledger.latest(policy_id)
 
     def pages(self, policy_id: int, since: float, until: float) -> Iterator[LogPage]:
         after = ""
