@@ -6,6 +6,7 @@ from bandit_service.model import (
     Algorithm,
     Arm,
     ArmWarmStart,
+    Budget,
     Clock,
     Features,
     Forgetting,
@@ -16,10 +17,12 @@ from bandit_service.model import (
     PolicyConfig,
     PolicyView,
     PreferenceLearning,
+    Resource,
     Source,
     VectorFeatures,
     WarmStart,
     WeightRange,
+    WhenExhausted,
 )
 from bandit_service.rpc import convert_policy, policy_answers
 from bandit_service.rpc.pb import policy_pb2 as pb
@@ -70,6 +73,18 @@ A_RICH_CONFIG = PolicyConfig(
     feedback_horizon=3600.5,
     override_limits=OverrideLimits(
         quality_per_usd=WeightRange(min=0.5, max=20.0), accuracy_energy_dial=WeightRange(max=10.0)
+    ),
+    budgets=(
+        Budget(
+            resource=Resource.USD,
+            amount=10.0,
+            window=86_400.0,
+            name="daily",
+            when_exhausted=WhenExhausted.FALLBACK,
+            fallback_arm="small",
+        ),
+        Budget(resource=Resource.JOULES, amount=0.5, rate=True, controller="virtual_queue"),
+        Budget(resource=Resource.USD, amount=1.0, requests=500),
     ),
 )
 
