@@ -131,5 +131,6 @@ def _size(decision: Decision) -> int:
         decision.deviations,
         decision.shadow,
         decision.offsets,
+        decision.spending,
     )
     return _BESIDE_ITS_BYTES + sum(len(one) for one in longer if one is not None)

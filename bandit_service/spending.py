@@ -10,7 +10,7 @@ import os
 import socket
 import time
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -51,7 +51,7 @@ class Spending:
         self._asking: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._asked: dict[int, tuple[float, int]] = {}  # when, and decisions charged by then
         self._unprimed: set[int] = set()
-        self._given_up: dict[int, int] = {}  # by lease: to be given back soon
+        self._given_up: Counter[int] = Counter()  # by lease, in units: to be given back soon
 
     def account(self, engine: PolicyEngine) -> Account:
         """Of a policy that has budgets, as it is configured now."""
@@ -61,7 +61,7 @@ class Spending:
             engine.account = self._accounts[engine.identity.id] = account
             self._unprimed.add(engine.identity.id)
         elif account.revision != engine.revision:
-            self._given_up |= account.revise(engine.revision, engine.config)
+            self._given_up.update(account.revise(engine.revision, engine.config))
         return account
 
     # -- deciding -------------------------------------------------------------------------------
@@ -125,7 +125,8 @@ class Spending:
                 if engine.config.budgets and self._is_due(self.account(engine)):
                     account = self.account(engine)
                     await self._ask(account, account.needed(()), ANSWER_SECONDS, anyway=True)
-                    self._given_up |= account.excess()
+                    self._given_up.update(account.excess())
+            await self._give_back()
             await self._let_go({e.identity.id for e in engines if e.config.budgets})
         except StoreUnavailable:
             log.warning("leases on budgets could not be renewed: no answer from the database")
@@ -133,6 +134,7 @@ class Spending:
     async def close(self) -> None:
         """Gives everything back, once nothing is left to be stored."""
         try:
+            await self._give_back()
             await self._let_go(set())
         except StoreUnavailable:
             log.warning("leases on budgets could not be given back: they count as spent")
@@ -164,12 +166,12 @@ class Spending:
             grants = await self._lookups.ask(seconds, lease, asks, self._holder, LEASE_SECONDS)
             self._asked[account.policy_id] = self._monotonic(), charged
             if account.revision == revision:  # else the next answer says what this one did
-                self._given_up |= account.take(grants, needed)
+                self._given_up.update(account.take(grants, needed))
         await self._give_back()
 
     async def _give_back(self) -> None:
         # Once: where the answer is lost, a second time might free what is not there any more.
-        back, self._given_up = self._given_up, {}
+        back, self._given_up = self._given_up, Counter()
         if back:
             await self._lookups.ask(ANSWER_SECONDS, self._store.ledger.give_back, back)
 
