@@ -49,5 +49,7 @@ def size_of(decision: Decision) -> int:
         decision.offsets,
         decision.second_probabilities,
         decision.assumed,
+        decision.spending,
+        decision.challengers,
     )
     return _BESIDE_ITS_BYTES + sum(len(one) for one in longer if one is not None)

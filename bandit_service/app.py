@@ -139,6 +139,7 @@ async def serve(settings: Settings) -> int:
         _warm_up(registry)
         if metrics:
             _watch(metrics, journal, jobs, registry)
+            metrics.budgets.source = spending.numbers
             metrics.start(loop)
         keep_out_of_collections()
         if key_file:

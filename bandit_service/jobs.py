@@ -130,7 +130,7 @@ class Jobs:
             (self.checkpoint, LOOKS_EVERY),
             (self.tidy_up, TIDY_EVERY),
             (self.close_windows, WINDOWS_EVERY),
-            *(((self._spending.renew, SPENDING_EVERY),) if self._spending else ()),
+            (self.keep_budgets, SPENDING_EVERY),
             (self.roll_back, ROLLBACK_EVERY),
         )
         for job, every in jobs:
@@ -212,6 +212,11 @@ class Jobs:
                 log.info("let go: %d rows of %s %s", one.rows, one.table, one.partition)
         except (StoreUnavailable, RefusedByDatabase) as error:
             log.warning("nothing was tidied up: %s", error)
+
+    async def keep_budgets(self) -> None:
+        """Each replica keeps its own leases on budgets."""
+        if self._spending is not None:
+            await self._spending.renew()
 
     async def close_windows(self) -> None:
         """Lets leases on budgets run out whose holders are gone, and closes windows, with a

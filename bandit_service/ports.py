@@ -350,6 +350,10 @@ class LogReader(Protocol):
         """The configuration of a revision, None if there is none of that number."""
         ...
 
+    def windows(self, policy_id: int) -> list[BudgetWindow]:
+        """The latest window of each budget that the policy has, or had."""
+        ...
+
     def pages(self, policy_id: int, since: float, until: float) -> Iterator[LogPage]:
         """Decisions made at or after `since` and before `until`, seconds since the epoch."""
         ...

@@ -10,7 +10,7 @@ import os
 import socket
 import time
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import BanditError, BudgetExhausted, StoreUnavailable
 from bandit_service.ledger.account import Account
+from bandit_service.ledger.holding import BudgetNumbers
 from bandit_service.lookups import Lookups
 from bandit_service.model import Decision, Mode, Query
 from bandit_service.ports import Store
@@ -50,7 +51,7 @@ class Spending:
         self._asking: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._asked: dict[int, tuple[float, int]] = {}  # when, and decisions charged by then
         self._unprimed: set[int] = set()
-        self._given_up: dict[int, int] = {}  # by lease: to be given back soon
+        self._given_up: Counter[int] = Counter()  # by lease, in units: to be given back soon
 
     def account(self, engine: PolicyEngine) -> Account:
         """Of a policy that has budgets, as it is configured now."""
@@ -60,7 +61,7 @@ class Spending:
             engine.account = self._accounts[engine.identity.id] = account
             self._unprimed.add(engine.identity.id)
         elif account.revision != engine.revision:
-            self._given_up |= account.revise(engine.revision, engine.config)
+            self._given_up.update(account.revise(engine.revision, engine.config))
         return account
 
     # -- deciding -------------------------------------------------------------------------------
@@ -124,7 +125,8 @@ class Spending:
                 if engine.config.budgets and self._is_due(self.account(engine)):
                     account = self.account(engine)
                     await self._ask(account, account.needed(()), ANSWER_SECONDS, anyway=True)
-                    self._given_up |= account.excess()
+                    self._given_up.update(account.excess())
+            await self._give_back()
             await self._let_go({e.identity.id for e in engines if e.config.budgets})
         except StoreUnavailable:
             log.warning("leases on budgets could not be renewed: no answer from the database")
@@ -132,15 +134,14 @@ class Spending:
     async def close(self) -> None:
         """Gives everything back, once nothing is left to be stored."""
         try:
+            await self._give_back()
             await self._let_go(set())
         except StoreUnavailable:
             log.warning("leases on budgets could not be given back: they count as spent")
 
-    def accounts(self) -> dict[str, Account]:
-        """Those there are, by the policy's name. From any thread."""
-        known = dict(self._registry.by_id)
-        found = dict(self._accounts).items()
-        return {known[i].identity.name: one for i, one in found if i in known}
+    def numbers(self) -> list[BudgetNumbers]:
+        """Where every budget stands that this replica has a lease on. From any thread."""
+        return [each for one in list(self._accounts.values()) for each in one.numbers()]
 
     def _is_due(self, account: Account) -> bool:
         asked, charged = self._asked.get(account.policy_id, (-np.inf, 0))
@@ -165,12 +166,12 @@ class Spending:
             grants = await self._lookups.ask(seconds, lease, asks, self._holder, LEASE_SECONDS)
             self._asked[account.policy_id] = self._monotonic(), charged
             if account.revision == revision:  # else the next answer says what this one did
-                self._given_up |= account.take(grants, needed)
+                self._given_up.update(account.take(grants, needed))
         await self._give_back()
 
     async def _give_back(self) -> None:
         # Once: where the answer is lost, a second time might free what is not there any more.
-        back, self._given_up = self._given_up, {}
+        back, self._given_up = self._given_up, Counter()
         if back:
             await self._lookups.ask(ANSWER_SECONDS, self._store.ledger.give_back, back)
 

@@ -6,6 +6,7 @@ import typer
 
 from bandit_service import __version__
 from bandit_service.cli import calls, challengers, checkpoint, data, energy, policy, serving
+from bandit_service.cli.budget import budget
 from bandit_service.cli.doctor import doctor
 from bandit_service.cli.exits import EXITS, Commands
 from bandit_service.cli.export import export
@@ -67,5 +68,6 @@ app.command()(replay)
 app.command()(export)
 app.add_typer(data.app, name="data")
 app.command()(meter)
+app.command()(budget)
 app.add_typer(energy.app, name="energy")
 app.command()(doctor)

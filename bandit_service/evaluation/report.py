@@ -4,7 +4,7 @@ nothing, so it can be mailed, archived and printed.
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation import tables, wording
@@ -12,13 +12,20 @@ from bandit_service.evaluation.pictures import rendered
 from bandit_service.evaluation.results import Result
 from bandit_service.evaluation.wording import percent
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 
 def write_html(result: Result, path: Path) -> None:
     """Writes the whole file or nothing. Equal results give equal bytes.
 
     Raises InvalidField where matplotlib or jinja2 is missing or `path` cannot be written.
     """
-    text = as_html(result)
+    write_whole(as_html(result), path)
+
+
+def write_whole(text: str, path: Path) -> None:
+    """The whole file or nothing. Raises InvalidField if `path` cannot be written."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         partial.write_text(text, encoding="utf-8")
@@ -30,27 +37,33 @@ def write_html(result: Result, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def as_html(result: Result) -> str:
+def environment() -> "Environment":
+    """Where templates are made from. Raises InvalidField where jinja2 is missing."""
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
-        from markupsafe import Markup
     except ImportError:
         raise InvalidField(
             "report", "needs jinja2: pip install 'bandit-service[evaluation]'"
         ) from None
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("bandit_service.evaluation"),
         autoescape=True,  # names of policies and arms are anybody's
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def as_html(result: Result) -> str:
+    made = environment()
+    from markupsafe import Markup
+
     pictures = [
         # Drawn by us: names in it are outlines of letters, not text.
         {"name": p.name, "caption": p.caption, "alt": p.description, "svg": Markup(p.data.decode())}  # noqa: S704
         for p in rendered(result, "svg")
     ]
-    return environment.get_template("report.html.j2").render(_view(result), pictures=pictures)
+    return made.get_template("report.html.j2").render(_view(result), pictures=pictures)
 
 
 def _view(result: Result) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bandit_service.budgets import units_of
 from bandit_service.ledger.appetite import Appetite
-from bandit_service.ledger.holding import Holding
+from bandit_service.ledger.holding import BudgetNumbers, Holding
 from bandit_service.ledger.turn import Turn
 from bandit_service.model import (
     ArmState,
@@ -48,6 +48,7 @@ class Account:
         self._monotonic = monotonic
         self._no_more_until = self._silent_until = 0.0
         self.charged = 0  # decisions
+        self._plain: tuple[Array | None, list[int]] = (None, [])
         self.holdings = [Holding(budget) for budget in config.budgets]
         self.appetite = Appetite(config)
         self._begin_control()
@@ -55,6 +56,7 @@ class Account:
     def revise(self, revision: int, config: PolicyConfig) -> dict[int, int]:
         """Goes on under another configuration. Returns what is to be given back, by lease."""
         self.revision, self.config, self._no_more_until = revision, config, 0.0
+        self._plain = (None, [])
         before = {_identity(one.budget): one for one in self.holdings}
         self.holdings = []
         for budget in config.budgets:
@@ -76,8 +78,7 @@ class Account:
     def needed(self, queries: Sequence[Query]) -> list[int]:
         """Units of each budget with which each of the queries can have any arm it could pay."""
         calls = sum(map(_calls, queries))
-        needs = self.appetite.needs(queries)
-        return [calls * self._dearest(needs, column) for column in range(len(self.holdings))]
+        return [calls * most for most in self._dearest(self.appetite.needs(queries))]
 
     def lacks(self, needed: Sequence[int]) -> bool:
         """Whether the ledger has to be asked before anything is decided."""
@@ -156,8 +157,7 @@ class Account:
         start = 0
         while start < len(queries):
             needs = self.appetite.needs(queries[start:])
-            dearest = [self._dearest(needs, column) for column in range(len(self.holdings))]
-            pairs = zip(self.holdings, dearest, strict=True)
+            pairs = zip(self.holdings, self._dearest(needs), strict=True)
             payable = min((one.rest // most for one, most in pairs if most), default=0)
             end, calls = start, 0
             while end < len(queries) and (end == start or calls + _calls(queries[end]) <= payable):
@@ -189,6 +189,15 @@ class Account:
             taken = np.where(np.isnan(fresh), means, fresh)
             self.controller.settle(self.control, self.purse(), taken)
 
+    def numbers(self) -> list[BudgetNumbers]:
+        """As of the last grants, and of what was decided here since. From any thread."""
+        pairs = zip(self.holdings, self.price.tolist(), strict=False)
+        return [
+            one.numbers(self.config.name, None if np.isnan(price) else price)
+            for one, price in pairs
+            if one.grant is not None
+        ]
+
     def cancel(self, decision: Decision) -> None:
         """A decision that never was: nothing of it is stored, or ever will be."""
         by_name = {one.budget.name: one for one in self.holdings}
@@ -207,13 +216,19 @@ class Account:
         budgets = self.config.budgets
         return budgets[0].controller, [_identity(budget) for budget in budgets]
 
-    def _dearest(self, needs: Array, column: int) -> int:
-        """In units, of the active arms that the budget could pay were it untouched; 0: none."""
-        budget = self.holdings[column].budget
+    def _dearest(self, needs: Array) -> list[int]:
+        """Of each budget, in units, what a call takes at most of the active arms that the budget
+        could pay were it untouched; 0 where there is none."""
+        if needs is self._plain[0]:  # nothing was learned since: most of the time
+            return self._plain[1]
         active = np.array([arm.state is ArmState.ACTIVE for arm in self.config.arms])
-        amounts = needs[active & self.appetite.known(), column]
-        units = [to_units(budget.resource, amount) for amount in amounts.tolist()]
-        return max((one for one in units if one <= units_of(budget)), default=0)
+        amounts = needs[active & self.appetite.known()].T.tolist()
+        found = []
+        for one, column in zip(self.holdings, amounts, strict=True):
+            units = [to_units(one.budget.resource, amount) for amount in column]
+            found.append(max((each for each in units if each <= units_of(one.budget)), default=0))
+        self._plain = needs, found
+        return found
 
     def _is_short(self, needed: Sequence[int]) -> bool:
         return any(one.rest < need for one, need in zip(self.holdings, needed, strict=True))

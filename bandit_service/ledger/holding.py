@@ -1,13 +1,29 @@
 """One budget as this replica holds it: a lease on the present window, and what is known of it."""
 
+from typing import NamedTuple
+
 from bandit_service import budgets
-from bandit_service.model import Ask, Budget, Charge, Grant, from_units
+from bandit_service.model import Ask, Budget, Charge, Grant, Resource, from_units
 
 PACE_SECONDS = 2.0  # of its own spending that a replica wishes to hold
 CALLS_AHEAD = 4  # of the dearest arm, that it wishes to hold at least
 # Where the window before tells how many requests come, it counts for so much of this one.
 MEMORY_SHARE = 0.05
 EVEN_SECONDS = 1.0
+
+
+class BudgetNumbers(NamedTuple):
+    """Where one budget stands, as one replica knows it, in dollars or joules."""
+
+    policy: str
+    budget: str
+    resource: Resource
+    amount: float
+    spent: float
+    reserved: float
+    overrun: float
+    leased: float
+    shadow_price: float | None
 
 
 class Holding:
@@ -93,13 +109,34 @@ class Holding:
         assert self.grant is not None
         return self.grant.requests + self.decided - self.grant.own_requests
 
+    def undrawn(self) -> int:
+        """Reserved here, in units, and not in the ledger when it was last looked at."""
+        drawn = 0 if self.grant is None else self.grant.drawn
+        return max(0, self._known - drawn - self.rest)
+
     def spent(self) -> float:
         """In dollars or joules: what is settled, and what the reservations are likely to take."""
         assert self.grant is not None
-        pending = self.grant.pending + (self._known - self.grant.drawn) - self.rest
+        pending = self.grant.pending + self.undrawn()
         worth = self._expected / self._reserved if self._reserved else 1.0
-        units = self.grant.settled + self.grant.overrun + worth * max(0, pending)
+        units = self.grant.settled + self.grant.overrun + worth * pending
         return from_units(self.budget.resource, units)
+
+    def numbers(self, policy: str, shadow_price: float | None) -> BudgetNumbers:
+        assert self.grant is not None
+        grant, resource = self.grant, self.budget.resource
+        reserved = grant.pending + self.undrawn()
+        return BudgetNumbers(
+            policy=policy,
+            budget=self.budget.name,
+            resource=resource,
+            amount=from_units(resource, grant.amount),
+            spent=from_units(resource, grant.settled + grant.overrun + reserved),
+            reserved=from_units(resource, reserved),
+            overrun=from_units(resource, grant.overrun),
+            leased=from_units(resource, self.rest),
+            shadow_price=shadow_price,
+        )
 
     def left(self, now: float) -> float | None:
         """Requests still to come in the window, this one included; None: there is no end."""

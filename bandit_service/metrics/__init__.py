@@ -16,6 +16,7 @@ from prometheus_client import (
 
 from bandit_service import __version__
 from bandit_service.engine import Registry
+from bandit_service.metrics.budgets import BudgetMetrics
 from bandit_service.metrics.calls import CallMetrics
 from bandit_service.metrics.feedback import FeedbackMetrics
 from bandit_service.metrics.labels import Labels
@@ -32,6 +33,7 @@ class Metrics:
 
     calls, writer  are told of what happens (see `watching`)
     sources        are asked; whoever has a number to show sets one
+    budgets        is asked too
 
     Raises MetricsRefused if the page cannot be where it is to `listen`.
     """
@@ -41,6 +43,7 @@ class Metrics:
         labels = Labels(registry)
         self.calls = CallMetrics(registry, labels)
         self.writer = WriterMetrics(registry, FeedbackMetrics(registry, labels, engines))
+        self.budgets = BudgetMetrics(registry, labels)
         self._loop = LoopMetrics(registry)
         self.sources: Sources = SourceMetrics(registry, labels).sources
         self.sources.applied_positions = lambda: {

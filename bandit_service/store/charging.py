@@ -33,7 +33,7 @@ def add_charged(
     Returns what those draw that were not there yet, by lease. A row that was made of its token
     knew nothing of budgets: it draws now, and what was told of its calls meanwhile is settled.
     """
-    found = queries.decisions(connection, [one.id for one in decisions])
+    found = queries.stored(connection, [one.id for one in decisions])
     fresh = [one for one in decisions if one.id not in found]
     if fresh:
         added = recover_decisions.insert(connection, rows.decision_columns(fresh))
@@ -43,7 +43,7 @@ def add_charged(
     if not known:
         return draws_of(fresh), []
     add_decisions.insert(connection, rows.decision_columns(known))
-    completed = {one.id: one for one in known if found[one.id].recovered}
+    completed = {one.id: one for one in known if found[one.id]}
     told = Standing((), ())
     for outcome in queries.outcomes(connection, completed) if completed else ():
         told.put(outcome)

@@ -42,6 +42,8 @@ def book(
         if found is not None and found[1]:  # expired: the rest had been counted as settled
             revived[found[0]] += units
     changes = list(settlements)
+    if not changes and not revived:  # most of the time: decisions touch their own lease only
+        return
     rows = locked(connection, {one.window for one in changes} | revived.keys())
     for window_id, units in revived.items():
         to_held(rows[window_id], units)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 
 from bandit_service.errors import PolicyNotFound, StoreUnavailable
 from bandit_service.model import (
+    BudgetWindow,
     Decision,
     JournalEntry,
     Outcome,
@@ -25,6 +26,7 @@ from bandit_service.ports import Checkpoints, LogColumns, LogPage
 from bandit_service.store import rows, tables
 from bandit_service.store.checkpoints import SqlCheckpoints
 from bandit_service.store.engine import answering
+from bandit_service.store.ledger import SqlLedger
 from bandit_service.store.queries import Queries
 
 PAGE = 5000  # decisions
@@ -50,6 +52,7 @@ class SqlLogReader:
         self._engine = engine
         self._queries = Queries(engine.dialect.name)
         self.checkpoints: Checkpoints = SqlCheckpoints(engine, nullcontext)
+        self._ledger = SqlLedger(engine, nullcontext)
         mark = "?" if engine.dialect.name == "sqlite" else "%s"
         self._page = (
             f"SELECT {_DECISIONS} FROM decision WHERE policy_id = {mark} AND id > {mark} "
@@ -95,6 +98,9 @@ class SqlLogReader:
         with self._read() as connection:
             text = "SELECT name FROM policy WHERE delete_time IS NULL ORDER BY name"
             return [str(name) for (name,) in connection.exec_driver_sql(text)]
+
+    def windows(self, policy_id: int) -> list[BudgetWindow]:
+        return self._ledger.latest(policy_id)
 
     def pages(self, policy_id: int, since: float, until: float) -> Iterator[LogPage]:
         after = ""

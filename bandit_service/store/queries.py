@@ -40,6 +40,7 @@ class Queries:
             f"AND position > {mark} ORDER BY position LIMIT {mark}"
         )
         self._decisions = f"SELECT {_all(tables.decision)} FROM decision WHERE id {among}"
+        self._stored = f"SELECT id, recovered FROM decision WHERE id {among}"
         self._outcomes = (
             f"SELECT {_all(tables.outcome)} FROM outcome WHERE decision_id {among} "
             "ORDER BY position, decision_id, arm, kind, source"
@@ -148,6 +149,11 @@ class Queries:
         listed = self._list(feedback_ids)
         found = map(rows.recorded_of, _read(connection, self._recorded, policy_id, listed))
         return {one.feedback_id: one for one in found}
+
+    def stored(self, connection: Connection, ids: Iterable[str]) -> dict[str, bool]:
+        """Those that are there, and whether they were made of their tokens."""
+        found = _read(connection, self._stored, self._list(ids))
+        return {decision_id: bool(recovered) for decision_id, recovered in found}
 
     def lock_head(self, connection: Connection, policy_id: int) -> int | None:
         for (head,) in _read(connection, self._lock_head, policy_id):

@@ -97,6 +97,16 @@ _STALE = _FOLLOWING + "test_staleness_grows_only_while_the_replica_cannot_know"
 _ANYWHERE = "checkpoints/test_snapshots.py::test_a_checkpoint_anywhere_makes_no_difference"
 _LIVE = "store/test_live_migration.py::test_a_migration_under_load_loses_nothing_and_fails_nobody"
 
+_BUDGETS = _F + (
+    "test_budgets.py::test_no_kill_and_no_outage_spends_more_than_there_is_or_hides_what_was"
+)
+_BOOK_IN_A_FILE = "ledger/test_ledger_machine.py::test_in_a_file"
+_BOOK_ON_A_SERVER = "ledger/test_ledger_machine.py::test_on_a_server"
+_LEASE_ONLY = (
+    "ledger/test_leases_of_budgets.py::"
+    "test_without_the_database_a_replica_spends_its_lease_and_no_more"
+)
+
 GUARANTEES = (
     Guarantee(
         "G1",
@@ -143,7 +153,13 @@ GUARANTEES = (
         (_NETWORK, _POSTGRES, _FROM_MEMORY, _NEVER_EARLY, _OUTAGE),
         "What was answered from memory is lost if the process dies before it is stored.",
     ),
-    Guarantee("G8", "Budgets are never exceeded by more than is reported.", (), "Not proved here."),
+    Guarantee(
+        "G8",
+        "Of a budget never more is leased, reserved and settled than it holds, across replicas; "
+        "what calls take beyond that is reported, and a crash frees nothing.",
+        (_BUDGETS, _BOOK_IN_A_FILE, _BOOK_ON_A_SERVER, _LEASE_ONLY),
+        "Usage that is revised upwards may be reported as overrun though it was reserved once.",
+    ),
     Guarantee(
         "G9",
         "Poison gets its status and changes nothing.",

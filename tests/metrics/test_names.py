@@ -22,7 +22,18 @@ FAMILIES = families()
 OURS = [family for family in FAMILIES if family.name.startswith("bandit_")]
 
 # Base units, and what is counted one by one.
-UNITS = {"seconds", "bytes", "joules", "usd", "rows", "items", "position", "decisions", "info"}
+UNITS = {
+    "seconds",
+    "bytes",
+    "joules",
+    "joule",
+    "usd",
+    "rows",
+    "items",
+    "position",
+    "decisions",
+    "info",
+}
 
 
 def test_there_are_some_of_the_process_and_ours():

@@ -6,6 +6,7 @@ from bandit_service.model import (
     Algorithm,
     Arm,
     ArmWarmStart,
+    Budget,
     Challenger,
     Clock,
     Features,
@@ -17,10 +18,12 @@ from bandit_service.model import (
     PolicyConfig,
     PolicyView,
     PreferenceLearning,
+    Resource,
     Source,
     VectorFeatures,
     WarmStart,
     WeightRange,
+    WhenExhausted,
 )
 from bandit_service.rpc import convert_policy, policy_answers
 from bandit_service.rpc.pb import policy_pb2 as pb
@@ -88,6 +91,18 @@ A_RICH_CONFIG = PolicyConfig(
             margin=0.0,
         ),
         Challenger(name="plain"),
+    ),
+    budgets=(
+        Budget(
+            resource=Resource.USD,
+            amount=10.0,
+            window=86_400.0,
+            name="daily",
+            when_exhausted=WhenExhausted.FALLBACK,
+            fallback_arm="small",
+        ),
+        Budget(resource=Resource.JOULES, amount=0.5, rate=True, controller="virtual_queue"),
+        Budget(resource=Resource.USD, amount=1.0, requests=500),
     ),
 )
 

@@ -23,28 +23,19 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x62\x61ndit/v1/budget.proto\x12\tbandit.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x02\n\x06\x42udget\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x08resource\x18\x02 \x01(\x0e\x32\x13.bandit.v1.Resource\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x01\x12+\n\x06window\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x12\n\x08requests\x18\x05 \x01(\x03H\x00\x12\x0e\n\x04rate\x18\x06 \x01(\x08H\x00\x12\x30\n\x0ewhen_exhausted\x18\x07 \x01(\x0e\x32\x18.bandit.v1.WhenExhausted\x12\x14\n\x0c\x66\x61llback_arm\x18\x08 \x01(\t\x12\x12\n\ncontroller\x18\t \x01(\tB\x06\n\x04span\"#\n\x11GetBudgetsRequest\x12\x0e\n\x06policy\x18\x01 \x01(\t\"=\n\x12GetBudgetsResponse\x12\'\n\x07\x62udgets\x18\x01 \x03(\x0b\x32\x16.bandit.v1.BudgetState\"\xc2\x02\n\x0b\x42udgetState\x12!\n\x06\x62udget\x18\x01 \x01(\x0b\x32\x11.bandit.v1.Budget\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x01\x12\r\n\x05spent\x18\x03 \x01(\x01\x12\x0f\n\x07settled\x18\x04 \x01(\x01\x12\x10\n\x08reserved\x18\x05 \x01(\x01\x12\x0e\n\x06leased\x18\x06 \x01(\x01\x12\x0f\n\x07overrun\x18\x07 \x01(\x01\x12\x11\n\tremaining\x18\x08 \x01(\x01\x12\x19\n\x0cshadow_price\x18\t \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08requests\x18\n \x01(\x03\x12.\n\nstart_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\n\r_shadow_price*K\n\x08Resource\x12\x18\n\x14RESOURCE_UNSPECIFIED\x10\x00\x12\x10\n\x0cRESOURCE_USD\x10\x01\x12\x13\n\x0fRESOURCE_JOULES\x10\x02*\x84\x01\n\rWhenExhausted\x12\x1e\n\x1aWHEN_EXHAUSTED_UNSPECIFIED\x10\x00\x12\x1b\n\x17WHEN_EXHAUSTED_CHEAPEST\x10\x01\x12\x1b\n\x17WHEN_EXHAUSTED_FALLBACK\x10\x02\x12\x19\n\x15WHEN_EXHAUSTED_REFUSE\x10\x03\x32Z\n\rBudgetService\x12I\n\nGetBudgets\x12\x1c.bandit.v1.GetBudgetsRequest\x1a\x1d.bandit.v1.GetBudgetsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x62\x61ndit/v1/budget.proto\x12\tbandit.v1\x1a\x1egoogle/protobuf/duration.proto\"\x82\x02\n\x06\x42udget\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x08resource\x18\x02 \x01(\x0e\x32\x13.bandit.v1.Resource\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x01\x12+\n\x06window\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x12\n\x08requests\x18\x05 \x01(\x03H\x00\x12\x0e\n\x04rate\x18\x06 \x01(\x08H\x00\x12\x30\n\x0ewhen_exhausted\x18\x07 \x01(\x0e\x32\x18.bandit.v1.WhenExhausted\x12\x14\n\x0c\x66\x61llback_arm\x18\x08 \x01(\t\x12\x12\n\ncontroller\x18\t \x01(\tB\x06\n\x04span*K\n\x08Resource\x12\x18\n\x14RESOURCE_UNSPECIFIED\x10\x00\x12\x10\n\x0cRESOURCE_USD\x10\x01\x12\x13\n\x0fRESOURCE_JOULES\x10\x02*\x84\x01\n\rWhenExhausted\x12\x1e\n\x1aWHEN_EXHAUSTED_UNSPECIFIED\x10\x00\x12\x1b\n\x17WHEN_EXHAUSTED_CHEAPEST\x10\x01\x12\x1b\n\x17WHEN_EXHAUSTED_FALLBACK\x10\x02\x12\x19\n\x15WHEN_EXHAUSTED_REFUSE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bandit.v1.budget_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESOURCE']._serialized_start=788
-  _globals['_RESOURCE']._serialized_end=863
-  _globals['_WHENEXHAUSTED']._serialized_start=866
-  _globals['_WHENEXHAUSTED']._serialized_end=998
-  _globals['_BUDGET']._serialized_start=103
-  _globals['_BUDGET']._serialized_end=361
-  _globals['_GETBUDGETSREQUEST']._serialized_start=363
-  _globals['_GETBUDGETSREQUEST']._serialized_end=398
-  _globals['_GETBUDGETSRESPONSE']._serialized_start=400
-  _globals['_GETBUDGETSRESPONSE']._serialized_end=461
-  _globals['_BUDGETSTATE']._serialized_start=464
-  _globals['_BUDGETSTATE']._serialized_end=786
-  _globals['_BUDGETSERVICE']._serialized_start=1000
-  _globals['_BUDGETSERVICE']._serialized_end=1090
+  _globals['_RESOURCE']._serialized_start=330
+  _globals['_RESOURCE']._serialized_end=405
+  _globals['_WHENEXHAUSTED']._serialized_start=408
+  _globals['_WHENEXHAUSTED']._serialized_end=540
+  _globals['_BUDGET']._serialized_start=70
+  _globals['_BUDGET']._serialized_end=328
 # @@protoc_insertion_point(module_scope)

@@ -3,7 +3,6 @@
 import grpc
 import warnings
 
-from bandit_service.rpc.pb import budget_pb2 as bandit_dot_v1_dot_budget__pb2
 
 GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
@@ -23,80 +22,3 @@ if _version_not_supported:
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
-
-
-class BudgetServiceStub(object):
-    """Reads where budgets stand.
-    """
-
-    def __init__(self, channel):
-        """Constructor.
-
-        Args:
-            channel: A grpc.Channel.
-        """
-        self.GetBudgets = channel.unary_unary(
-                '/bandit.v1.BudgetService/GetBudgets',
-                request_serializer=bandit_dot_v1_dot_budget__pb2.GetBudgetsRequest.SerializeToString,
-                response_deserializer=bandit_dot_v1_dot_budget__pb2.GetBudgetsResponse.FromString,
-                _registered_method=True)
-
-
-class BudgetServiceServicer(object):
-    """Reads where budgets stand.
-    """
-
-    def GetBudgets(self, request, context):
-        """The latest window of every budget of a policy, as the ledger has it. Fails
-        with NOT_FOUND.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-
-def add_BudgetServiceServicer_to_server(servicer, server):
-    rpc_method_handlers = {
-            'GetBudgets': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetBudgets,
-                    request_deserializer=bandit_dot_v1_dot_budget__pb2.GetBudgetsRequest.FromString,
-                    response_serializer=bandit_dot_v1_dot_budget__pb2.GetBudgetsResponse.SerializeToString,
-            ),
-    }
-    generic_handler = grpc.method_handlers_generic_handler(
-            'bandit.v1.BudgetService', rpc_method_handlers)
-    server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('bandit.v1.BudgetService', rpc_method_handlers)
-
-
- # This class is part of an EXPERIMENTAL API.
-class BudgetService(object):
-    """Reads where budgets stand.
-    """
-
-    @staticmethod
-    def GetBudgets(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/bandit.v1.BudgetService/GetBudgets',
-            bandit_dot_v1_dot_budget__pb2.GetBudgetsRequest.SerializeToString,
-            bandit_dot_v1_dot_budget__pb2.GetBudgetsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
