@@ -29,11 +29,11 @@ from msgspec.structs import replace as configured_with
 from bandit_service.evaluation import loading
 from bandit_service.evaluation.contestants import Contestant, entry, named
 from bandit_service.evaluation.contexts import Contexts, contexts_of
-from bandit_service.evaluation.dial import quality_per_joule
 from bandit_service.evaluation.simulation import Simulation
 from bandit_service.evaluation.table import OutcomeTable
 from bandit_service.evaluation.validation import with_arms
 from bandit_service.model import Features, TextFeatures
+from bandit_service.weighing import MOST
 from benchmarks import paired, sections
 from benchmarks.learning.ground import IN_ORDER
 from benchmarks.learning.kept import Kept
@@ -48,7 +48,17 @@ STUDY = {
     "no context, epsilon-greedy": "greenserv_epsilon:clusters=0,decay=0.98",
 }
 MIDDLE = 0.5
+WORTH = 0.1  # points, of the energy of a usual call at the middle
 BLIND = "no context, epsilon-greedy"
+
+
+def quality_per_joule(weight: float, usual_joules: float) -> float:
+    """What a joule is worth where energy has this weight in [0, 1], and quality the rest.
+
+    >>> [round(quality_per_joule(weight, 50.0), 5) for weight in (0.0, 0.5, 0.9)]
+    [0.0, 0.002, 0.018]
+    """
+    return WORTH * weight / (1.0 - weight) / usual_joules if weight < 1.0 else MOST
 
 
 def open_models(folder: Path) -> OutcomeTable:
@@ -73,7 +83,7 @@ def contestant(label: str, dial: float, table: OutcomeTable) -> Contestant:
     made = named(STUDY.get(label, label))
     config = configured_with(made.config, features=features(table, label))
     if label == WEIGHED:
-        worth = quality_per_joule(10.0 * dial, float(table.energy_joules.mean()))
+        worth = quality_per_joule(dial, float(table.energy_joules.mean()))
         objective = configured_with(config.objective, quality_per_joule=worth)
         return replace(made, config=configured_with(config, objective=objective))
     settings = config.algorithm.settings | {"energy_weight": dial}
