@@ -5,7 +5,7 @@
 
 Logs are drawn from tables of real outcomes by a frozen Thompson policy with a floor, so that what
 each of ten candidates would have earned is known. 2,000 logs of the bundled sample take about
-twenty minutes of one core; --write puts their table into docs/evaluation.md.
+ten minutes of one core; --write puts their table into docs/evaluation.md.
 """
 
 import argparse

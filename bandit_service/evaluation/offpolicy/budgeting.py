@@ -23,7 +23,7 @@ from bandit_service.evaluation.offpolicy.views import views
 Array = NDArray[np.float64]
 
 HIGHEST = 1e9  # points a dollar: as high as an objective takes
-EXACT = 1e-4  # of the budget
+EXACT = 0.01  # of the budget: two prices whose spends are so close are mixed
 _STEPS = 40
 
 
@@ -130,7 +130,7 @@ def solved(spend: Callable[[float], float], budget: float, who: str) -> Price:
             )
         low, at_low, high = high, at_high, min(HIGHEST, high * 10.0)
     for _ in range(_STEPS):
-        if at_low - at_high <= EXACT * budget or high - low <= 1e-9 * high:
+        if at_low - at_high <= EXACT * budget or high - low <= 1e-6 * high:
             break
         middle = float(np.sqrt(low * high)) if low > 0.0 and high > 4.0 * low else (low + high) / 2
         at_middle = spend(middle)
