@@ -187,7 +187,8 @@ def picture(
             axes.plot(mean[:, 1], mean[:, 0], marker="o", label=name, **line_style(place))  # type: ignore[arg-type]
         for name, (accuracy, joules) in fixed.items():
             axes.plot(joules, accuracy, "k+")
-            axes.annotate(name, (joules, accuracy), xytext=(4, 4), textcoords="offset points")
+            kind = name.partition(",")[0]
+            axes.annotate(kind, (joules, accuracy), xytext=(4, 4), textcoords="offset points")
         axes.set_xlabel("joules a query (estimated)")
         axes.set_ylabel("accuracy")
         axes.legend()

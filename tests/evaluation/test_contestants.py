@@ -38,9 +38,14 @@ def test_default_is_what_a_new_policy_gets():
 
 @pytest.mark.parametrize("name", policies.CATALOGUE)
 def test_every_algorithm_takes_part(name):
-    prices = {"input_usd_per_million_tokens": 1.0, "output_usd_per_million_tokens": 2.0}
-    priced = tuple(msgspec.structs.replace(arm, **prices) for arm in TABLE.arms)  # some weigh them
-    (entry,) = entered([named(name)], replace(TABLE, arms=priced))
+    known = {  # some weigh them
+        "input_usd_per_million_tokens": 1.0,
+        "output_usd_per_million_tokens": 2.0,
+        "declared_joules_per_output_token": 0.2,
+    }
+    arms = tuple(msgspec.structs.replace(arm, **known) for arm in TABLE.arms)
+    prompts = tuple(f"What is {row}?" for row in range(len(TABLE)))  # and some read texts
+    (entry,) = entered([named(name)], replace(TABLE, arms=arms, prompts=prompts))
 
     assert entry.config.algorithm.name == name
     assert entry.config.floor == PolicyConfig(name="x", arms=()).floor
