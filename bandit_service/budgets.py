@@ -16,7 +16,6 @@ from bandit_service.model import (
     PolicyConfig,
     Resource,
     WhenExhausted,
-    to_units,
 )
 from policies.budget import CONTROLLERS
 
@@ -77,7 +76,7 @@ def is_priced(arm: Arm, resource: Resource) -> bool:
 
 def units_of(budget: Budget) -> int:
     """What one window of it holds, in the ledger's units."""
-    return to_units(budget.resource, budget.amount * (RATE_REQUESTS if budget.rate else 1))
+    return round(budget.amount * (RATE_REQUESTS if budget.rate else 1) * UNITS[budget.resource])
 
 
 def requests_of(budget: Budget) -> int | None:
@@ -93,11 +92,11 @@ _PRICE = {
 
 def _check_amount(where: str, budget: Budget) -> None:
     unit = 1.0 / UNITS[budget.resource]
-    if not unit <= budget.amount <= MOST_AMOUNT:
+    most = MOST_AMOUNT / (RATE_REQUESTS if budget.rate else 1)
+    if not unit <= budget.amount <= most:
         raise InvalidField(
             f"{where}.amount",
-            f"must be from {unit:g} to {MOST_AMOUNT:g} {budget.resource.value}, "
-            f"not {budget.amount:g}",
+            f"must be from {unit:g} to {most:g} {budget.resource.value}, not {budget.amount:g}",
         )
 
 

@@ -149,6 +149,7 @@ def described(policy: pb.Policy) -> tuple[list[tuple[str, Any]], tuple[str, ...]
 def _budget(budget: Budget) -> str:
     """In words.
 
+    >>> from bandit_service.model import Resource
     >>> _budget(Budget(resource=Resource.USD, amount=10, window=86_400, name="daily"))
     'daily: 10 usd in 86400 s, by resolving; then cheapest'
     """

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit_service.budgets import is_priced
+from bandit_service.budgets import MOST_AMOUNT, is_priced
 from bandit_service.model import Arm, PolicyConfig, Query, Resource, Usage, UsageLesson
 from policies.budget import Consumption
 
@@ -99,7 +99,8 @@ class Appetite:
         if usage is None:
             return np.full(len(self._resources), np.nan)
         both = {Resource.USD: usage.cost_usd, Resource.JOULES: usage.energy_joules}
-        return np.array([both[resource] for resource in self._resources], dtype=np.float64)
+        amounts = np.array([both[resource] for resource in self._resources], dtype=np.float64)
+        return np.minimum(amounts, MOST_AMOUNT)  # what cannot be may not spoil the means for good
 
 
 def _listed(arm: Arm, resource: Resource) -> float:

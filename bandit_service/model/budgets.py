@@ -12,16 +12,17 @@ from bandit_service.model.words import Resource
 
 RATE_REQUESTS = 1_000
 UNITS = {Resource.USD: 1e9, Resource.JOULES: 1e6}  # of the ledger, in one dollar or joule
-MOST_UNITS = 2**62
+MOST_UNITS = 2**55  # of one call: 36 million dollars, 36 gigajoules; more is counted as that
 
 
 def to_units(resource: Resource, amount: float) -> int:
-    """Rounded up: a reservation covers what it is for. At most MOST_UNITS.
+    """Rounded up: a reservation covers what it is for. At most MOST_UNITS; windows hold more.
 
     >>> to_units(Resource.USD, 2.5e-9)
     3
     """
-    return min(math.ceil(round(amount * UNITS[resource], 3)), MOST_UNITS)
+    units = round(amount * UNITS[resource], 3)
+    return math.ceil(units) if units < MOST_UNITS else MOST_UNITS
 
 
 def from_units(resource: Resource, units: float) -> float:

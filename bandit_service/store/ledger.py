@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, delete, func, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bandit_service.model import Ask, BudgetWindow, Grant
 from bandit_service.store.checkpoints import Alone
@@ -26,6 +25,7 @@ from bandit_service.store.ledger_rows import (
     totals,
     write,
 )
+from bandit_service.store.ledger_windows import inserting, last_rate, present_window
 from bandit_service.store.tables import budget_lease as lease
 from bandit_service.store.tables import budget_window as window
 
@@ -46,13 +46,12 @@ class SqlLedger:
 
     def __init__(self, engine: Engine, alone: Alone) -> None:
         self._engine, self._alone = engine, alone
-        self._insert = sqlite.insert if is_sqlite(engine) else postgresql.insert
         self._now = select(text(_NOW[engine.dialect.name]))
 
     def lease(self, asks: Sequence[Ask], holder: str, seconds: float) -> list[Grant]:
         with self._alone(), answering(), writing(self._engine) as connection:
             now = float(connection.scalar(self._now) or 0.0)
-            ids = [self._window(connection, ask, now) for ask in asks]
+            ids = [present_window(connection, ask, now) for ask in asks]
             mine = self._leases(connection, ids, holder, now + seconds)
             rows = locked(connection, ids)
             so_far = totals(connection, ids)
@@ -67,7 +66,7 @@ class SqlLedger:
                     .where(lease.c.id == mine[window_id].id)
                     .values(granted=lease.c.granted + granted, until=now + seconds, expired=False)
                 )
-                before = self._last_rate(connection, ask, row)
+                before = last_rate(connection, ask, row)
                 total = so_far.get(window_id, (0, 0))
                 grants.append(grant(row, mine[window_id], granted, total, now, before))
             return grants
@@ -129,54 +128,6 @@ class SqlLedger:
             found = connection.exec_driver_sql(asked, (policy_id, limit)).fetchall()
         return [(row[0], row[1], row[2]) for row in reversed(found)]
 
-    def _window(self, connection: Connection, ask: Ask, now: float) -> int:
-        """The present window; made if this is the first to ask."""
-        key = and_(
-            window.c.policy_id == ask.policy_id,
-            window.c.budget == ask.budget,
-            window.c.span == ask.span,
-        )
-        start, end = now, None
-        if ask.seconds is not None:
-            number = int(now // ask.seconds)
-            start = number * ask.seconds
-            end = start + ask.seconds
-        else:
-            number = self._number(connection, key, ask.requests or 1)
-        wanted = {"policy_id": ask.policy_id, "budget": ask.budget, "span": ask.span}
-        connection.execute(
-            self._insert(window)
-            .values(
-                **wanted,
-                number=number,
-                resource=ask.resource.value,
-                revision=ask.revision,
-                amount=ask.amount,
-                held=0,
-                settled=0,
-                overrun=0,
-                requests=0,
-                start_time=start,
-                end_time=end,
-            )
-            .on_conflict_do_nothing()
-        )
-        found = connection.scalar(select(window.c.id).where(key, window.c.number == number))
-        assert found is not None
-        return int(found)
-
-    def _number(self, connection: Connection, key: Any, requests: int) -> int:
-        last = connection.execute(
-            select(window.c.id, window.c.number, window.c.requests)
-            .where(key)
-            .order_by(window.c.number.desc())
-            .limit(1)
-        ).first()
-        if last is None:
-            return 0
-        counted = int(last.requests) + totals(connection, [last.id]).get(last.id, (0, 0))[0]
-        return int(last.number) + int(counted >= requests)
-
     def _leases(
         self, connection: Connection, ids: Iterable[int], holder: str, until: float
     ) -> dict[int, Any]:
@@ -184,7 +135,7 @@ class SqlLedger:
         ids = sorted(set(ids))
         for window_id in ids:
             connection.execute(
-                self._insert(lease)
+                inserting(connection, lease)
                 .values(
                     window_id=window_id, holder=holder, granted=0, drawn=0, requests=0, until=until
                 )
@@ -241,22 +192,6 @@ class SqlLedger:
             row["closed"] = True
             write(connection, row)
         connection.execute(delete(lease).where(lease.c.id.in_([one.id for one in found])))
-
-    def _last_rate(self, connection: Connection, ask: Ask, row: Mapping[str, Any]) -> float | None:
-        if ask.seconds is None:
-            return None
-        before = connection.execute(
-            select(window.c.id, window.c.requests).where(
-                window.c.policy_id == ask.policy_id,
-                window.c.budget == ask.budget,
-                window.c.span == ask.span,
-                window.c.number == row["number"] - 1,
-            )
-        ).first()
-        if before is None:
-            return None
-        counted = before.requests + totals(connection, [before.id]).get(before.id, (0, 0))[0]
-        return float(counted / ask.seconds)
 
     def _standing(self, connection: Connection, which: Any) -> list[BudgetWindow]:
         """In one statement, so that what is leased and what is reserved go together."""

@@ -17,6 +17,8 @@ from bandit_service.store.tables import budget_window as window
 # A replica gets at most this part of what is free, unless it needs more to decide at all.
 SHARE = 20
 
+MOST_OVERRUN = 2**62  # what a database's whole number holds, whatever nonsense is reported
+
 REST = lease.c.granted - lease.c.drawn
 LIVE_REST = case((lease.c.expired.is_(False), REST), else_=0)
 
@@ -88,7 +90,8 @@ def settled(row: dict[str, Any], one: Settlement) -> None:
     room = row["amount"] - row["held"] - row["settled"]
     change_settled = max(-row["settled"], min(change, room))
     row["settled"] += change_settled
-    row["overrun"] = max(0, row["overrun"] + one.overrun + change - change_settled)
+    overrun = row["overrun"] + one.overrun + change - change_settled
+    row["overrun"] = min(max(0, overrun), MOST_OVERRUN)
 
 
 def locked(connection: Connection, ids: Iterable[int]) -> dict[int, dict[str, Any]]:

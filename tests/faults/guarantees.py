@@ -100,8 +100,8 @@ _LIVE = "store/test_live_migration.py::test_a_migration_under_load_loses_nothing
 _BUDGETS = _F + (
     "test_budgets.py::test_no_kill_and_no_outage_spends_more_than_there_is_or_hides_what_was"
 )
-_BOOK_IN_A_FILE = "ledger/test_ledger_machine.py::test_in_a_file"
-_BOOK_ON_A_SERVER = "ledger/test_ledger_machine.py::test_on_a_server"
+_BOOK = "ledger/test_ledger_machine.py::test_the_ledger_says_what_a_plain_book_says"
+_WALKS = "ledger/test_ledger_machine.py::test_the_same_on_long_walks"
 _LEASE_ONLY = (
     "ledger/test_leases_of_budgets.py::"
     "test_without_the_database_a_replica_spends_its_lease_and_no_more"
@@ -157,7 +157,7 @@ GUARANTEES = (
         "G8",
         "Of a budget never more is leased, reserved and settled than it holds, across replicas; "
         "what calls take beyond that is reported, and a crash frees nothing.",
-        (_BUDGETS, _BOOK_IN_A_FILE, _BOOK_ON_A_SERVER, _LEASE_ONLY),
+        (_BUDGETS, _BOOK, _WALKS, _LEASE_ONLY),
         "Usage that is revised upwards may be reported as overrun though it was reserved once.",
     ),
     Guarantee(

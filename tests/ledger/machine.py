@@ -1,5 +1,7 @@
 """Replicas that lease, decide, die and come back, in whatever order; and a book beside them."""
 
+import random
+from collections import Counter
 from typing import Any
 
 from hypothesis import strategies as st
@@ -52,10 +54,13 @@ class LedgerMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.store = self.open()
         self.policy = a_policy(self.store).id
-        self.book, self.born = Book(), 0
+        self.book, self.born, self.decided = Book(), 0, 0
         self.replicas = [self.new_replica() for _ in range(3)]
         self.rows: dict[str, Decision] = {}
         self.revised: set[int] = set()  # windows in which usage was corrected
+        self.happened: Counter[str] = Counter()
+        for which in range(3):
+            self.ask(which, 150, 0, True)
 
     def new_replica(self) -> Replica:
         self.born += 1
@@ -85,11 +90,13 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(which=FEW, reserved=UNITS, is_stored=st.booleans())
     def decide(self, which: int, reserved: int, is_stored: bool) -> None:
         one = self.replicas[which % 3]
-        if not one.lease:
-            return
+        if not one.rest:
+            self.ask(which, 250, 0, True)
         taken = min(reserved, one.rest)
         one.rest -= taken
-        made = Made(f"d{len(self.book.made)}", one.window, one.lease, taken)
+        self.happened["reserved"] += taken > 0
+        self.decided += 1
+        made = Made(f"d{self.decided}", one.window, one.lease, taken)
         self.book.made.append(made)
         charge = Charge("usd", Resource.USD, one.window, one.lease, ((0, taken),))
         self.rows[made.id] = a_decision(
@@ -115,6 +122,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Whoever did not hear of a commit writes the same rows once more."""
         stored = [made for made in self.book.made if made.stored]
         if stored:
+            self.happened["stored again"] += 1
             self.write([stored[number % len(stored)]])
 
     @rule(number=st.integers(0, 1_000), units=st.integers(0, 600))
@@ -131,6 +139,7 @@ class LedgerMachine(RuleBasedStateMachine):
         with self.store.write() as transaction:
             transaction.settle(booked)
         if made.told is not None and units != made.told:
+            self.happened["corrected"] += 1
             self.revised.add(made.window)
         made.told = units
 
@@ -163,6 +172,7 @@ class LedgerMachine(RuleBasedStateMachine):
         engine = self.store._engine  # type: ignore[attr-defined]
         with engine.connect().execution_options(write=True) as connection, connection.begin():
             connection.execute(text("UPDATE budget_lease SET until = until - 1200"))
+        self.happened["expired"] += 1
         closed = {window.id for window in self.store.ledger.sweep()}
         for number, lease in self.book.leases.items():
             lease.expired = True
@@ -204,3 +214,42 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "store"):
             self.store.close()
+
+
+def walk(machine: LedgerMachine, seed: int, steps: int) -> Counter[str]:
+    """The same without Hypothesis, which likes to try few rules at a time; what happened."""
+    luck = random.Random(seed)
+
+    def units() -> int:
+        return luck.choice((0, luck.randrange(60), luck.randrange(400)))
+
+    likely = {
+        "decide": 8,
+        "tell": 8,
+        "store_again": 3,
+        "store_backlog": 2,
+        "ask": 3,
+        "give_back": 1,
+        "kill": 1,
+        "stop": 1,
+        "much_time_passes": 1,
+    }
+    machine.begin()
+    for _ in range(steps):
+        (name,) = luck.choices(list(likely), list(likely.values()))
+        which = luck.randrange(3)
+        if name == "ask":
+            machine.ask(which, units(), units(), luck.random() < 0.8)
+        elif name == "decide":
+            machine.decide(which, units(), luck.random() < 0.7)
+        elif name == "tell":
+            machine.tell(luck.randrange(1_000), units())
+        elif name == "store_again":
+            machine.store_again(luck.randrange(1_000))
+        elif name == "much_time_passes":
+            machine.much_time_passes()
+        else:
+            getattr(machine, name)(which)
+        machine.the_ledger_says_what_the_book_says()
+    machine.teardown()
+    return machine.happened

@@ -294,3 +294,18 @@ async def test_many_at_once_wait_for_one_lease(service):
     made = await asyncio.gather(*(service.route() for _ in range(50)))
     assert len({told_of(one).id for (one,) in made}) == 50
     assert service.window.reserved == 50 * round(SMALL_UPPER * DOLLAR)
+
+
+async def test_a_bill_that_cannot_be_is_overrun_and_spoils_nothing(service):
+    await service.create(a_budget(10.0, when_exhausted=WhenExhausted.REFUSE), arms=(SMALL,))
+    made = [await service.decide() for _ in range(3)]
+
+    for one in made:
+        await service.tell(one, 9e299)
+
+    assert service.window.overrun == 3 * (2**55 - round(SMALL_UPPER * DOLLAR))
+    service.later(1.0)
+    assert isinstance((await service.route())[0], BudgetExhausted)
+    for one in made:
+        await service.tell(one, 0.001)
+    assert (service.window.settled, service.window.overrun) == (3_000_000, 0)

@@ -31,6 +31,7 @@ BAD = [
     ({"amount": NAN}, "budgets[0].amount", "not nan"),
     ({"amount": INF}, "budgets[0].amount", "not inf"),
     ({"amount": 1e10}, "budgets[0].amount", "not 1e+10"),
+    ({"amount": 2e6, "requests": None, "rate": True}, "budgets[0].amount", "to 1e+06 usd"),
     ({"requests": None}, "budgets[0]", "none is set"),
     ({"window": 60.0}, "budgets[0]", "2 is set"),
     ({"rate": True}, "budgets[0]", "2 is set"),
