@@ -20,7 +20,7 @@ KEPT = {
     "bandit_service.batch.MOST_CACHED_DECISIONS": KEPT_ROWS,
     "bandit_service.answered.MOST_BYTES": KEPT_ROWS * 1_200,
 }
-WARM_UP = effort(500, 3_000)  # answers; statements, branches and buffers are all used by then
+WARM_UP = effort(3_000, 6_000)  # answers; statements, branches and buffers are all used by then
 LEAST = 1_000  # answers during the measurement
 # What the objects of all rows kept take, if not one of them were there at its beginning: a decision
 # of three arms with its context, its request id and the places that hold it, in each of two caches.

@@ -122,7 +122,7 @@ def test_every_call_is_counted_once_however_it_ends(served: Server, caller: Call
 
 
 def administer(caller: Caller) -> None:
-    """Every method of PolicyService, once with success and once without."""
+    """Every method of PolicyService, most of them once with success and once without."""
     made = policy.Policy(name="code", arms=[policy.Arm(name="a"), policy.Arm(name="b")])
     floor = FieldMask(paths=["floor"])
     changed, missing = policy.Policy(name="code", floor=0.02), policy.Policy(name="nobody")
@@ -151,6 +151,9 @@ def administer(caller: Caller) -> None:
         ("RetireArm", policy.RetireArmRequest(policy="code", arm="none")),
         ("RemoveArm", policy.RemoveArmRequest(policy="code", arm="new")),
         ("RemoveArm", policy.RemoveArmRequest(policy="code", arm="none")),
+        ("GetChallengers", policy.GetChallengersRequest(name="code")),
+        ("GetChallengers", policy.GetChallengersRequest(name="nobody")),
+        ("PromoteChallenger", policy.PromoteChallengerRequest(policy="code", challenger="none")),
         ("DeletePolicy", policy.DeletePolicyRequest(name="code")),
         ("DeletePolicy", policy.DeletePolicyRequest(name="code")),
     ):

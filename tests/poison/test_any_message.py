@@ -4,6 +4,8 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.internal.encoder import TagBytes
+from google.protobuf.internal.wire_format import WIRETYPE_LENGTH_DELIMITED
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -139,7 +141,7 @@ def test_any_message_is_refused_or_answered(house: House, method: str, data: st.
 def test_malformed_bytes_are_refused_and_change_nothing(house: House, method: str):
     fields = METHODS[method].input_type.fields
     texts = [it.number for it in fields if it.type == it.TYPE_STRING]
-    not_utf8 = [bytes([8 * number + 2]) + b"\x02\xff\xfe" for number in texts]
+    not_utf8 = [TagBytes(number, WIRETYPE_LENGTH_DELIMITED) + b"\x02\xff\xfe" for number in texts]
     with house.unchanged(f"a malformed {method}"):
         for raw in [*MALFORMED.values(), *not_utf8]:
             bad("request").check(house.ask(method, raw))

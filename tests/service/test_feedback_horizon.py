@@ -140,6 +140,7 @@ async def test_a_decision_that_was_pruned_is_expired_and_one_that_never_was_is_n
     await service.create(feedback_horizon=HORIZON)
     await service.create(name="patient", feedback_horizon=2 * DAY)
     pruned = await service.decide()
+    clock.now = NOW + 1.0
     await service.decide()  # the newest stays
     clock.now = NOW + 3 * DAY
     service.store.prune(Limits(decisions_before=NOW + DAY), False)
