@@ -42,6 +42,12 @@ def later_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "migrations_folder", lambda: folder)
 
 
+def test_the_names_of_the_files_tell_the_revisions_and_their_order() -> None:
+    walked = ScriptDirectory.from_config(schema._config()).walk_revisions()
+
+    assert schema.revisions() == [script.revision for script in walked][::-1]
+
+
 def tables_of(url: str) -> set[str]:
     """Without the partitions, which are told apart by their own tests."""
     engine = open_engine(url)
