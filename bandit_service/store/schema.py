@@ -7,7 +7,17 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, NullPool, column, create_engine, inspect, select, table
+from sqlalchemy import (
+    Connection,
+    Engine,
+    NullPool,
+    String,
+    column,
+    create_engine,
+    inspect,
+    select,
+    table,
+)
 from sqlalchemy.exc import DBAPIError
 
 from bandit_service.errors import (
@@ -145,7 +155,8 @@ def _found(connection: Connection, place: str) -> tuple[str, set[str]]:
         if names:
             raise ForeignDatabase(place)
         return "none", names
-    heads = connection.scalars(select(column("version_num")).select_from(table(VERSION_TABLE)))
+    version = column("version_num", String)
+    heads = connection.scalars(select(version).select_from(table(VERSION_TABLE)))
     return ", ".join(sorted(heads)) or "none", names
 
 
