@@ -71,8 +71,11 @@ def _read(url: str, policy: str | None, now: float) -> "list[BudgetStanding]":
 def _print(found: "list[BudgetStanding]") -> None:
     from bandit_service.evaluation.budget_page import COLUMNS, cells
 
-    rows = [(each.budget, each.policy, *cells(each)) for each in found]
-    output.table(("budget", "policy", *COLUMNS), rows)
+    for at, each in enumerate(found):
+        if at:
+            typer.echo()
+        named = ("budget", f"{each.budget} of policy {each.policy}")
+        output.facts([named, *zip(COLUMNS, cells(each), strict=True)])
 
 
 def _draw(found: "list[BudgetStanding]", png: Path) -> None:

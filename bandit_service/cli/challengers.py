@@ -28,14 +28,14 @@ def challengers(service: Service, name: Name) -> None:
     if not found.challengers:
         typer.echo(f"policy {name} has no challengers")
         return
-    columns = "policy", "share", "worth", "quality", "USD", "seconds", "joules"
+    columns = "policy", "share", "effective", "quality", "USD", "seconds", "joules"
     for one in found.challengers:
         output.facts(
             [
                 ("challenger", f"{one.challenger.name} ({one.algorithm})"),
                 ("since", f"revision {one.revision}"),
                 ("decisions", f"{one.decisions:,}, judged by {one.judged_decisions:,}"),
-                ("difference", f"{_interval(one.difference)} of quality, margin {one.margin:g}"),
+                ("difference", _difference(one)),
                 ("verdict", output.word(pb.ChallengerVerdict, "CHALLENGER_VERDICT", one.verdict)),
             ]
         )
@@ -67,6 +67,11 @@ def promote(
     )
     seconds = TIMEOUT_SECONDS if force else JUDGING_SECONDS
     show_policy(service, service.policies.PromoteChallenger(request, timeout=seconds))
+
+
+def _difference(one: Any) -> str:
+    found = f"{_interval(one.difference)} of quality" if one.judged_decisions else "not known yet"
+    return f"{found}, margin {one.margin:g}"
 
 
 def _row(one: Any) -> tuple[Any, ...]:
