@@ -2,11 +2,15 @@
 
 import gc
 import re
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 
 from bandit_service import app
+from tests.patience import PATIENCE
 from tests.servers import a_server
 
 TABLES = ("decision", "outcome", "learned")
@@ -39,3 +43,36 @@ def test_a_server_makes_the_partitions_that_are_missing(
         assert connection.execute(names).fetchall() == before
     assert code == 0
     assert f"made partitions: {', '.join(last)}" in logged
+
+
+# Told to stop before it has as much as opened its database.
+STOPPED_EARLY = """
+import asyncio, os, signal, sys
+from bandit_service import app
+from bandit_service.settings import Settings
+
+opened = app.open_store
+
+def told_meanwhile(*arguments):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return opened(*arguments)
+
+app.open_store = told_meanwhile
+sys.exit(asyncio.run(app.serve(Settings(listen="127.0.0.1:0", database=sys.argv[1]))))
+"""
+
+
+def test_a_server_that_is_told_to_stop_while_it_starts_drains_like_any_other(
+    tmp_path: Path,
+) -> None:
+    database = f"sqlite:///{tmp_path}/bandit.db"
+
+    run = subprocess.run(
+        [sys.executable, "-c", STOPPED_EARLY, database],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert "draining" in run.stderr
