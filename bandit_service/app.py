@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -57,6 +58,7 @@ DRAIN_SECONDS = 10.0
 FLUSH_SECONDS = 10.0
 # How often the file of token keys is looked at.
 KEYS_SECONDS = 5.0
+CREATE_PAUSES = (0.1, 0.5, 2.0)  # seconds between attempts to create a policy of the settings
 EXIT_LOST = 6  # as for everything that was unavailable
 
 
@@ -135,7 +137,7 @@ async def serve(settings: Settings) -> int:
             watch=metrics.calls if metrics else UNWATCHED,
         )
         for config in settings.policies:
-            await _create_once(config, administrator, journal)
+            await _create_once(config, registry, administrator, journal)
         _warm_up(registry)
         if metrics:
             _watch(metrics, journal, jobs, registry)
@@ -166,11 +168,27 @@ async def serve(settings: Settings) -> int:
     return EXIT_LOST if lost else 0
 
 
+async def _insisting(create: Callable[[], Awaitable[object]]) -> None:
+    """A database that fails for a moment is no reason not to start. What a failed attempt made
+    after all is there the next time."""
+    for pause in CREATE_PAUSES:
+        try:
+            await create()
+        except StoreUnavailable:
+            await asyncio.sleep(pause)
+        else:
+            return
+    await create()
+
+
 async def _create_once(
-    config: PolicyConfig, administrator: Administrator, journal: Journal
+    config: PolicyConfig, registry: Registry, administrator: Administrator, journal: Journal
 ) -> None:
+    if config.name in registry.by_name:
+        log.warning("a policy exists already and stays as it is", extra={"policy": config.name})
+        return
     try:
-        await administrator.create(config)
+        await _insisting(partial(administrator.create, config))
     except PolicyExists:
         log.warning("a policy exists already and stays as it is", extra={"policy": config.name})
         # Another replica may have been quicker; of a newer version, it is served by that alone.

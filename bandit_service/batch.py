@@ -107,9 +107,13 @@ class Batch:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """The transaction. What it learns of journals counts once it is committed."""
+        """The transaction."""
         with self.store.write() as self.tx:
             yield
+
+    def stands(self) -> None:
+        """What it has learned of journals counts from now on. Not before its results are about
+        to be told: what nobody hears of, the next poll is to find."""
         self._committed.update(self._heads)
         for policy_id in self.deleted:
             self._committed.pop(policy_id, None)

@@ -67,13 +67,16 @@ def _work(batch: Batch, job: PolicyJob) -> Any:
 
 
 def _decisions(jobs: Sequence[Job]) -> list[Decision]:
-    """Of all jobs, in order. One that was answered degraded may be there a second time."""
+    """Of all jobs, in the order of their ids.
+
+    So that no two writers of the same rows wait for each other in a circle. Rows are written by
+    two where one writer was given up and still writes, or where they are recovered from tokens.
+    """
     decisions = [d for job in jobs if isinstance(job, DecisionJob) for d in job.decisions]
     if any(isinstance(job, DecisionJob) and job.is_again for job in jobs):
-        # And some may have been recovered from their tokens meanwhile: rows that several replicas
-        # write, they write in the order of their ids, so that none waits for another in a circle.
-        return sorted({one.id: one for one in decisions}.values(), key=attrgetter("id"))
-    return decisions
+        # One that was answered degraded may be there a second time.
+        decisions = list({one.id: one for one in decisions}.values())
+    return sorted(decisions, key=attrgetter("id"))
 
 
 def _asked(decisions: Sequence[Decision]) -> bool:

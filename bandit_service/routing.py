@@ -43,10 +43,10 @@ from bandit_service.spending import Spending
 from bandit_service.storing import SHARE_OF_DEADLINE, Decided, Storing, repeated
 from bandit_service.tokens import TokenDesk
 
-# Text up to here is embedded on the loop, in well under a millisecond; more of it at
-# once goes to a thread.
 # A session that was silent for longer begins anew.
 SESSION_SECONDS = 30 * 86_400.0
+# Text up to here is embedded on the loop, in well under a millisecond; more of it at
+# once goes to a thread.
 MOST_CHARACTERS_ON_LOOP = 4_096
 
 

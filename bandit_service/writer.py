@@ -195,6 +195,7 @@ class Writer:
             self._tell(self._listener.commit_failed, error)
             self._isolate(jobs, error)
         else:
+            batch.stands()
             self._tell(self._listener.delivered, batch, results, time.monotonic() - began)
 
     def _batch(self) -> Batch:

@@ -64,6 +64,18 @@ def test_a_server_refuses_a_place_it_does_not_have(nursery, tmp_path):
     assert not (tmp_path / "test.db").exists()
 
 
+def test_a_database_that_fails_for_a_moment_does_not_keep_a_policy_from_being_made(
+    nursery, policy, tmp_path
+):
+    database = f"sqlite:///{tmp_path}/test.db"
+    with services(nursery, database, "--policy", policy, DURABLE) as (service,):
+        service.start("before_commit=error@1,after_commit=error@1")
+
+        assert "failpoint before_commit: error" in service.errors()
+        assert "failpoint after_commit: error" in service.errors()
+        assert_same_state(service.address, check(database, Acknowledged()))
+
+
 async def killed_at(service: Service, place: str, hit: int, luck) -> Acknowledged:
     prefix = f"{place}-{hit}-"
     service.start(f"{place}={KILL}@{hit}", serving=False)
