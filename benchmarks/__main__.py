@@ -3,13 +3,14 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import disturbed, learners, restart, simulation, store, wire
+from benchmarks import disturbed, learners, replicas, restart, simulation, store, wire
 
 PARTS = (
     ("learners", learners),
     ("simulation", simulation),
     ("store", store),
     ("wire", wire),
+    ("replicas", replicas),
     ("restart", restart),
     ("disturbed", disturbed),
 )
@@ -24,7 +25,7 @@ def main() -> None:
         options.json.mkdir(parents=True, exist_ok=True)
     for name, module in PARTS:
         arguments = ["--json", str(options.json / f"{name}.json")] if options.json else []
-        if options.quick and module in (wire, restart, disturbed):
+        if options.quick and module in (wire, replicas, restart, disturbed):
             arguments.append("--quick")
         module.main(arguments)
 

@@ -62,6 +62,7 @@ def postgres(folder: Path) -> Iterator[str]:
 def _process(command: list[str]) -> Iterator[Iterator[str]]:
     """The lines that a process prints, while it runs."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
+    env = {"BANDIT_LOG_LEVEL": "error"} | env  # between the lines of a table
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
     assert process.stdout is not None
     try:
