@@ -40,7 +40,7 @@ check: $(READY)  ## run everything that has to be green, as .ci/run does
 
 # FAULTS_SEED=n takes other luck.
 soak: $(READY)  ## the fault tests, for an hour: hundreds of kills, thousands of seeds
-	FAULTS_SOAK=1 $(BIN)/pytest -n 2 --dist loadfile --timeout 7200 tests/faults
+	FAULTS_SOAK=1 $(BIN)/pytest -v -n 2 --dist loadfile --timeout 7200 tests/faults
 	@$(MAKE) --no-print-directory guarantees
 
 guarantees: $(READY)  ## write docs/guarantees.md from what the fault tests counted last
