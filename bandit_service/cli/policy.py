@@ -7,6 +7,7 @@ import typer
 
 from bandit_service.cli import output, prior
 from bandit_service.cli.connection import TIMEOUT_SECONDS, Service, calling
+from bandit_service.cli.options import AsJson
 from bandit_service.cli.policy_options import (
     Author,
     Etag,
@@ -58,7 +59,7 @@ def create(
 @app.command()
 def presets(
     name: Annotated[str | None, typer.Argument(help="Of one of them, to read all of it.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List published systems that a policy can be made of by name."""
     import json

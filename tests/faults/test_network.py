@@ -17,7 +17,7 @@ from tests.patience import PATIENCE
 CYCLES = effort(1, 5)
 LASTS = effort(1.5, 4.0)  # seconds a failure
 SILENCE = 8.0  # seconds a black hole lasts: longer than callers wait
-# What a call waits at most by the service's own promise (app.COMMIT_SECONDS), and how late a busy
+# What a call waits at most by the service's own promise (app.parts.COMMIT_SECONDS), and how late a busy
 # machine may be with it.
 OWN_DEADLINE = 5.0
 LATENESS = 20.0
