@@ -13,6 +13,7 @@ import pytest
 
 from bandit_service.ports import Store
 from bandit_service.store import migrate, open_store
+from tests.nursery import close_the_nursery
 from tests.patience import PATIENCE
 
 
@@ -23,6 +24,12 @@ def _patience_with_locks() -> Iterator[None]:
         patch.setattr("bandit_service.store.engine.WAIT_SECONDS", PATIENCE)
         patch.setattr("bandit_service.store.connections.HEAD_WAIT_SECONDS", PATIENCE)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_service_outlives_its_tests() -> Iterator[None]:
+    yield
+    close_the_nursery()
 
 
 @contextmanager
@@ -82,10 +89,19 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return make("template0")
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database that has our tables and holds nothing, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "migrated.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def store_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: Path) -> str:
     """A database that is ready for a store and holds nothing, once of each kind."""
     if request.param == "sqlite":
+        shutil.copyfile(migrated_file, tmp_path / "test.db")
         return f"sqlite:///{tmp_path}/test.db"
     url: str = request.getfixturevalue("postgres_server").get_uri(database="shared")
     with psycopg.connect(url, autocommit=True) as connection:  # a tenth of a new one's time
