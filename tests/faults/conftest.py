@@ -1,6 +1,7 @@
 """What the fault tests are given."""
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ from tests.servers import policy_file
 @pytest.fixture
 def nursery() -> Nursery:
     return the_nursery()
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """On the disk: what is killed here is to be killed while it waits for one."""
+    with tempfile.TemporaryDirectory(prefix="bandit-faults-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
