@@ -12,8 +12,9 @@ PREFIX = "BANDIT_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("", "json", "text")
 
-# Read by others: by the commands that call a server or a meter, and by `failpoints`.
-NOT_OURS = frozenset({"server", "meter", "failpoints"})
+# Read by others: by the commands that call a server or a meter, by `failpoints`, and by the
+# benchmarks and tests that run on real data.
+NOT_OURS = frozenset({"server", "meter", "failpoints", "data"})
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _MOST_PORT = 65_535

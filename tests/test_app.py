@@ -49,15 +49,16 @@ def test_a_server_makes_the_partitions_that_are_missing(
 STOPPED_EARLY = """
 import asyncio, os, signal, sys
 from bandit_service import app
+from bandit_service.app import parts
 from bandit_service.settings import Settings
 
-opened = app.open_store
+opened = parts.open_store
 
 def told_meanwhile(*arguments):
     os.kill(os.getpid(), signal.SIGTERM)
     return opened(*arguments)
 
-app.open_store = told_meanwhile
+parts.open_store = told_meanwhile
 sys.exit(asyncio.run(app.serve(Settings(listen="127.0.0.1:0", database=sys.argv[1]))))
 """
 

@@ -120,8 +120,8 @@ def test_a_server_that_is_told_to_stop_loses_nothing(store_url: str, policy: str
         users = [asyncio.create_task(traffic(server, told, done)) for _ in range(8)]
         while len(told) < 100:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        server._process.send_signal(signal.SIGTERM)
-        server._process.send_signal(signal.SIGTERM)  # an impatient supervisor
+        server.signal(signal.SIGTERM)
+        server.signal(signal.SIGTERM)  # an impatient supervisor
         ended = await asyncio.to_thread(server.terminate)
         done.set()
         await asyncio.gather(*users)

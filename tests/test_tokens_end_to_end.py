@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -103,7 +102,7 @@ def test_clients_carry_tokens_and_keys_rotate(server, keys):
             client.feedback(Choice(choice.decision_id, "small", token=other.token), success=True)
 
         write_keys(keys, f"k2 {SECOND}", f"k1 {FIRST}")
-        os.kill(server._process.pid, signal.SIGHUP)
+        server.signal(signal.SIGHUP)
         until = time.monotonic() + PATIENCE
         while b"k2" not in (newer := client.route(vector=QUERY)).token[:8]:
             assert time.monotonic() < until

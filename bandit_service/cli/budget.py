@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bandit_service.cli import output
-from bandit_service.cli.export import database_url
+from bandit_service.cli.options import AsJson, Database, database_url
 
 if TYPE_CHECKING:
     from bandit_service.ledger.summary import BudgetStanding
@@ -16,13 +16,10 @@ if TYPE_CHECKING:
 
 def budget(
     policy: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
-    database: Annotated[
-        str | None,
-        typer.Option(help="sqlite:///path or postgresql://... [default: as for serve]"),
-    ] = None,
+    database: Database = None,
     png: Annotated[Path | None, typer.Option(help="Draw pace and price into this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with all of it.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what budgets have spent, at which pace, what is left, and the shadow price.
 

@@ -6,7 +6,7 @@ import typer
 
 from bandit_service.cli import output
 from bandit_service.cli.connection import TIMEOUT_SECONDS, Service, calling
-from bandit_service.cli.policy import Author, Etag, Name, show_policy
+from bandit_service.cli.policy_options import Author, Etag, Name, show_policy
 
 JUDGING_SECONDS = 300.0  # a long log is read
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bandit_service.cli import exits, output
-from bandit_service.cli.serving import DATABASE
+from bandit_service.cli.options import AsJson, Database
 
 if TYPE_CHECKING:
     from bandit_service.checkpoints import Operations
@@ -22,14 +22,12 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Database = Annotated[str | None, typer.Option(help=DATABASE)]
 Key = Annotated[
     Path | None, typer.Option(help="File of keys, as the server has. [BANDIT_CHECKPOINT_KEY]")
 ]
 Policies = Annotated[
     list[str] | None, typer.Option("--policy", help="Only this one. Repeatable. [default: all]")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Id = Annotated[int, typer.Argument(help="As `checkpoint list` shows it.")]
 
 

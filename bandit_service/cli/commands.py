@@ -5,7 +5,17 @@ from typing import Annotated
 import typer
 
 from bandit_service import __version__
-from bandit_service.cli import calls, challengers, checkpoint, data, energy, policy, serving
+from bandit_service.cli import (
+    calls,
+    challengers,
+    checkpoint,
+    data,
+    energy,
+    policy,
+    policy_arms,
+    policy_past,
+    serving,
+)
 from bandit_service.cli.budget import budget
 from bandit_service.cli.doctor import doctor
 from bandit_service.cli.exits import EXITS, Commands
@@ -56,8 +66,14 @@ app.command()(serving.serve)
 app.command()(serving.demo)
 app.command()(serving.migrate)
 app.command()(prune)
-policy.app.command("challengers")(challengers.challengers)
-policy.app.command("promote")(challengers.promote)
+policy.app.command()(policy_past.state)
+policy.app.command()(policy_past.history)
+policy.app.command()(policy_arms.add_arm)
+policy.app.command()(policy_arms.update_arm)
+policy.app.command()(policy_arms.retire_arm)
+policy.app.command()(policy_arms.remove_arm)
+policy.app.command()(challengers.challengers)
+policy.app.command()(challengers.promote)
 app.add_typer(policy.app, name="policy")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.command()(calls.route)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bandit_service.cli.options import AsJson
+
 if TYPE_CHECKING:
     import grpc
 
@@ -21,7 +23,6 @@ _Ca = Annotated[
 _Cert = Annotated[Path | None, typer.Option(help="Our own certificate, if the server asks.")]
 _Key = Annotated[Path | None, typer.Option(help="Its key, a PEM file.")]
 _Insecure = Annotated[bool, typer.Option("--insecure", help="No TLS, even to another machine.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def calling(command: Callable[..., None]) -> Callable[..., None]:
         tls_cert: _Cert = None,
         tls_key: _Key = None,
         insecure: _Insecure = False,
-        as_json: _Json = False,
+        as_json: AsJson = False,
     ) -> None: ...
 
     @functools.wraps(command)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bandit_service.cli import output
+from bandit_service.cli.options import AsJson
 
 if TYPE_CHECKING:
     from bandit_service.evaluation.table import OutcomeTable
@@ -35,7 +36,6 @@ class Kind(StrEnum):
 Out = Annotated[Path, typer.Argument(help="Folder to write to.")]
 Parquet = Annotated[bool, typer.Option("--parquet", help="Write Parquet instead of CSV.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the tables that are in OUT.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("import")

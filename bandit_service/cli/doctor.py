@@ -15,6 +15,7 @@ import typer
 
 from bandit_service import __version__
 from bandit_service.cli import output
+from bandit_service.cli.options import AsJson
 
 _PACKAGES = ("grpcio", "protobuf", "numpy", "sqlalchemy", "wordllama")
 _HEALTH_SECONDS = 2.0
@@ -37,7 +38,7 @@ def doctor(
     tls_client_ca: Annotated[str | None, typer.Option(help="As for serve.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="As for serve.")] = False,
     metrics_listen: Annotated[str | None, typer.Option(help="As for serve.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check that a server can run here. Changes nothing; exits with 1 if something fails."""
     import json

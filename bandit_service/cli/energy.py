@@ -9,13 +9,12 @@ import typer
 
 from bandit_service.cli import output
 from bandit_service.cli.connection import TIMEOUT_SECONDS, connect
+from bandit_service.cli.options import AsJson, Database, database_url
 
 if TYPE_CHECKING:
     from bandit_service.energy.summary import Summary
 
 app = typer.Typer(help="See what can be metered, what is drawn, and what calls took.")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -66,10 +65,7 @@ def watch(
 
 @app.command()
 def report(
-    database: Annotated[
-        str | None,
-        typer.Option(help="sqlite:///path or postgresql://... [default: as for serve]"),
-    ] = None,
+    database: Database = None,
     policy: Annotated[str | None, typer.Option(help="Only this one.")] = None,
     since: Annotated[
         str | None, typer.Option(help="Only decisions from then on: 2026-11-22, or with a time.")
@@ -88,11 +84,10 @@ def report(
     """
     from dataclasses import asdict
 
-    from bandit_service.cli.serving import settings_of
     from bandit_service.energy.summary import summary
     from bandit_service.store import open_energy_log
 
-    log = open_energy_log(settings_of(database=database, insecure=True).database)
+    log = open_energy_log(database_url(database))
     try:
         recorded = log.energy(policy, _moment("--since", since), _moment("--until", until))
     finally:

@@ -1,6 +1,5 @@
 """The command that writes a policy's log to a file."""
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bandit_service.cli import output
+from bandit_service.cli.options import AsJson, Database, database_url
 from bandit_service.cli.replay import watched
 
 if TYPE_CHECKING:
@@ -22,16 +22,13 @@ def export(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Name ending in .parquet, .jsonl or .jsonl.gz.")
     ],
-    database: Annotated[
-        str | None,
-        typer.Option(help="sqlite:///path or postgresql://user@host/database. [./bandit.db]"),
-    ] = None,
+    database: Database = None,
     since: Annotated[str, typer.Option(metavar="TIME", help=_MOMENT)] = "",
     until: Annotated[str, typer.Option(metavar="TIME", help=f"Excluded. {_MOMENT}")] = "",
     columns: Annotated[
         str, typer.Option(metavar="NAMES", help="Only these, between commas; without it, all.")
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write decisions, their probabilities and what came of them to a file that `replay` reads.
 
@@ -63,13 +60,6 @@ def export(
         typer.echo(msgspec.json.encode(said).decode())
     else:
         output.facts([("policy", policy), ("file", str(file)), ("decisions", f"{count:,}")])
-
-
-def database_url(given: str | None) -> str:
-    """The one that is given, else the one that `serve` would take."""
-    from bandit_service.settings import Settings
-
-    return given or os.environ.get("BANDIT_DATABASE") or Settings().database
 
 
 def moment(option: str, text: str, otherwise: float) -> float:

@@ -1,6 +1,5 @@
-"""The commands that change policies and their arms while they serve."""
+"""The commands that make policies and change them while they serve."""
 
-from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,24 +7,21 @@ import typer
 
 from bandit_service.cli import output, prior
 from bandit_service.cli.connection import TIMEOUT_SECONDS, Service, calling
+from bandit_service.cli.options import AsJson
+from bandit_service.cli.policy_options import (
+    Author,
+    Etag,
+    File,
+    Name,
+    Set,
+    Yes,
+    confirm,
+    get_policy,
+    show_policy,
+)
 
 app = typer.Typer(help="Create, read and change policies and their arms.", no_args_is_help=True)
 app.add_typer(prior.app, name="prior")
-
-Name = Annotated[str, typer.Argument(help="Name of the policy.")]
-ArmName = Annotated[str, typer.Argument(metavar="ARM", help="Name of the arm.")]
-File = Annotated[Path | None, typer.Option("--file", "-f", help="YAML file.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="One value, such as objective.quality_per_usd=20. Repeatable."),
-]
-Etag = Annotated[
-    str | None, typer.Option(help="Only if the policy has not changed since it had this etag.")
-]
-Author = Annotated[
-    str | None, typer.Option(help="Who makes the change. [default: the user's name]")
-]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command()
@@ -63,7 +59,7 @@ def create(
 @app.command()
 def presets(
     name: Annotated[str | None, typer.Argument(help="Of one of them, to read all of it.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List published systems that a policy can be made of by name."""
     import json
@@ -84,11 +80,11 @@ def presets(
         output.table(("preset", "decides", "needs", "what you get"), rows)
 
 
-@app.command("get")
+@app.command()
 @calling
-def get_policy(service: Service, name: Name) -> None:
+def get(service: Service, name: Name) -> None:
     """Print a policy and its arms."""
-    show_policy(service, _get(service, name))
+    show_policy(service, get_policy(service, name))
 
 
 @app.command("list")
@@ -134,7 +130,7 @@ def update(
 
     if not (assignments or file):
         raise typer.BadParameter("give --set or --file")
-    current = _get(service, name).policy
+    current = get_policy(service, name).policy
     request = messages.to_update(current, file, assignments or [], etag)
     request.author = messages.author(author)
     changed = service.policies.UpdatePolicy(request, timeout=TIMEOUT_SECONDS)
@@ -161,7 +157,7 @@ def preview(
 
     if not (assignments or file):
         raise typer.BadParameter("give --set or --file")
-    update = messages.to_update(_get(service, name).policy, file, assignments or [], None)
+    update = messages.to_update(get_policy(service, name).policy, file, assignments or [], None)
     request = pb.PreviewPolicyRequest(
         policy=update.policy, update_mask=update.update_mask, decisions=decisions
     )
@@ -178,7 +174,7 @@ def delete(service: Service, name: Name, etag: Etag = None, yes: Yes = False) ->
     """Delete a policy. Its log is kept."""
     from bandit_service.rpc.pb import policy_pb2 as pb
 
-    _confirm(f"Delete policy {name}?", yes)
+    confirm(f"Delete policy {name}?", yes)
     request = pb.DeletePolicyRequest(name=name, etag=etag)
     response = service.policies.DeletePolicy(request, timeout=TIMEOUT_SECONDS)
     if service.as_json:
@@ -187,176 +183,9 @@ def delete(service: Service, name: Name, etag: Etag = None, yes: Yes = False) ->
         typer.echo(f"deleted policy {name}")
 
 
-@app.command()
-@calling
-def state(
-    service: Service,
-    name: Name,
-    min_position: Annotated[
-        int, typer.Option(min=0, help="Wait for this position of the journal.")
-    ] = 0,
-) -> None:
-    """Print what a policy has learned so far."""
-    from bandit_service.rpc.pb import policy_pb2 as pb
-
-    request = pb.GetPolicyStateRequest(name=name, min_position=min_position)
-    found = service.policies.GetPolicyState(request, timeout=TIMEOUT_SECONDS)
-    if service.as_json:
-        output.as_json(found)
-        return
-    output.facts(
-        [
-            ("position", f"{found.position} of {found.head_position}"),
-            ("staleness", _seconds(output.optional(found, "staleness"))),
-            ("replica", found.replica),
-            ("state", found.state_hash),
-            ("features", found.feature_version),
-        ]
-    )
-    columns = {
-        "quality": "mean_quality",
-        "USD": "mean_cost_usd",
-        "seconds": "mean_latency_seconds",
-        "joules": "mean_energy_joules",
-        "failed": "failure_share",
-    }
-    rows = [
-        (arm.arm, arm.observations, *(output.optional(arm, field) for field in columns.values()))
-        for arm in found.arms
-    ]
-    output.table(("arm", "observations", *columns), rows)
-
-
-@app.command()
-@calling
-def history(
-    service: Service,
-    name: Name,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="The last so many.")] = 100,
-) -> None:
-    """Print who changed what, and when. The latest change comes first."""
-    from bandit_service.rpc.pb import policy_pb2 as pb
-
-    request = pb.GetPolicyHistoryRequest(name=name, limit=limit)
-    found = service.policies.GetPolicyHistory(request, timeout=TIMEOUT_SECONDS)
-    if service.as_json:
-        output.as_json(found)
-        return
-    rows = []
-    for made in found.revisions:
-        when = made.create_time.ToDatetime(UTC).isoformat(" ", "seconds")
-        about = (made.revision, when, made.author or None, made.etag)
-        changes = [(one.field, one.old or None, one.new or None) for one in made.changes]
-        if made.reason:
-            changes.append(("(why)", None, made.reason))
-        rows += [(*about, *change) for change in changes or [("(created)", None, None)]]
-    output.table(("revision", "when", "who", "etag", "field", "old", "new"), rows)
-
-
-@app.command()
-@calling
-def add_arm(
-    service: Service,
-    name: Name,
-    arm: ArmName,
-    assignments: Set = None,
-    file: File = None,
-    etag: Etag = None,
-    author: Author = None,
-) -> None:
-    """Add an arm. It can be chosen from the next decision on."""
-    from bandit_service.cli import policy_messages as messages
-    from bandit_service.rpc.pb import policy_pb2 as pb
-
-    made = messages.new_arm(arm, file, assignments or [])
-    request = pb.AddArmRequest(policy=name, arm=made, etag=etag, author=messages.author(author))
-    show_policy(service, service.policies.AddArm(request, timeout=TIMEOUT_SECONDS))
-
-
-@app.command()
-@calling
-def update_arm(
-    service: Service,
-    name: Name,
-    arm: ArmName,
-    assignments: Set = None,
-    file: File = None,
-    etag: Etag = None,
-    author: Author = None,
-) -> None:
-    """Change fields of an arm, as `policy update` does. What was learned is kept."""
-    from bandit_service.cli import policy_messages as messages
-
-    if not (assignments or file):
-        raise typer.BadParameter("give --set or --file")
-    current = _get(service, name).policy
-    request = messages.to_update_arm(current, arm, file, assignments or [], etag)
-    request.author = messages.author(author)
-    show_policy(service, service.policies.UpdateArm(request, timeout=TIMEOUT_SECONDS))
-
-
-@app.command()
-@calling
-def retire_arm(
-    service: Service, name: Name, arm: ArmName, etag: Etag = None, author: Author = None
-) -> None:
-    """Take an arm out of service. Late feedback is still learned."""
-    from bandit_service.cli import policy_messages as messages
-    from bandit_service.rpc.pb import policy_pb2 as pb
-
-    request = pb.RetireArmRequest(policy=name, arm=arm, etag=etag, author=messages.author(author))
-    show_policy(service, service.policies.RetireArm(request, timeout=TIMEOUT_SECONDS))
-
-
-@app.command()
-@calling
-def remove_arm(
-    service: Service,
-    name: Name,
-    arm: ArmName,
-    etag: Etag = None,
-    author: Author = None,
-    yes: Yes = False,
-) -> None:
-    """Take an arm out for good, and forget what was learned of it."""
-    from bandit_service.cli import policy_messages as messages
-    from bandit_service.rpc.pb import policy_pb2 as pb
-
-    _confirm(f"Remove arm {arm} of policy {name} for ever?", yes)
-    request = pb.RemoveArmRequest(policy=name, arm=arm, etag=etag, author=messages.author(author))
-    show_policy(service, service.policies.RemoveArm(request, timeout=TIMEOUT_SECONDS))
-
-
-def _seconds(duration: Any) -> str | None:
-    return None if duration is None else f"{duration.ToMilliseconds() / 1000:g} s"
-
-
 def _in_words(value: Any) -> Any:
     import json
 
     if isinstance(value, list):
         return "; ".join(value)
     return json.dumps(value) if isinstance(value, dict) else value
-
-
-def _confirm(question: str, yes: bool) -> None:
-    if not yes:
-        typer.confirm(question, abort=True, err=True)
-
-
-def _get(service: Service, name: str) -> Any:
-    from bandit_service.rpc.pb import policy_pb2 as pb
-
-    return service.policies.GetPolicy(pb.GetPolicyRequest(name=name), timeout=TIMEOUT_SECONDS)
-
-
-def show_policy(service: Service, response: Any) -> None:
-    """A response that holds a policy."""
-    if service.as_json:
-        output.as_json(response)
-        return
-    from bandit_service.cli.policy_messages import described
-
-    summary, columns, rows = described(response.policy)
-    output.facts(summary)
-    output.table(columns, rows)

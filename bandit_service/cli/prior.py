@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bandit_service.cli.options import AsJson
+
 if TYPE_CHECKING:
     from bandit_service.model import Arm, WarmStart
 
@@ -25,7 +27,6 @@ Dimensions = Annotated[
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="YAML file; else it is printed.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PoolQuality = Annotated[
     float, typer.Option(min=0, max=1, help="Mean quality of the arms: verdicts do not tell it.")
 ]

@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from bandit_service.cli import output
-
-_DATABASE = "sqlite:///path or postgresql://user@host/database. [default: ./bandit.db]"
+from bandit_service.cli.options import AsJson, Database
 
 
 def prune(
-    database: Annotated[str | None, typer.Option(help=_DATABASE)] = None,
+    database: Database = None,
     keep_decisions_days: Annotated[
         int | None, typer.Option(help="Days to keep decisions for; 0 is for ever. [default: 0]")
     ] = None,
@@ -21,7 +20,7 @@ def prune(
         int | None, typer.Option(help="Days to keep learned feedback for. [default: 0]")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Let old decisions go, with what came of them. Works beside a service that serves.
 

@@ -1,78 +1,38 @@
 """The commands around a server: to run one, to see one at work, to make its database ready."""
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-DATABASE = "sqlite:///path or postgresql://user@host/database. [default: ./bandit.db]"
+from bandit_service.cli import serving_options as options
+from bandit_service.cli.options import AsJson, Database, database_url
 
 
 def serve(
     context: typer.Context,
-    listen: Annotated[
-        str | None, typer.Option(help="host:port or unix:path. [default: 127.0.0.1:7070]")
-    ] = None,
-    database: Annotated[str | None, typer.Option(help=DATABASE)] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="Certificate, a PEM file.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its key, a PEM file.")] = None,
-    tls_client_ca: Annotated[
-        Path | None, typer.Option(help="Let in only clients with a certificate of this CA.")
-    ] = None,
-    insecure: Annotated[
-        bool | None, typer.Option("--insecure", help="Listen without TLS beyond this machine.")
-    ] = None,
-    policy: Annotated[
-        list[Path] | None,
-        typer.Option(help="YAML of a policy to create if its name is not there. Repeatable."),
-    ] = None,
-    metrics_listen: Annotated[
-        str | None, typer.Option(help="host:port of a page for Prometheus. [default: none]")
-    ] = None,
-    checkpoint_seconds: Annotated[
-        float | None,
-        typer.Option(help="Checkpoint what has changed after so long. [default: 60]"),
-    ] = None,
-    checkpoint_events: Annotated[
-        int | None,
-        typer.Option(help="And at once after so many events. [default: 10000]"),
-    ] = None,
-    checkpoint_key: Annotated[
-        Path | None,
-        typer.Option(help="File of keys, one a line, that checkpoints are sealed with."),
-    ] = None,
-    log_level: Annotated[
-        str | None, typer.Option(help="debug, info, warning or error. [default: info]")
-    ] = None,
-    log_format: Annotated[
-        str | None, typer.Option(help="json or text. [default: text on a terminal, else json]")
-    ] = None,
-    replica: Annotated[
-        str | None, typer.Option(help="Its name among replicas. [default: host and process id]")
-    ] = None,
-    degraded: Annotated[
-        bool | None,
-        typer.Option(
-            "--degraded/--no-degraded",
-            help="Route from memory while the database is away. [default: degraded]",
-        ),
-    ] = None,
-    degraded_after_seconds: Annotated[
-        float | None, typer.Option(help="How long to wait for it first. [default: 0.5]")
-    ] = None,
-    buffered_decisions: Annotated[
-        int | None, typer.Option(help="Most that are kept for it. [default: 10000]")
-    ] = None,
-    buffered_megabytes: Annotated[
-        int | None, typer.Option(help="Most memory that they take. [default: 64]")
-    ] = None,
-    token_keys: Annotated[
-        Path | None, typer.Option(help="Keys that sign decision tokens. [default: no tokens]")
-    ] = None,
-    require_token: Annotated[
-        bool | None, typer.Option("--require-token", help="Refuse feedback without a token.")
-    ] = None,
+    listen: options.Listen = None,
+    database: Database = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
+    tls_client_ca: options.TlsClientCa = None,
+    insecure: options.Insecure = None,
+    policy: options.Policy = None,
+    metrics_listen: options.MetricsListen = None,
+    checkpoint_seconds: options.CheckpointSeconds = None,
+    checkpoint_events: options.CheckpointEvents = None,
+    checkpoint_key: options.CheckpointKey = None,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
+    replica: options.Replica = None,
+    degraded: options.Degraded = None,
+    degraded_after_seconds: options.DegradedAfterSeconds = None,
+    buffered_decisions: options.BufferedDecisions = None,
+    buffered_megabytes: options.BufferedMegabytes = None,
+    token_keys: options.TokenKeys = None,
+    require_token: options.RequireToken = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -84,19 +44,19 @@ def serve(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from bandit_service import failpoints
     from bandit_service.cli.policy_yaml import read_policy
+    from bandit_service.settings import Settings
 
     failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
     # Options are called what settings are called; those that nobody gave are None.
     given = {name: _text(value) for name, value in context.params.items() if name != "policy"}
     policies = tuple(read_policy(path) for path in policy or ())
-    settings = settings_of(**given, policies=policies)
-    raise typer.Exit(_run(settings))
+    raise typer.Exit(_run(Settings.read(os.environ, **given, policies=policies)))
 
 
 def demo(
     queries: Annotated[int, typer.Option(min=1, max=1000, help="How many to route.")] = 1000,
     algorithm: Annotated[str, typer.Option(help="The algorithm.")] = "hierarchical_thompson",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     database: Annotated[
         Path | None, typer.Option(help="SQLite file to keep. [default: a temporary one]")
     ] = None,
@@ -109,24 +69,18 @@ def demo(
     )
 
 
-def migrate(database: Annotated[str | None, typer.Option(help=DATABASE)] = None) -> None:
+def migrate(database: Database = None, as_json: AsJson = False) -> None:
     """Bring the tables of a database to this version. An SQLite file is made if there is none.
 
     The database can be set as BANDIT_DATABASE too.
     """
     from bandit_service.store import migrate as bring_up_to_date
 
-    # Nothing listens here, so how a server would is not to be refused.
-    settings = settings_of(database=database, insecure=True)
-
-    typer.echo(f"the database is at revision {bring_up_to_date(settings.database)}")
-
-
-def settings_of(**flags: Any) -> Any:
-    """From BANDIT_* and flags. Raises InvalidField."""
-    from bandit_service.settings import Settings
-
-    return Settings.read(os.environ, **flags)
+    revision = bring_up_to_date(database_url(database))
+    if as_json:
+        typer.echo(json.dumps({"revision": revision}))
+    else:
+        typer.echo(f"the database is at revision {revision}")
 
 
 def _run(settings: Any) -> int:

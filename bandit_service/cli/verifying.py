@@ -26,7 +26,8 @@ def verify(
     json: str | None,
 ) -> None:
     """Of one policy, or of all. Ends with code 10 if anything does not hold."""
-    from bandit_service.cli.export import database_url, moment
+    from bandit_service.cli.export import moment
+    from bandit_service.cli.options import database_url
     from bandit_service.cli.replay import watched
     from bandit_service.errors import InvalidField
     from bandit_service.evaluation.audit import verifying

@@ -1,6 +1,6 @@
 """How errors look on the wire: the one place that knows both.
 
-The families of errors.py are mapped, so a new class needs nothing here. BadStore is not:
+The families of errors are mapped, so a new class needs nothing here. BadStore is not:
 it ends the program before it serves. If one came, it would be a bug, and told as one.
 """
 

@@ -19,7 +19,7 @@ from bandit_service.rpc.pb import routing_pb2 as pb
 from bandit_service.store import open_store
 from tests.builders import shape_of
 from tests.faults.clients import Acknowledged
-from tests.faults.processes import wait_until
+from tests.patience import wait_until
 
 EFFECTS = {value: name.removeprefix("EFFECT_").lower() for name, value in pb.Effect.items()}
 # As the documentation ranks them: who is believed first, and which kind is finer.

@@ -1,20 +1,26 @@
 """What the fault tests are given."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.clients import POLICY
-from tests.faults.processes import Nursery
+from tests.nursery import Nursery, the_nursery
 from tests.servers import policy_file
 
 
-@pytest.fixture(scope="session")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    nursery = Nursery(tmp_path_factory.mktemp("services"))
-    yield nursery
-    nursery.close()
+@pytest.fixture
+def nursery() -> Nursery:
+    return the_nursery()
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """On the disk: what is killed here is to be killed while it waits for one."""
+    with tempfile.TemporaryDirectory(prefix="bandit-faults-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

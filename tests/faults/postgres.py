@@ -13,7 +13,7 @@ import psycopg
 
 from bandit_service.store import migrate
 from tests.conftest import a_postgres_server
-from tests.faults.processes import wait_until
+from tests.patience import wait_until
 
 # Another process changes the user: Python would fork for it, and a fork of a process with busy
 # gRPC threads may crash.

@@ -1,63 +1,14 @@
 """The real service as processes that tests kill, stop, wake and start again on the same port."""
 
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.faults.effort import ROOT
-from tests.patience import PATIENCE
-
-
-class Nursery:
-    """See tests/faults/nursery.py."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        # BANDIT_DATA and the like are the tests' own; a service refuses what it does not know.
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("BANDIT_")}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.nursery"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=kept,
-        )
-        assert self._tell() == "ready"
-
-    def fork(
-        self,
-        arguments: list[str],
-        environment: dict[str, str],
-        log: Path,
-        smaller: dict[str, int],
-        traced: Path | None,
-    ) -> int:
-        assert self._process.stdin is not None
-        order: dict[str, object] = {"arguments": arguments, "environment": environment}
-        order |= {"out": f"{log}.out", "err": f"{log}.err", "smaller": smaller}
-        order |= {"traced": "" if traced is None else str(traced)}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return int(self._tell())
-
-    def _tell(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(PATIENCE)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+from tests.nursery import Nursery, is_alive
+from tests.patience import wait_until
 
 
 class Service:
@@ -84,7 +35,13 @@ class Service:
         Path(f"{self._log}.out").write_text("")
         self.starts += 1
         traced = self._traces() if self.is_traced else None
-        self.pid = self._nursery.fork(self._arguments, environment, self._log, self.smaller, traced)
+        self.pid = self._nursery.fork(
+            self._arguments,
+            self._log,
+            environment=environment,
+            smaller=self.smaller,
+            traced=traced,
+        )
         if serving:
             self.wait_until_serving()
 
@@ -97,7 +54,7 @@ class Service:
         return "listening on " in Path(f"{self._log}.out").read_text()
 
     def alive(self) -> bool:
-        return bool(self.pid) and Path(f"/proc/{self.pid}").exists()
+        return bool(self.pid) and is_alive(self.pid)
 
     def kill(self) -> None:
         """SIGKILL: no goodbye."""
@@ -166,11 +123,3 @@ def free_port() -> int:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
         return port
-
-
-def wait_until(condition: object, what: str, seconds: float = PATIENCE) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain until {what}"
-        time.sleep(0.005)

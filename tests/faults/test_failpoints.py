@@ -12,7 +12,8 @@ from tests.faults.asking import assert_same_state
 from tests.faults.checker import check
 from tests.faults.clients import Acknowledged, under_clients
 from tests.faults.effort import SOAK, effort, seeded, write_counts
-from tests.faults.processes import DURABLE, Service, services, wait_until
+from tests.faults.processes import DURABLE, Service, services
+from tests.patience import wait_until
 
 HITS = effort((2,), (1, 2, 3, 5, 8))
 DEADLY = [place for place, does in POINTS.items() if KILL in does]

@@ -12,8 +12,8 @@ from tests.builders import shape_of
 from tests.faults.checker import check
 from tests.faults.clients import Acknowledged, one_answer
 from tests.faults.effort import effort, seeded, write_counts
-from tests.faults.processes import DURABLE, Service, services, wait_until
-from tests.patience import PATIENCE
+from tests.faults.processes import DURABLE, Service, services
+from tests.patience import PATIENCE, wait_until
 
 PAUSES = effort(1, 20)
 OFTEN = ("--checkpoint-seconds", "1")

@@ -17,8 +17,8 @@ from tests.patience import PATIENCE
 CYCLES = effort(1, 5)
 LASTS = effort(1.5, 4.0)  # seconds a failure
 SILENCE = 8.0  # seconds a black hole lasts: longer than callers wait
-# What a call waits at most by the service's own promise (app.COMMIT_SECONDS), and how late a busy
-# machine may be with it.
+# What a call waits at most by the service's own promise (COMMIT_SECONDS of app/parts.py), and how
+# late a busy machine may be with it.
 OWN_DEADLINE = 5.0
 LATENESS = 20.0
 MOST_GROWTH = 64 * 2**20  # bytes that a process may grow by under failures

@@ -9,8 +9,8 @@ from tests.faults.asking import state_of
 from tests.faults.checker import Verdict, check
 from tests.faults.clients import ATTEMPT, Acknowledged, one_answer, under_clients
 from tests.faults.effort import effort, seeded, write_counts
-from tests.faults.processes import DURABLE, Service, services, wait_until
-from tests.patience import PATIENCE
+from tests.faults.processes import DURABLE, Service, services
+from tests.patience import PATIENCE, wait_until
 
 KILLS = effort(6, 200)
 ENOUGH = 20 * KILLS  # answers

@@ -15,9 +15,9 @@ import pytest
 
 from tests.faults.clients import Acknowledged, under_clients
 from tests.faults.effort import ROOT, effort, write_counts
-from tests.faults.processes import DURABLE, free_port, wait_until
+from tests.faults.processes import DURABLE, free_port
 from tests.faults.system_calls import TRACED, too_early
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, wait_until
 
 ANSWERS = effort(150, 3_000)
 WRITTEN = '7 pwrite64(14, "..f1..", 4096, 0) = 4096'

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import permutations
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -109,18 +108,21 @@ def test_the_longest_half_life_is_told_as_a_valid_duration(house: House):
             assert told.forgetting.half_life.seconds <= LONG_WAY.seconds  # more is none
 
 
-@pytest.mark.parametrize(("before", "after"), list(permutations(policies.CATALOGUE, 2)))
-def test_an_algorithm_can_be_changed_for_any_other(house: House, before: str, after: str):
-    with a_policy(house, before) as policy:
+@pytest.mark.parametrize("number", range(1, len(policies.CATALOGUE)))
+def test_an_algorithm_can_be_changed_for_any_other(house: House, number: int):
+    """Each for each that stands before it in the catalogue, there and back."""
+    names = list(policies.CATALOGUE)
+    with a_policy(house, names[number]) as policy:
         house.ok("CreatePolicy", pp.CreatePolicyRequest(policy=policy))
         a_life(house, policy.name)
+        for other in names[:number]:
+            for after in (other, names[number]):
+                policy.algorithm.name = after
+                policy.preference_learning = taught_by_preferences(after)
+                mask = FieldMask(paths=["algorithm", "preference_learning"])
+                house.ok("UpdatePolicy", pp.UpdatePolicyRequest(policy=policy, update_mask=mask))
 
-        policy.algorithm.name = after
-        policy.preference_learning = taught_by_preferences(after)
-        mask = FieldMask(paths=["algorithm", "preference_learning"])
-        house.ok("UpdatePolicy", pp.UpdatePolicyRequest(policy=policy, update_mask=mask))
-
-        a_life(house, policy.name)
+                a_life(house, policy.name)
 
 
 @pytest.mark.parametrize(("algorithm", "setting"), SETTINGS)

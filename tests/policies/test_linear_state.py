@@ -215,6 +215,9 @@ LINEAR = {
 }
 
 
+EXTREMES = ("large", "seven hundred thousand", "mixed", "graded", "collinear")
+
+
 def extreme(kind: str, dim: int = 7) -> Array:
     """Contexts up to the largest magnitude the service accepts, the constant last."""
     rng = np.random.default_rng(8)
@@ -237,11 +240,15 @@ def extreme(kind: str, dim: int = 7) -> Array:
     return X
 
 
-@pytest.mark.parametrize("half_life", [None, 200.0])
+# Every kind with every half-life for one algorithm or another, and every algorithm with every kind.
 @pytest.mark.parametrize(
-    "kind", ["large", "seven hundred thousand", "mixed", "graded", "collinear"]
+    ("name", "kind", "half_life"),
+    [
+        (name, kind, (None, 200.0)[(i + j) % 2])
+        for i, name in enumerate(LINEAR)
+        for j, kind in enumerate(EXTREMES)
+    ],
 )
-@pytest.mark.parametrize("name", LINEAR)
 def test_no_accepted_context_is_too_extreme(name: str, kind: str, half_life: float | None) -> None:
     algorithm, special = LINEAR[name]
     settings = {"ridge": 1e-3, "intercept_ridge": 1e-3, **special}

@@ -79,7 +79,7 @@ def test_a_fold_goes_on_from_a_copy_at_any_point(algorithm, seed):
     events = RandomJournal(seed, algorithm, half_life=300.0).write(90)
     whole, running = folded(events), PolicyEngine(an_engine().identity, shape_of)
 
-    for cut in range(1, len(events), 7):
+    for cut in range(1 + 4 * seed, len(events), 12):
         folded(events[running.position : cut], running)
         rest = folded(events[cut:], copied(running))
 

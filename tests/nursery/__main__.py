@@ -4,10 +4,11 @@ A start of Python reads numpy, scipy, gRPC and SQLAlchemy for a second, which is
 is tested here. A child is a process of its own, runs the real command line from its beginning,
 and is killed by its own id.
 
-As a program: reads one JSON object a line from standard input (`arguments`, `environment`, `out`
-and `err`, names of files) and answers with the child's process id. Where an order has `traced`, the
-name of a file, the child adds a line to it at SIGUSR1: the bytes that its objects in Python take,
-without what is garbage. `smaller` are values of modules that it has instead of its own.
+As a program: reads one JSON object a line from standard input (`arguments`, `environment`, and the
+names of files `out`, `err` and `code`, the last for the exit code) and answers with the child's
+process id. Where an order has `traced`, the name of a file, the child adds a line to it at SIGUSR1:
+the bytes that its objects in Python take, without what is garbage. `smaller` are values of modules
+that it has instead of its own.
 """
 
 import ctypes
@@ -82,6 +83,7 @@ def _be_a_service(order: dict[str, object]) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
+        Path(str(order["code"])).write_text(str(code))
         os._exit(code)
 
 

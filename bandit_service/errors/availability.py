@@ -1,0 +1,89 @@
+"""What may pass by itself: there is too much of something, or something is away."""
+
+from bandit_service.errors.families import BanditError, Exhausted, Unavailable
+
+
+class Overloaded(Exhausted):
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} writes are waiting already; try again later", waiting=waiting)
+
+
+class TooManyCalls(Exhausted):
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} calls are under way already; end some of them", most=most)
+
+
+class BudgetExhausted(Exhausted):
+    def __init__(self, policy: str, budgets: str) -> None:
+        super().__init__(
+            f"what is left of the budgets of policy {policy!r} ({budgets}) can pay for no arm; "
+            "wait for the next window, raise them, or let them fall back on an arm",
+            policy=policy,
+            budgets=budgets,
+        )
+
+
+class StoreUnavailable(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("the database did not answer; the outcome is unknown, send it again")
+
+
+class HeadLocked(StoreUnavailable):
+    """Somebody else held a policy's journal for too long; nothing was written."""
+
+    def __init__(self, policy_id: int) -> None:
+        BanditError.__init__(
+            self,
+            "the policy's journal is held by somebody else; nothing was written, send it again",
+        )
+        self.policy_id = policy_id
+
+
+class NotCaughtUp(Unavailable):
+    def __init__(self, policy: str, wanted: int, applied: int) -> None:
+        super().__init__(
+            f"this replica has policy {policy!r} at position {applied}, and could not read on to "
+            f"the wanted {wanted} in time; send it again, or to another replica",
+            policy=policy,
+            wanted=wanted,
+            applied=applied,
+        )
+
+
+class NotUnderstood(Unavailable):
+    """A newer version wrote what this one cannot decide by; the other policies are served on."""
+
+    def __init__(self, policy: str, position: int, why: str) -> None:
+        super().__init__(
+            f"policy {policy!r} was changed at position {position} by a newer version of "
+            f"bandit-service, which this replica does not understand ({why}); send it to another "
+            "replica, and upgrade this one",
+            policy=policy,
+            position=position,
+        )
+        self.policy = policy
+
+
+class NotLogged(Unavailable):
+    """Its token proves that there is such a decision, but is too short to stand for it."""
+
+    def __init__(self, decision: str) -> None:
+        super().__init__(
+            f"decision {decision!r} is not in the log yet, and its context is too long for its "
+            "token; send it again",
+            decision=decision,
+        )
+
+
+class BufferFull(Unavailable):
+    def __init__(self, waiting: int) -> None:
+        super().__init__(
+            f"the database does not answer, and {waiting} decisions wait for it already; "
+            "send it again later",
+            waiting=waiting,
+        )
+
+
+class Draining(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("the service is shutting down; send it to another replica")
