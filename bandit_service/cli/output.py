@@ -1,6 +1,8 @@
 """What is printed: protobuf's JSON for programs, tables for people."""
 
+import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -16,20 +18,41 @@ def as_json(message: Any) -> None:
     typer.echo(text)
 
 
+STDOUT = "-"  # where a file can be named
+
 # A column this narrow is not broken where there is room, and a wider one is left so much of it.
 NARROW, ROOM, GAP = 25, 12, 2
+UNBOUNDED = 240
+
+
+def write_json(found: Any, where: str) -> None:
+    """All of it, into a file; `STDOUT` prints it. Raises InvalidField if it cannot be written."""
+    import msgspec
+
+    from bandit_service.errors import InvalidField
+
+    text = msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    if where == STDOUT:
+        typer.echo(text)
+        return
+    try:
+        Path(where).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InvalidField(where, f"cannot be written: {error.strerror}") from error
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], width: int | None = None) -> None:
     """Names, in the first column, are never broken, nor what is short. None is printed as a dash.
 
-    `width` is of the terminal, unless it is known.
+    `width` is of the terminal; a file or a pipe has none to fit into.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     listed = list(rows)
+    if width is None and not sys.stdout.isatty():
+        width = UNBOUNDED
     console = Console(highlight=False, markup=False, width=width)
     whole = _kept_whole(columns, listed, console.width)
     made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
