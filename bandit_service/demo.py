@@ -95,17 +95,18 @@ def _demonstrate(
     sample = load_sample()
     config = folder / "demo.yaml"
     config.write_text(json.dumps(_config(sample, algorithm)))  # JSON is YAML
-    with _server(database, config) as (server, address):
+    with _server(database, "--policy", str(config)) as (server, address):
         console.print(
             f"bandit-service on {address}, SQLite database {database.name}\n"
             f"policy {POLICY!r}: {algorithm}, {len(sample.arms)} arms; "
-            f"a dollar is worth {QUALITY_PER_USD:g} points of quality\n"
+            f"a dollar is worth {QUALITY_PER_USD:g} points of quality\n",
+            soft_wrap=True,
         )
         run = asyncio.run(_stream(console, sample, address, queries))
         before = _state(address)
         _explain(console, run, address)
         server.kill()
-    with _server(database, config) as (_, address):
+    with _server(database) as (_, address):
         after = _state(address)
     survived = (before.position, before.state_hash) == (after.position, after.state_hash)
     console.print(
@@ -141,11 +142,10 @@ def _config(sample: Sample, algorithm: str) -> dict[str, object]:
 
 
 @contextmanager
-def _server(database: Path, config: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def _server(database: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server process and its address. Ended at the end, if it still runs."""
     command = [sys.executable, "-m", "bandit_service.cli", "serve", "--listen", "127.0.0.1:0"]
-    command += ["--database", f"sqlite:///{database}", "--policy", str(config)]
-    command += ["--log-level", "warning"]
+    command += ["--database", f"sqlite:///{database}", "--log-level", "warning", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
     assert process.stdout is not None
     try:

@@ -132,35 +132,32 @@ def decision(
         return
     made = found.decision
     output.facts([("policy", made.policy), *_of_response(made.response)])
-    output.table(
-        (
-            "arm",
-            "probability",
-            "as second",
-            "shadow",
-            "quality",
-            "±",
-            "objective",
-            "assumed",
-            "why not",
-        ),
-        [
-            (
-                arm.arm,
-                arm.probability,
-                output.optional(arm, "second_probability"),
-                output.optional(arm, "shadow_probability"),
-                output.optional(arm, "quality"),
-                output.optional(arm, "quality_deviation"),
-                arm.objective_offset,
-                "yes" if arm.assumed else "",
-                arm.ineligible_reason,
-            )
-            for arm in made.arms
-        ],
-    )
+    output.table(*output.without_empty(_OF_ARM, map(_of_arm, made.arms)))
     if made.outcomes:
         output.table(("feedback", "arm", "source", "value"), map(_of_outcome, made.outcomes))
+
+
+_OF_ARM = (
+    "arm", "probability", "as second", "shadow", "quality", "±", "objective", "assumed", "why not",
+)  # fmt: skip
+
+
+def _of_arm(arm: Any) -> tuple[Any, ...]:
+    return (
+        arm.arm,
+        arm.probability,
+        output.optional(arm, "second_probability"),
+        output.optional(arm, "shadow_probability"),
+        _rounded(output.optional(arm, "quality")),
+        _rounded(output.optional(arm, "quality_deviation")),
+        _rounded(arm.objective_offset),
+        "yes" if arm.assumed else None,
+        arm.ineligible_reason or None,
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
 
 
 def _of_response(made: Any) -> list[tuple[str, Any]]:

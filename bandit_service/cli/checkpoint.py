@@ -219,7 +219,7 @@ def _facts(policy: str, one: "Checkpoint") -> dict[str, Any]:
 
 
 def _moment(one: "Checkpoint") -> str:
-    return datetime.fromtimestamp(one.create_time, UTC).isoformat(timespec="seconds")
+    return f"{datetime.fromtimestamp(one.create_time, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _print_json(found: Any) -> None:

@@ -65,16 +65,14 @@ def calling(command: Callable[..., None]) -> Callable[..., None]:
     def run(**given: Any) -> None:
         import grpc
 
-        from bandit_service.client.errors import from_rpc
-
-        as_json = given.pop("as_json")
+        as_json, server = given.pop("as_json"), given.pop("server")
         tls = (given.pop("tls_ca"), given.pop("tls_cert"), given.pop("tls_key"))
-        channel = connect(given.pop("server"), *tls, insecure=given.pop("insecure"))
+        channel = connect(server, *tls, insecure=given.pop("insecure"))
         with channel:
             try:
                 command(Service(channel, as_json), **given)
             except grpc.RpcError as error:
-                raise from_rpc(error) from None
+                raise _told(error, server) from None
 
     own = list(inspect.signature(command).parameters.values())[1:]
     shared = list(inspect.signature(options).parameters.values())
@@ -84,6 +82,22 @@ def calling(command: Callable[..., None]) -> Callable[..., None]:
     run.__annotations__ = {each.name: each.annotation for each in both}
     del run.__wrapped__
     return run
+
+
+def _told(error: Any, server: str) -> Exception:
+    """What the server says; or, where nobody says anything, that."""
+    import grpc
+
+    from bandit_service.client.errors import BanditRpcError, from_rpc
+
+    failed = from_rpc(error)
+    if failed.code is not grpc.StatusCode.UNAVAILABLE or failed.reason:
+        return failed
+    return BanditRpcError(
+        failed.code,
+        f"no server answers at {server} ({failed.message}); start one with `bandit-service serve`, "
+        "or name it with --server",
+    )
 
 
 def connect(

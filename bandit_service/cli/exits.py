@@ -43,8 +43,10 @@ class Commands(TyperGroup):
 
 
 def exit_code(error: Exception) -> int | None:
-    """None for what typer itself handles: an exit, an abort, wrong usage."""
-    if isinstance(error, typer.Exit | typer.Abort | typer.BadParameter) or _is_usage(error):
+    """None for what typer itself handles: an exit, an abort, wrong usage, and a reader that has
+    seen enough, as `head` has."""
+    its_own = typer.Exit | typer.Abort | typer.BadParameter | BrokenPipeError
+    if isinstance(error, its_own) or _is_usage(error):
         return None
     if status := getattr(error, "code", None):
         name = getattr(status() if callable(status) else status, "name", "")

@@ -65,7 +65,7 @@ def history(
         return
     rows = []
     for made in found.revisions:
-        when = made.create_time.ToDatetime(UTC).isoformat(" ", "seconds")
+        when = f"{made.create_time.ToDatetime(UTC):%Y-%m-%dT%H:%M:%SZ}"
         about = (made.revision, when, made.author or None, made.etag)
         changes = [(one.field, one.old or None, one.new or None) for one in made.changes]
         if made.reason:

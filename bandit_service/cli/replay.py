@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bandit_service.cli import output
 from bandit_service.cli import replay_options as options
+from bandit_service.cli.output import STDOUT
 from bandit_service.cli.replay_options import GATE_CLOSED
-from bandit_service.cli.simulate import STDOUT, check_outputs
+from bandit_service.cli.simulate import check_outputs
 
 if TYPE_CHECKING:
     from bandit_service.evaluation.logs import Traffic
@@ -113,12 +115,12 @@ def _judged(
 
 def _tell(result: "Comparison", json: str | None, html: Path | None) -> None:
     """Where it was asked for; ends with GATE_CLOSED if a gate is."""
-    from bandit_service.cli import replay_output as output
+    from bandit_service.cli import replay_output
 
     if json is not None:
-        output.write_json(result, None if json == STDOUT else Path(json))
+        output.write_json(result, json)
     if json != STDOUT:
-        output.show(result)
+        replay_output.show(result)
     if html is not None:
         from bandit_service.evaluation.offpolicy.report import write_html
 

@@ -3,13 +3,10 @@
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
-import msgspec
 import typer
 
 from bandit_service.cli import output
-from bandit_service.errors import InvalidField
 from bandit_service.evaluation.offpolicy.results import (
     Candidate,
     Comparison,
@@ -24,18 +21,6 @@ NAMES = {
     "latency_seconds": "s/query",
     "energy_joules": "J/query",
 }
-
-
-def write_json(result: Comparison, file: Path | None) -> None:
-    """All of it; None prints it. Raises InvalidField for a file that cannot be written."""
-    text = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
-    if file is None:
-        typer.echo(text)
-        return
-    try:
-        file.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InvalidField(str(file), f"cannot be written: {error.strerror}") from error
 
 
 def show(result: Comparison) -> None:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bandit_service.cli import output
 from bandit_service.cli import simulate_options as options
+from bandit_service.cli.output import STDOUT
 
 if TYPE_CHECKING:
     from bandit_service.evaluation.contestants import Contestant
     from bandit_service.evaluation.results import Result
     from bandit_service.evaluation.table import OutcomeTable
 
-STDOUT = "-"
 INTERRUPTED = 130  # as shells have it
 
 
@@ -77,13 +78,13 @@ def simulate(
 
 def _tell(result: "Result", json: str | None, html: Path | None, pictures: Path | None) -> None:
     """Where it was asked for."""
-    from bandit_service.cli import simulation_output as output
+    from bandit_service.cli import simulation_output
 
     # The numbers first: a picture that fails loses nothing.
     if json is not None:
-        output.write_json(result, None if json == STDOUT else Path(json))
+        output.write_json(result, json)
     if json != STDOUT:
-        output.show(result)
+        simulation_output.show(result)
     if html is not None:
         from bandit_service.evaluation.report import write_html
 

@@ -2,14 +2,11 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-import msgspec
 import typer
 
 from bandit_service.cli import budget_output as budgets
 from bandit_service.cli import output
-from bandit_service.errors import InvalidField
 from bandit_service.evaluation.results import Difference, Mean, Measures, Point, Reference, Result
 
 HINDSIGHT = " *"
@@ -38,18 +35,6 @@ _KEPT = (
 _CHOICES = "policy", "regret", "right arm"
 _OF_WHOLE_STREAMS = "static hull", "decisions/s"
 _MEASURES = {"quality": "quality", "cost_usd": "USD/query", "regret": "regret"}
-
-
-def write_json(result: Result, file: Path | None) -> None:
-    """All of it; None prints it. Raises InvalidField for a file that cannot be written."""
-    text = msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
-    if file is None:
-        typer.echo(text)
-        return
-    try:
-        file.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InvalidField(str(file), f"cannot be written: {error.strerror}") from error
 
 
 def show(result: Result) -> None:
@@ -216,5 +201,5 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         made.add_column(columns[at], overflow="fold", no_wrap=at > 0)
     for row in rows:
         made.add_row(*(row[at] for at in kept))
-    width = None if sys.stdout.isatty() else 240
+    width = None if sys.stdout.isatty() else output.UNBOUNDED
     Console(highlight=False, markup=False, width=width).print(made)

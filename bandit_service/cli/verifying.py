@@ -26,6 +26,8 @@ def verify(
     json: str | None,
 ) -> None:
     """Of one policy, or of all. Ends with code 10 if anything does not hold."""
+    from msgspec import to_builtins
+
     from bandit_service.cli.export import moment
     from bandit_service.cli.options import database_url
     from bandit_service.cli.replay import watched
@@ -57,8 +59,8 @@ def verify(
     finally:
         reader.close()
     if json is not None:
-        _write(audits, json)
-    if json != "-":
+        output.write_json([to_builtins(one) | {"holds": one.holds} for one in audits], json)
+    if json != output.STDOUT:
         for audit in audits:
             _show(audit)
     if not all(audit.holds for audit in audits):
@@ -72,17 +74,6 @@ def _seal(checkpoint_key: Path | None) -> "Seal":
 
     given = checkpoint_key or os.environ.get("BANDIT_CHECKPOINT_KEY")
     return Seal(read_keys(Path(given)) if given else ())
-
-
-def _write(audits: "list[Audit]", where: str) -> None:
-    import msgspec
-
-    said = [msgspec.to_builtins(audit) | {"holds": audit.holds} for audit in audits]
-    text = msgspec.json.format(msgspec.json.encode(said), indent=2).decode()
-    if where == "-":
-        typer.echo(text)
-    else:
-        Path(where).write_text(text + "\n")
 
 
 def _show(audit: "Audit") -> None:

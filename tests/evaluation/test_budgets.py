@@ -156,14 +156,15 @@ def test_a_stream_of_real_queries_keeps_to_a_tight_budget():
 
 
 def test_what_is_reported_is_what_was_spent():
-    result = simulate_study(TABLE, seeds=3, warmup=0.5, budgets_usd_per_query=[3e-4, 2e-3])
+    table = a_priced_table(200)
+    result = simulate_study(table, seeds=3, warmup=0.5, budgets_usd_per_query=[3e-4, 2e-3])
 
     (policy,) = result.policies
     assert [each.budget for each in policy.budgets] == [3e-4, 2e-3]
     for each in policy.budgets:
-        runs = [run(Allowance(each.budget), seed=seed) for seed in range(3)]
-        shares = [spent(made, TABLE) / each.budget for made in runs]
-        qualities = [TABLE.quality[made.order, made.arms].mean() for made in runs]
+        runs = [run(Allowance(each.budget), table, seed=seed) for seed in range(3)]
+        shares = [spent(made, table) / each.budget for made in runs]
+        qualities = [table.quality[made.order, made.arms].mean() for made in runs]
         assert each.utilisation.mean == pytest.approx(np.mean(shares))
         assert each.utilisation.max == pytest.approx(max(shares))
         assert each.utilisation.std_error == pytest.approx(np.std(shares, ddof=1) / 3**0.5)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -61,7 +62,7 @@ async def stopped_and_replaced(
     all that there will ever be under its epoch."""
     told = Acknowledged()
 
-    async def until(condition: object, what: str) -> None:
+    async def until(condition: Callable[[], object], what: str) -> None:
         await asyncio.to_thread(wait_until, condition, what)
 
     await asyncio.to_thread(sleeper.start, f"during_checkpoint=stop@{luck.randint(1, 2)}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from functools import partial
 
 import pytest
 
@@ -28,9 +29,13 @@ def converge(replicas: list[Service], verdict: Verdict) -> None:
     nothing."""
     wanted = verdict.position, verdict.state_hash
     for service in replicas:
-        address = service.address
-        wait_until(lambda a=address: state_of(a)[0] >= wanted[0], "a replica has followed")
-        assert state_of(address) == wanted
+        has_followed = partial(_is_at_least_at, service.address, verdict.position)
+        wait_until(has_followed, "a replica has followed")
+        assert state_of(service.address) == wanted
+
+
+def _is_at_least_at(address: str, position: int) -> bool:
+    return state_of(address)[0] >= position
 
 
 async def killed_by_turns(trio: list[Service], luck: random.Random) -> Acknowledged:
