@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from policies import gaussian_best
 from policies.best import judged
-from policies.hierarchical_state import HierarchicalState, SharedPrior
+from policies.hierarchical_prior import SharedPrior
+from policies.hierarchical_state import HierarchicalState
 from policies.learning import LearnsSums
 from policies.policy import Array, Estimates, Mask
 from policies.priors import NO_PRIORS, Priors, UnusablePrior
@@ -50,8 +51,8 @@ class HierarchicalThompson(LearnsSums):
                      in [-1, 1]: what is dear is usually better, until the data say otherwise
     noise            deviation of a quality around its mean at first, in [1e-6, 1e6]
     noise_count      for how many observations `noise` counts, in [1e-3, 1e6]
-    priors           what is believed of single arms beside what they share, see `policies.priors`;
-                     n_eff counts against an arm's own requests, after the shared weights
+    priors           what was told of single arms, see `policies.priors`: it counts as n_eff requests
+                     of the arm would that were answered so, for the arms' shared weights, too
 
     ValueError for a setting out of range.
     """
@@ -102,7 +103,6 @@ class HierarchicalThompson(LearnsSums):
         )
         if self.priors.projection:
             raise UnusablePrior("only pilot has a use for a projection")
-        prior.leads(0)  # refuses priors that do not fit
         object.__setattr__(self, "prior", prior)
 
     def start(self, arms: int) -> HierarchicalState:

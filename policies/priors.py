@@ -70,37 +70,64 @@ class Belief:
 
 
 def beliefs(
-    priors: Priors,
-    mean: Array,
-    precision: Array,
-    intercept: bool,
-    levels: tuple[float, ...] = (),
+    priors: Priors, mean: Array, precision: Array, intercept: bool
 ) -> tuple[Belief | None, ...]:
     """What the arms start from, where that is not `mean` with `precision`, both (d,).
 
     n_eff requests are added to the policy's own precision, as A = s A_off + lam0 I; what they say
-    is the mean of both. `levels` are the arms' own means of the constant's weight, where they have
-    some. Raises UnusablePrior, which says what was wanted, where one does not fit.
+    is the mean of both. Raises UnusablePrior, which says what was wanted, where one does not fit.
     """
-    features = len(mean) - intercept
-    if priors.spread and len(priors.spread) != features:
-        raise UnusablePrior(f"spread must have {features} numbers, got {len(priors.spread)}")
-    if not all(isfinite(one) and one >= 0.0 for one in priors.spread):
-        raise UnusablePrior("spread must be finite and >= 0")
-    spread = np.array(priors.spread or (1.0 / max(1, features),) * features)
+    spread = _spread(priors, len(mean) - intercept)
     made: list[Belief | None] = []
     for arm, prior in enumerate(priors.arms):
-        own = mean.copy()
-        if intercept and arm < len(levels):
-            own[-1] = levels[arm]
         if prior is None:
             made.append(None)
             continue
         try:
-            made.append(_belief(prior, own, precision, spread, intercept))
+            made.append(_belief(prior, mean.copy(), precision, spread, intercept))
         except ValueError as wrong:
             raise UnusablePrior(str(wrong), arm) from wrong
     return tuple(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What was told of all weights of an arm, (d,): each value, and how often observing its weight
+    alone would say as much; 0 where nothing was told."""
+
+    values: tuple[float, ...]
+    counts: tuple[float, ...]
+
+
+def tellings(priors: Priors, dim: int, intercept: bool) -> tuple[Telling | None, ...]:
+    """What was told of the arms, as observations of their weights: n_eff of the constant's, n_eff
+    times its spread of a feature's. Raises UnusablePrior where one does not fit."""
+    spread = _spread(priors, dim - intercept)
+    made: list[Telling | None] = []
+    for arm, prior in enumerate(priors.arms):
+        if prior is None:
+            made.append(None)
+            continue
+        try:
+            _check(prior, len(spread), intercept)
+        except ValueError as wrong:
+            raise UnusablePrior(str(wrong), arm) from wrong
+        values, counts = np.zeros((2, dim))
+        if prior.weights is not None:
+            values[: len(spread)] = prior.weights
+            counts[: len(spread)] = prior.n_eff * spread if prior.ridge is None else prior.ridge
+        if prior.level is not None:
+            values[-1], counts[-1] = prior.level, prior.n_eff
+        made.append(Telling(tuple(values.tolist()), tuple(counts.tolist())))
+    return tuple(made)
+
+
+def _spread(priors: Priors, features: int) -> Array:
+    if priors.spread and len(priors.spread) != features:
+        raise UnusablePrior(f"spread must have {features} numbers, got {len(priors.spread)}")
+    if not all(isfinite(one) and one >= 0.0 for one in priors.spread):
+        raise UnusablePrior("spread must be finite and >= 0")
+    return np.array(priors.spread or (1.0 / max(1, features),) * features)
 
 
 def _belief(

@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from policies import build
-from policies.hierarchical_state import HierarchicalState, Member, SharedPrior
+from policies.hierarchical_prior import SharedPrior
+from policies.hierarchical_state import HierarchicalState, Member
 from policies.hierarchical_thompson import HierarchicalThompson
 from policies.policy import Array
 from policies.priors import ArmPrior, Priors
@@ -50,40 +51,43 @@ def taught(policy: HierarchicalThompson, seen: list[Seen]) -> HierarchicalState:
 
 
 class Dense:
-    """All observations in one Gaussian with its covariance written out: no sums, no blocks."""
+    """One Gaussian of the shared weights and of all arms', its covariance written out: what was
+    told is conditioned upon row by row, then all observations. No sums, no blocks."""
 
     def __init__(self, prior: SharedPrior, ridge: float, seen: list[Seen], age: Array) -> None:
-        self.own = 1.0 / prior.precisions(ridge, ARMS)
-        self.shared = 1.0 / prior.shared_precision(ridge)
-        self.leads = prior.leads(ARMS)
-        self.x = np.array([s.context for s in seen])
-        self.arm = np.array([s.arm for s in seen])
-        weights = np.array([s.weight for s in seen]) * age
-        self.covariance = self.between(self.x, self.arm, self.x, self.arm) + np.diag(1.0 / weights)
-        self.left = np.array([s.quality for s in seen]) - (self.x * self.leads[self.arm]).sum(
-            axis=1
+        everyone = np.ones((ARMS + 1, ARMS + 1))
+        own = np.diag([0.0] + [1.0] * ARMS)
+        shared_precision, precision = np.full((2, DIM), ridge)
+        shared_precision = ridge * np.full(DIM, prior.shared_share)
+        shared_precision[-1], precision[-1] = prior.intercept_ridge, prior.arm_ridge
+        covariance = np.kron(everyone, np.diag(1.0 / shared_precision))
+        covariance += np.kron(own, np.diag(1.0 / precision))
+        mean = np.zeros((ARMS + 1, DIM))
+        mean[1:, -1] = [*prior.levels, prior.level][:ARMS]
+        self.mean, self.covariance = _conditioned(
+            mean.ravel(), covariance, *_told_rows(prior.priors)
         )
-        self.weights = weights
-        self.prior = prior
-
-    def between(self, x: Array, a: Array, y: Array, b: Array) -> Array:
-        alike: Array = (x * self.shared) @ y.T + (a[:, None] == b) * ((x * self.own[a]) @ y.T)
-        return alike
-
-    def mean(self, x: Array, arm: int) -> float:
-        cross = self.between(x[None], np.array([arm]), self.x, self.arm)
-        return float(
-            x @ self.leads[arm] + (cross @ np.linalg.solve(self.covariance, self.left)).item()
+        self.prior, self.weights = prior, np.array([s.weight for s in seen]) * age
+        self.rows = np.array([_row(s.context, s.arm) for s in seen])
+        quality = np.array([s.quality for s in seen])
+        self.left = quality - self.rows @ self.mean
+        self.marginal = self.rows @ self.covariance @ self.rows.T + np.diag(1.0 / self.weights)
+        self.after, self.left_over = _conditioned(
+            self.mean, self.covariance, self.rows, quality, self.weights
         )
+
+    def expected(self, x: Array, arm: int) -> float:
+        return float(_row(x, arm) @ self.after)
 
     def spread_given_shared(self, x: Array, arm: int) -> float:
-        mine = self.arm == arm
-        rows = self.x[mine]
-        precision = np.diag(1.0 / self.own[arm]) + (rows * self.weights[mine][:, None]).T @ rows
-        return float(x @ np.linalg.solve(precision, x))
+        """Conditioning upon the shared weights, too: as if they were seen, without noise."""
+        shared = np.eye(DIM, len(self.after))
+        cross = shared @ self.left_over @ _row(x, arm)
+        known = np.linalg.solve(shared @ self.left_over @ shared.T, cross)
+        return float(_row(x, arm) @ self.left_over @ _row(x, arm) - cross @ known)
 
     def variance(self) -> float:
-        error = float(self.left @ np.linalg.solve(self.covariance, self.left))
+        error = float(self.left @ np.linalg.solve(self.marginal, self.left))
         count, noise = self.prior.noise_count, self.prior.noise
         return float((count * noise**2 + error) / (count + self.weights.sum()))
 
@@ -92,11 +96,43 @@ class Dense:
 
         The marginal over an inverse-gamma noise, from the Gaussian at unit noise.
         """
-        unit = multivariate_normal(np.zeros(len(self.left)), self.covariance)
-        error = float(self.left @ np.linalg.solve(self.covariance, self.left))
+        unit = multivariate_normal(np.zeros(len(self.left)), self.marginal)
+        error = float(self.left @ np.linalg.solve(self.marginal, self.left))
         at_unit_noise = float(unit.logpdf(self.left)) + 0.5 * error
         total = self.prior.noise_count + self.weights.sum()
         return float(at_unit_noise - 0.5 * total * np.log(self.variance()))
+
+
+def _row(x: Array, arm: int) -> Array:
+    """x at the place of the arm's weights; the shared ones come first."""
+    row = np.zeros((ARMS + 1, DIM))
+    row[1 + arm] = x
+    return row.ravel()
+
+
+def _told_rows(priors: Priors) -> tuple[Array, Array, Array]:
+    """Rows, values and weights: n_eff looks at a level, n_eff times its spread at each weight."""
+    spread = priors.spread or (1.0 / (DIM - 1),) * (DIM - 1)
+    made: list[tuple[Array, float, float]] = []
+    for arm, told in enumerate(priors.arms):
+        if told is not None and told.weights is not None:
+            for i, value in enumerate(told.weights):
+                count = told.n_eff * spread[i] if told.ridge is None else told.ridge
+                made.append((_row(np.eye(DIM)[i], arm), value, count))
+        if told is not None and told.level is not None:
+            made.append((_row(np.eye(DIM)[-1], arm), told.level, told.n_eff))
+    made = [one for one in made if one[2] > 0.0]
+    rows = np.array([row for row, _, _ in made]).reshape(-1, (ARMS + 1) * DIM)
+    return rows, np.array([one for _, one, _ in made]), np.array([count for _, _, count in made])
+
+
+def _conditioned(
+    mean: Array, covariance: Array, rows: Array, values: Array, weights: Array
+) -> tuple[Array, Array]:
+    """A Gaussian after `values` were seen at `rows`, with noise of variance 1 / weights."""
+    cross = covariance @ rows.T
+    gain = np.linalg.solve(rows @ cross + np.diag(1.0 / weights), cross.T).T
+    return mean + gain @ (values - rows @ mean), covariance - gain @ cross.T
 
 
 def denses(state: HierarchicalState, seen: list[Seen], half_life: float | None) -> list[Dense]:
@@ -116,7 +152,7 @@ def assert_as_dense(state: HierarchicalState, seen: list[Seen], half_life: float
     np.testing.assert_allclose(ours - ours[0], evidences - evidences[0], rtol=1e-9, atol=1e-8)
     np.testing.assert_allclose(noise**2, best.variance(), rtol=1e-9)
     for row, x in enumerate(policy_contexts):
-        expected = [best.mean(x, arm) for arm in range(ARMS)]
+        expected = [best.expected(x, arm) for arm in range(ARMS)]
         np.testing.assert_allclose(means[row], expected, rtol=1e-9, atol=1e-9)
         wide = [best.spread_given_shared(x, arm) for arm in range(ARMS)]
         np.testing.assert_allclose(spreads[row], wide, rtol=1e-9)
@@ -198,14 +234,81 @@ def test_the_dear_arm_is_expected_to_be_better_until_the_data_speak():
     np.testing.assert_allclose(after, [0.5, 0.3, 0.3, 0.3], atol=0.02)
 
 
-def test_a_warm_start_leads_the_arms_that_it_knows():
-    policy = policy_of(priors=PRIORS)
-    x = np.array([[1.0, 2.0, 1.0]])
+@pytest.mark.parametrize("half_life", [None, 20.0])
+def test_a_told_level_says_what_as_many_requests_would(half_life):
+    """Told, or seen just now with the features at 0: the same means and spreads of every arm."""
+    seen = some_observations(seed=7)
+    told = Priors((None, None, ArmPrior(level=0.2, n_eff=9.0), ArmPrior(level=0.7, n_eff=4.0)))
+    warm = policy_of(half_life, told, ridge_spread=1.0)
+    cold = policy_of(half_life, ridge_spread=1.0)
+    now, nowhere = 64.0 * 20.0, np.array([0.0, 0.0, 1.0])
+    state, as_seen = taught(warm, seen), taught(cold, seen)
+    for arm, level, n_eff in ((2, 0.2, 9.0), (3, 0.7, 4.0)):
+        cold.update(as_seen, arm, nowhere, level, weight=n_eff, clock=now)
+    asked = np.array([s.context for s in some_observations(seed=8, count=5)])
 
-    believed = policy.estimates(policy.start(ARMS), x).mean[0]
+    means, spreads, _ = state.read(asked, now)
+    seen_means, seen_spreads, _ = as_seen.read(asked, now)
 
-    # Levels by dearness: 0.9, 1.05, 1.0 and 1.0; the last two have their own.
-    np.testing.assert_allclose(believed, [0.9, 1.05 + 0.4 - 0.6, 0.2, 0.7 - 0.1 + 0.4], atol=1e-12)
+    np.testing.assert_allclose(means, seen_means, rtol=1e-9)
+    np.testing.assert_allclose(spreads, seen_spreads, rtol=1e-9)
+
+
+def test_a_told_level_stands_where_the_others_have_turned_out_otherwise():
+    """Untold, a new arm is expected to be like the others, .3; told, to be what was told."""
+    policy = policy_of(priors=Priors((None, None, None, ArmPrior(level=0.9, n_eff=1e5))))
+    x = np.array([[0.0, 0.0, 1.0]])
+    state = policy.start(ARMS - 1)
+    for turn in range(300):
+        policy.update(state, turn % 3, x[0], 0.3)
+    state.add_arm()
+
+    assert policy.estimates(state, x).mean[0, 3] == pytest.approx(0.9, abs=1e-3)
+    untold = policy_of()
+    assert untold.estimates(untold.restore(state.canonical()), x).mean[0, 3] < 0.4
+
+
+def test_what_is_told_of_an_arm_that_is_there_already_is_as_if_it_had_been_told_at_first():
+    cold, later, seen = policy_of(), policy_of(priors=PRIORS), some_observations(seed=3)
+    state = taught(cold, seen)
+    later.estimates(state, seen[0].context[None])  # takes the state over, with its steps
+    for s in seen:
+        later.update(state, s.arm, s.context, s.quality, weight=s.weight, clock=s.clock)
+
+    assert_as_dense(state, [*seen, *seen], None)
+
+
+def requests_of_a_newcomer(told: ArmPrior | None, quality: float, seed: int) -> list[int]:
+    """When a fourth arm was chosen, among others of .7, .5 and .4 that are known by then."""
+    truth, rng = np.array([0.7, 0.5, 0.4, quality]), np.random.default_rng(seed)
+    policy = HierarchicalThompson(dim=DIM, priors=Priors((None, None, None, told)))
+    state, chosen = policy.start(ARMS - 1), []
+    for turn in range(450):
+        if turn == 300:
+            state.add_arm()
+        x = np.append(0.5 * rng.normal(size=DIM - 1), 1.0)
+        luck, draw = rng.random(ARMS), float(rng.random())
+        chances = policy.probabilities(state, x[None])[0]
+        arm = min(int(np.searchsorted(chances.cumsum(), draw)), len(chances) - 1)
+        policy.update(state, arm, x, float(luck[arm] < truth[arm]))
+        if arm == 3:
+            chosen.append(turn - 300)
+    return chosen
+
+
+def test_a_good_newcomer_that_was_told_of_is_adopted_sooner_and_a_bad_one_is_dropped_sooner():
+    """12 streams. A newcomer is adopted with its 30th request."""
+    good, bad = ArmPrior(level=1.0, n_eff=10.0), ArmPrior(level=0.2, n_eff=10.0)
+
+    def adopted(told: ArmPrior | None) -> float:
+        streams = [requests_of_a_newcomer(told, 0.9, seed) for seed in range(12)]
+        return float(np.mean([one[29] if len(one) >= 30 else 150 for one in streams]))
+
+    def wasted(told: ArmPrior | None) -> float:
+        return float(np.mean([len(requests_of_a_newcomer(told, 0.2, s)) for s in range(12)]))
+
+    assert adopted(good) < 0.8 * adopted(None)
+    assert wasted(bad) < 0.5 * wasted(None)
 
 
 def test_optimism_shifts_every_draw_by_its_own_deviation():
