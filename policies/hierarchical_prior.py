@@ -1,11 +1,12 @@
 """What the arms of a hierarchical policy start from; see `hierarchical_state` for the model."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policies.policy import Array
-from policies.priors import NO_PRIORS, Priors, Telling, tellings
+from policies.priors import NO_PRIORS, Belief, Priors, beliefs
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class SharedPrior:
     intercept_ridge   precision of the shared constant
     levels            by how much each arm's constant leads the shared one; arms beyond its end
                       take `level`
-    priors            what was told of single arms
+    priors            what was told of single arms, which leads and precisions do not touch
     noise, noise_count   what is believed of sigma, and for how many observations it counts
 
     Raises UnusablePrior where `priors` do not fit.
@@ -36,10 +37,10 @@ class SharedPrior:
     noise: float
     noise_count: float
     priors: Priors = NO_PRIORS
-    told: tuple[Telling | None, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "told", tellings(self.priors, self.dim, self.intercept))
+        for ridge in self.ridges:
+            self.beliefs(ridge)
 
     def leads(self, arms: int) -> Array:
         """Means of the arms' weights around the shared ones, shape (K, d)."""
@@ -63,31 +64,44 @@ class SharedPrior:
             diagonal[-1] = self.intercept_ridge
         return diagonal
 
-    def before(self, ridge: float, arms: int) -> "Before":
-        """What is believed before any data."""
-        leads, own = self.leads(arms), self.precision(ridge)
-        values, counts = np.zeros((2, arms, self.dim))
-        for arm, one in enumerate(self.told[:arms]):
-            if one is not None:
-                values[arm], counts[arm] = one.values, one.counts
-        # All is diagonal, so each weight is by itself: that of arm a says, around its lead, what
-        # was told of the shared one, with the precision that is left of the way through Lam.
-        precisions = own + counts
-        gaps = counts * (values - leads)
-        shared = self.shared_precision(ridge) + (own * counts / precisions).sum(axis=0)
-        common = (own * gaps / precisions).sum(axis=0) / shared
-        return Before(leads + (gaps + own * common) / precisions, precisions, shared)
+    def beliefs(self, ridge: float) -> tuple[Belief | None, ...]:
+        """What was told, on top of the precision that an untold weight has, shared part and all."""
+        own, shared = self.precision(ridge), self.shared_precision(ridge)
+        return beliefs(
+            self.priors, np.zeros(self.dim), own * shared / (own + shared), self.intercept
+        )
+
+    def start(self, ridge: float, arms: int) -> "Start":
+        """Where K arms start."""
+        means, dim = self.leads(arms), self.dim
+        own, common = np.tile(self.precision(ridge), (arms, 1)), self.shared_precision(ridge)
+        told, precise = np.zeros((arms, dim), dtype=bool), np.zeros((arms, dim))
+        for arm, known in enumerate(self.beliefs(ridge)[:arms]):
+            if known is not None:
+                told[arm] = at = np.array(known.told)
+                means[arm, at] = np.array(known.mean)[at]
+                precise[arm, at] = np.array(known.precision)[at]
+        if not told.any():
+            return Start(means, own, common, np.tile(np.arange(dim), (arms, 1)))
+        together = 2.0 * precise.max(axis=0)
+        alone = precise[told]
+        own[told] = alone / (1.0 - alone / np.broadcast_to(together, told.shape)[told])
+        used, places = np.unique(np.where(told, dim, 0) + np.arange(dim), return_inverse=True)
+        shared = np.concatenate((common, together))[used]
+        return Start(means, own, shared, places.reshape(arms, dim))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Before:
-    """Of every arm, under one ridge, what was told included.
+class Start:
+    """What is believed of every arm before any data, under one ridge.
 
-    means       (K, d)  expected weights
-    precisions  (K, d)  diagonals, given the shared weights: Lam + M
-    shared      (d,)    diagonal of the precision of the shared weights
+    means   (K, d)  expected weights
+    own     (K, d)  diagonals of D, the precision of an arm's weights around those that it shares
+    shared  (m,)    diagonal of L, the precision of the shared weights, whose means are 0
+    places  (K, d)  which of the shared weights each weight of an arm leans on
     """
 
     means: Array
-    precisions: Array
+    own: Array
     shared: Array
+    places: NDArray[np.intp]

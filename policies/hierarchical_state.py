@@ -2,7 +2,6 @@
 
     theta_a ~ N(beta + lead_a, sigma^2 Lam^-1)     each arm's weights
     beta    ~ N(0, sigma^2 Lam_b^-1)               what all arms have in common
-    told_a  ~ N(theta_a, sigma^2 M_a^-1)           what was told of an arm beforehand
     quality = x' theta_a + noise of variance sigma^2
 
 What makes a query hard makes it hard for every arm: the shared weights learn that from all the
@@ -11,15 +10,21 @@ the others are. How much the context matters is learned, too: the same is kept f
 (Lam, Lam_b), and read from the one under which the data are most likely (the evidence, with
 sigma^2 at its most likely value). So context has to earn its influence.
 
-A warm start is taken as observations of an arm's own weights, whatever the arms share: M_a of them,
-which never fade. They are conditioned upon before the data, and so are no evidence for a ridge or
-of the noise. As Lam, Lam_b and M are diagonal, they leave means mu_a, the precision D_a = Lam + M_a
-of an arm given beta, and P_0 = Lam_b + sum_a (Lam - Lam D_a^-1 Lam) of beta. With V = (D + S_xx)^-1
-and t = V S_xr of an arm (of qualities less x' mu_a), the rest follows from the arms' own sums:
+A weight that something was told of does not lean on beta: what was told is no lead over the others.
 
-    P = Lam_b + sum_a (Lam - Lam V Lam)    beta = P^-1 sum_a Lam t
-    theta_a = mu_a + t + V Lam beta        (beta is what it was moved by)
-    log evidence = -1/2 [sum_a log |V^-1| / |D| + log |P| / |P_0|] - (n0 + n) / 2 log sigma^2
+    theta_ai ~ N(told_ai + gamma_i, sigma^2 / D_ai)    gamma_i ~ N(0, sigma^2 / G_i)
+
+so before any data its mean is what was told, whatever the other arms have learned. Its variance
+1 / D + 1 / G is that of an untold weight which has been looked at n_eff times; and half of it, for
+the arm that is known best, is gamma's, which the told arms share: what was told of them was often
+learned from the same queries, and is wrong in the same way.
+
+In general, then, each weight leans on one of m shared ones with precision L; E_a (d, m) says which.
+With D = Lam where nothing was told, V = (D + S_xx)^-1 and t = V S_xr of an arm (of qualities less
+x' lead_a, the lead being what was told), all of it follows from the arms' own sums:
+
+    P = L + sum_a E' (D - D V D) E    beta = P^-1 sum_a E' D t    theta_a = lead + t + V D E beta
+    log evidence = -1/2 [sum_a log |V^-1| / |D| + log |P| / |L|] - (n0 + n) / 2 log sigma^2
     sigma^2 = (n0 noise^2 + R) / (n0 + n)    R = sum_a (S_rr - S_xr' t) - beta' P beta
 
 As in `linear_state`, the sums are the truth and the rest are caches, kept by rank-one steps.

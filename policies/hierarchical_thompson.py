@@ -51,8 +51,8 @@ class HierarchicalThompson(LearnsSums):
                      in [-1, 1]: what is dear is usually better, until the data say otherwise
     noise            deviation of a quality around its mean at first, in [1e-6, 1e6]
     noise_count      for how many observations `noise` counts, in [1e-3, 1e6]
-    priors           what was told of single arms, see `policies.priors`: it counts as n_eff requests
-                     of the arm would that were answered so, for the arms' shared weights, too
+    priors           what was told of single arms, see `policies.priors`; it stands whatever the
+                     other arms turn out to be
 
     ValueError for a setting out of range.
     """

@@ -63,10 +63,12 @@ NO_PRIORS = Priors()
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """An arm's prior as a state uses it: mean and diagonal precision of all its weights, (d,)."""
+    """An arm's prior as a state uses it: mean and diagonal precision of all its weights, and which
+    of them were told, (d,)."""
 
     mean: tuple[float, ...]
     precision: tuple[float, ...]
+    told: tuple[bool, ...]
 
 
 def beliefs(
@@ -77,7 +79,12 @@ def beliefs(
     n_eff requests are added to the policy's own precision, as A = s A_off + lam0 I; what they say
     is the mean of both. Raises UnusablePrior, which says what was wanted, where one does not fit.
     """
-    spread = _spread(priors, len(mean) - intercept)
+    features = len(mean) - intercept
+    if priors.spread and len(priors.spread) != features:
+        raise UnusablePrior(f"spread must have {features} numbers, got {len(priors.spread)}")
+    if not all(isfinite(one) and one >= 0.0 for one in priors.spread):
+        raise UnusablePrior("spread must be finite and >= 0")
+    spread = np.array(priors.spread or (1.0 / max(1, features),) * features)
     made: list[Belief | None] = []
     for arm, prior in enumerate(priors.arms):
         if prior is None:
@@ -90,60 +97,22 @@ def beliefs(
     return tuple(made)
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """What was told of all weights of an arm, (d,): each value, and how often observing its weight
-    alone would say as much; 0 where nothing was told."""
-
-    values: tuple[float, ...]
-    counts: tuple[float, ...]
-
-
-def tellings(priors: Priors, dim: int, intercept: bool) -> tuple[Telling | None, ...]:
-    """What was told of the arms, as observations of their weights: n_eff of the constant's, n_eff
-    times its spread of a feature's. Raises UnusablePrior where one does not fit."""
-    spread = _spread(priors, dim - intercept)
-    made: list[Telling | None] = []
-    for arm, prior in enumerate(priors.arms):
-        if prior is None:
-            made.append(None)
-            continue
-        try:
-            _check(prior, len(spread), intercept)
-        except ValueError as wrong:
-            raise UnusablePrior(str(wrong), arm) from wrong
-        values, counts = np.zeros((2, dim))
-        if prior.weights is not None:
-            values[: len(spread)] = prior.weights
-            counts[: len(spread)] = prior.n_eff * spread if prior.ridge is None else prior.ridge
-        if prior.level is not None:
-            values[-1], counts[-1] = prior.level, prior.n_eff
-        made.append(Telling(tuple(values.tolist()), tuple(counts.tolist())))
-    return tuple(made)
-
-
-def _spread(priors: Priors, features: int) -> Array:
-    if priors.spread and len(priors.spread) != features:
-        raise UnusablePrior(f"spread must have {features} numbers, got {len(priors.spread)}")
-    if not all(isfinite(one) and one >= 0.0 for one in priors.spread):
-        raise UnusablePrior("spread must be finite and >= 0")
-    return np.array(priors.spread or (1.0 / max(1, features),) * features)
-
-
 def _belief(
     prior: ArmPrior, mean: Array, precision: Array, spread: Array, intercept: bool
 ) -> Belief:
     _check(prior, len(spread), intercept)
-    theta, lam = mean, precision.copy()
+    theta, lam, told = mean, precision.copy(), np.zeros(len(mean), dtype=bool)
     if prior.weights is not None:
+        told[: len(spread)] = True
         theta[: len(spread)] = prior.weights
         lam[: len(spread)] += prior.n_eff * spread
         if prior.ridge is not None:
             lam[: len(spread)] = prior.ridge
     if prior.level is not None:
+        told[-1] = True
         theta[-1] = prior.level
         lam[-1] += prior.n_eff
-    return Belief(tuple(theta.tolist()), tuple(lam.tolist()))
+    return Belief(tuple(theta.tolist()), tuple(lam.tolist()), tuple(told.tolist()))
 
 
 def _check(prior: ArmPrior, features: int, intercept: bool) -> None:

@@ -26,6 +26,14 @@ PRIORS = Priors(
     ),
     spread=(0.5, 2.0),
 )
+# Every weight of every arm, one of them to an exact precision.
+COMPLETE = Priors(
+    arms=tuple(
+        ArmPrior(weights=(0.1 * arm, -0.2), level=0.5, n_eff=3.0 + arm, ridge=2.0 if arm else None)
+        for arm in range(ARMS)
+    )
+)
+WARM = {"argvalues": [None, PRIORS, COMPLETE], "ids": ["cold", "warm", "told all"]}
 
 
 def policy_of(
@@ -51,40 +59,29 @@ def taught(policy: HierarchicalThompson, seen: list[Seen]) -> HierarchicalState:
 
 
 class Dense:
-    """One Gaussian of the shared weights and of all arms', its covariance written out: what was
-    told is conditioned upon row by row, then all observations. No sums, no blocks."""
+    """One Gaussian of what all arms share, of what the told ones do, and of all arms' weights,
+    its covariance written out and conditioned upon all observations. No sums, no blocks."""
 
     def __init__(self, prior: SharedPrior, ridge: float, seen: list[Seen], age: Array) -> None:
-        everyone = np.ones((ARMS + 1, ARMS + 1))
-        own = np.diag([0.0] + [1.0] * ARMS)
-        shared_precision, precision = np.full((2, DIM), ridge)
-        shared_precision = ridge * np.full(DIM, prior.shared_share)
-        shared_precision[-1], precision[-1] = prior.intercept_ridge, prior.arm_ridge
-        covariance = np.kron(everyone, np.diag(1.0 / shared_precision))
-        covariance += np.kron(own, np.diag(1.0 / precision))
-        mean = np.zeros((ARMS + 1, DIM))
-        mean[1:, -1] = [*prior.levels, prior.level][:ARMS]
-        self.mean, self.covariance = _conditioned(
-            mean.ravel(), covariance, *_told_rows(prior.priors)
-        )
+        mean, covariance = _believed(prior, ridge)
         self.prior, self.weights = prior, np.array([s.weight for s in seen]) * age
-        self.rows = np.array([_row(s.context, s.arm) for s in seen])
+        rows = np.array([_row(s.context, s.arm) for s in seen])
         quality = np.array([s.quality for s in seen])
-        self.left = quality - self.rows @ self.mean
-        self.marginal = self.rows @ self.covariance @ self.rows.T + np.diag(1.0 / self.weights)
-        self.after, self.left_over = _conditioned(
-            self.mean, self.covariance, self.rows, quality, self.weights
-        )
+        self.left = quality - rows @ mean
+        self.marginal = rows @ covariance @ rows.T + np.diag(1.0 / self.weights)
+        gain = np.linalg.solve(self.marginal, rows @ covariance).T
+        self.after, self.left_over = mean + gain @ self.left, covariance - gain @ rows @ covariance
 
     def expected(self, x: Array, arm: int) -> float:
         return float(_row(x, arm) @ self.after)
 
     def spread_given_shared(self, x: Array, arm: int) -> float:
         """Conditioning upon the shared weights, too: as if they were seen, without noise."""
-        shared = np.eye(DIM, len(self.after))
-        cross = shared @ self.left_over @ _row(x, arm)
-        known = np.linalg.solve(shared @ self.left_over @ shared.T, cross)
-        return float(_row(x, arm) @ self.left_over @ _row(x, arm) - cross @ known)
+        row, shared = _row(x, arm), self.left_over[: 2 * DIM]
+        used = np.flatnonzero(shared.diagonal())  # what no arm leans on has no variance here
+        cross = shared[used] @ row
+        known = np.linalg.solve(shared[np.ix_(used, used)], cross)
+        return float(row @ self.left_over @ row - cross @ known)
 
     def variance(self) -> float:
         error = float(self.left @ np.linalg.solve(self.marginal, self.left))
@@ -104,35 +101,56 @@ class Dense:
 
 
 def _row(x: Array, arm: int) -> Array:
-    """x at the place of the arm's weights; the shared ones come first."""
-    row = np.zeros((ARMS + 1, DIM))
-    row[1 + arm] = x
+    """x at the place of the arm's weights; what is shared comes first."""
+    row = np.zeros((ARMS + 2, DIM))
+    row[2 + arm] = x
     return row.ravel()
 
 
-def _told_rows(priors: Priors) -> tuple[Array, Array, Array]:
-    """Rows, values and weights: n_eff looks at a level, n_eff times its spread at each weight."""
+def _believed(prior: SharedPrior, ridge: float) -> tuple[Array, Array]:
+    """Mean and covariance at unit noise of beta, gamma and theta_1 ... theta_K, weight by weight."""
+    alone, shared = np.full((2, DIM), ridge)
+    shared = shared * prior.shared_share
+    alone[-1], shared[-1] = prior.arm_ridge, prior.intercept_ridge
+    mean = np.zeros((ARMS + 2, DIM))
+    mean[2:, -1] = [*prior.levels, prior.level][:ARMS]
+    covariance = np.zeros((ARMS + 2, DIM, ARMS + 2, DIM))
+    told = _told(prior.priors)
+    for i in range(DIM):
+        untold_variance = 1.0 / alone[i] + 1.0 / shared[i]
+        variances = {  # of a told weight: exactly the ridge, or n_eff looks more
+            arm: 1.0 / looks if is_exact else 1.0 / (1.0 / untold_variance + looks)
+            for (arm, at), (_, looks, is_exact) in told.items()
+            if at == i
+        }
+        covariance[0, i, 0, i] = 1.0 / shared[i]
+        covariance[1, i, 1, i] = 0.5 * min(variances.values(), default=0.0)
+        for arm in range(ARMS):
+            source, variance = (1, variances[arm]) if arm in variances else (0, untold_variance)
+            leaned = covariance[source, i, source, i]
+            covariance[2 + arm, i, source, i] = covariance[source, i, 2 + arm, i] = leaned
+            for other in range(ARMS):
+                if (other in variances) == (arm in variances):
+                    covariance[2 + arm, i, 2 + other, i] = leaned
+            covariance[2 + arm, i, 2 + arm, i] = variance
+            if arm in variances:
+                mean[2 + arm, i] = told[arm, i][0]
+    side = (ARMS + 2) * DIM
+    return mean.ravel(), covariance.reshape(side, side)
+
+
+def _told(priors: Priors) -> dict[tuple[int, int], tuple[float, float, bool]]:
+    """(arm, weight) -> what was told, by how many looks at it, and whether that is exact."""
     spread = priors.spread or (1.0 / (DIM - 1),) * (DIM - 1)
-    made: list[tuple[Array, float, float]] = []
+    made: dict[tuple[int, int], tuple[float, float, bool]] = {}
     for arm, told in enumerate(priors.arms):
         if told is not None and told.weights is not None:
             for i, value in enumerate(told.weights):
-                count = told.n_eff * spread[i] if told.ridge is None else told.ridge
-                made.append((_row(np.eye(DIM)[i], arm), value, count))
+                exact = told.ridge is not None
+                made[arm, i] = value, told.ridge or told.n_eff * spread[i], exact
         if told is not None and told.level is not None:
-            made.append((_row(np.eye(DIM)[-1], arm), told.level, told.n_eff))
-    made = [one for one in made if one[2] > 0.0]
-    rows = np.array([row for row, _, _ in made]).reshape(-1, (ARMS + 1) * DIM)
-    return rows, np.array([one for _, one, _ in made]), np.array([count for _, _, count in made])
-
-
-def _conditioned(
-    mean: Array, covariance: Array, rows: Array, values: Array, weights: Array
-) -> tuple[Array, Array]:
-    """A Gaussian after `values` were seen at `rows`, with noise of variance 1 / weights."""
-    cross = covariance @ rows.T
-    gain = np.linalg.solve(rows @ cross + np.diag(1.0 / weights), cross.T).T
-    return mean + gain @ (values - rows @ mean), covariance - gain @ cross.T
+            made[arm, DIM - 1] = told.level, told.n_eff, False
+    return made
 
 
 def denses(state: HierarchicalState, seen: list[Seen], half_life: float | None) -> list[Dense]:
@@ -160,7 +178,7 @@ def assert_as_dense(state: HierarchicalState, seen: list[Seen], half_life: float
         np.testing.assert_allclose(one[0], expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("priors", [None, PRIORS], ids=["cold", "warm"])
+@pytest.mark.parametrize("priors", **WARM)
 @pytest.mark.parametrize("half_life", [None, 20.0])
 def test_rank_one_steps_and_rebuilds_both_give_the_dense_model(half_life, priors):
     policy = policy_of(half_life, priors)
@@ -175,7 +193,7 @@ def test_rank_one_steps_and_rebuilds_both_give_the_dense_model(half_life, priors
     assert_as_dense(policy.restore(state.canonical()), seen, half_life)
 
 
-@pytest.mark.parametrize("priors", [None, PRIORS], ids=["cold", "warm"])
+@pytest.mark.parametrize("priors", **WARM)
 def test_a_revision_by_steps_gives_the_dense_model_of_the_new_value(priors):
     policy, seen = policy_of(priors=priors), some_observations(seed=5)
     state = taught(policy, seen)
@@ -234,38 +252,36 @@ def test_the_dear_arm_is_expected_to_be_better_until_the_data_speak():
     np.testing.assert_allclose(after, [0.5, 0.3, 0.3, 0.3], atol=0.02)
 
 
+def test_before_any_data_a_warm_start_is_what_was_told():
+    policy = policy_of(priors=PRIORS)
+    x = np.array([[1.0, 2.0, 1.0]])
+
+    believed = policy.estimates(policy.start(ARMS), x).mean[0]
+
+    # Levels by dearness: 0.9, 1.05, 1.0 and 1.0; the last two have their own.
+    np.testing.assert_allclose(believed, [0.9, 1.05 + 0.4 - 0.6, 0.2, 0.7 - 0.1 + 0.4], atol=1e-12)
+
+
 @pytest.mark.parametrize("half_life", [None, 20.0])
-def test_a_told_level_says_what_as_many_requests_would(half_life):
-    """Told, or seen just now with the features at 0: the same means and spreads of every arm."""
-    seen = some_observations(seed=7)
-    told = Priors((None, None, ArmPrior(level=0.2, n_eff=9.0), ArmPrior(level=0.7, n_eff=4.0)))
-    warm = policy_of(half_life, told, ridge_spread=1.0)
-    cold = policy_of(half_life, ridge_spread=1.0)
-    now, nowhere = 64.0 * 20.0, np.array([0.0, 0.0, 1.0])
-    state, as_seen = taught(warm, seen), taught(cold, seen)
-    for arm, level, n_eff in ((2, 0.2, 9.0), (3, 0.7, 4.0)):
-        cold.update(as_seen, arm, nowhere, level, weight=n_eff, clock=now)
-    asked = np.array([s.context for s in some_observations(seed=8, count=5)])
+def test_a_told_level_stands_whatever_the_others_have_turned_out_to_be(half_life):
+    """Told .9 by 12 requests of an arm that comes late; then it is asked 12 times, and fails.
 
-    means, spreads, _ = state.read(asked, now)
-    seen_means, seen_spreads, _ = as_seen.read(asked, now)
-
-    np.testing.assert_allclose(means, seen_means, rtol=1e-9)
-    np.testing.assert_allclose(spreads, seen_spreads, rtol=1e-9)
-
-
-def test_a_told_level_stands_where_the_others_have_turned_out_otherwise():
-    """Untold, a new arm is expected to be like the others, .3; told, to be what was told."""
-    policy = policy_of(priors=Priors((None, None, None, ArmPrior(level=0.9, n_eff=1e5))))
-    x = np.array([[0.0, 0.0, 1.0]])
-    state = policy.start(ARMS - 1)
+    Untold it would be expected to be like the others, who have earned .3 throughout.
+    """
+    policy = policy_of(half_life, Priors((None, None, None, ArmPrior(level=0.9, n_eff=12.0))))
+    x, state = np.array([[0.0, 0.0, 1.0]]), policy.start(ARMS - 1)
     for turn in range(300):
-        policy.update(state, turn % 3, x[0], 0.3)
+        policy.update(state, turn % 3, x[0], 0.3, clock=float(turn))
     state.add_arm()
+    now = 64.0 * 20.0 if half_life else 300.0
 
-    assert policy.estimates(state, x).mean[0, 3] == pytest.approx(0.9, abs=1e-3)
-    untold = policy_of()
-    assert untold.estimates(untold.restore(state.canonical()), x).mean[0, 3] < 0.4
+    assert policy.estimates(state, x, clock=now).mean[0, 3] == pytest.approx(0.9, abs=1e-12)
+    untold = policy_of(half_life)
+    assert untold.estimates(untold.restore(state.canonical()), x, clock=300.0).mean[0, 3] < 0.4
+    policy.update(state, 3, x[0], 0.0, weight=12.0, clock=now)
+    strength = 12.0 + 1.0 / (1.0 / 8.0 + 1.0 / 0.3)  # and what the policy knows by itself
+    after = policy.estimates(state, x, clock=now).mean[0, 3]
+    assert after == pytest.approx(0.9 * strength / (strength + 12.0), rel=1e-9)
 
 
 def test_what_is_told_of_an_arm_that_is_there_already_is_as_if_it_had_been_told_at_first():
