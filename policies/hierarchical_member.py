@@ -19,7 +19,7 @@ class Member:
     the shared weights; log_growth and error are the bracket of the evidence and R.
     """
 
-    __slots__ = ("_alike", "_aligned", "_rows", "_start", "_views", "blocks", "common", "error",
+    __slots__ = ("_aligned", "_alike", "_rows", "_start", "_views", "blocks", "common", "error",
                  "flat", "log_growth")  # fmt: skip
 
     def __init__(self, prior: SharedPrior, ridge: float, arms: int) -> None:

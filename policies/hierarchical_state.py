@@ -45,8 +45,8 @@ from policies.policy import Array
 class HierarchicalState(LinearSums):
     """The sums of `LinearSums`, with caches for each ridge, expressed at `ticked`."""
 
-    __slots__ = ("_asked", "_noise", "_product", "_read", "evidence", "means", "members", "products",
-                 "spreads", "stale", "steps", "ticked")  # fmt: skip
+    __slots__ = ("_asked", "_noise", "_product", "_read", "evidence", "means", "members",
+                 "products", "spreads", "stale", "steps", "ticked")  # fmt: skip
 
     prior: SharedPrior
 
