@@ -27,7 +27,7 @@ class Member:
         self._start = prior.start(ridge, arms)
         self._rows = list(self._start.own)
         self._alike = not prior.priors.arms and arms > 0
-        # Nothing was told of any arm, or all weights of all: they lean on the same d weights.
+        # Of each weight, all arms were told or none: they lean on the same d shared ones, in order.
         self._aligned = len(self._start.shared) == dim
         self.blocks = np.zeros((arms, dim + 1, dim))
         self.flat = self.blocks.reshape(arms * (dim + 1), dim)

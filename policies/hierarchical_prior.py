@@ -86,8 +86,9 @@ class SharedPrior:
         together = 2.0 * precise.max(axis=0)
         alone = precise[told]
         own[told] = alone / (1.0 - alone / np.broadcast_to(together, told.shape)[told])
-        used, places = np.unique(np.where(told, dim, 0) + np.arange(dim), return_inverse=True)
-        shared = np.concatenate((common, together))[used]
+        # Weight by weight, the untold arms' shared one and then that of the told, where in use.
+        used, places = np.unique(2 * np.arange(dim) + told, return_inverse=True)
+        shared = np.stack((common, together), axis=1).ravel()[used]
         return Start(means, own, shared, places.reshape(arms, dim))
 
 

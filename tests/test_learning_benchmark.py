@@ -208,7 +208,9 @@ def test_false_alarms_are_counted_as_the_policy_raises_them(world, settings):
 
 
 def test_times_alone_are_put_into_the_table_that_is_there():
-    document = "| system | has | decide | learn |\n| `a` | 1 | 9 us | 8 us |\n| `ab` | 2 | 7 us | 6 us |\n"
+    document = (
+        "| system | has | decide | learn |\n| `a` | 1 | 9 us | 8 us |\n| `ab` | 2 | 7 us | 6 us |\n"
+    )
 
     made = systems.with_times(document, {"a": ("1 us", "2 us")})
 

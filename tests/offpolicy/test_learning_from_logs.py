@@ -18,7 +18,9 @@ from bandit_service.model import Arm
 from policies.policy import Array
 from tests.offpolicy.worlds import a_world, rows_of
 
-PRICED = {"input_usd_per_million_tokens": 1.0, "output_usd_per_million_tokens": 1.0}
+
+def priced(name: str) -> Arm:
+    return Arm(name=name, input_usd_per_million_tokens=1.0, output_usd_per_million_tokens=1.0)
 
 
 def traffic_of(count: int) -> Traffic:
@@ -32,7 +34,7 @@ def a_log(count: int = 120) -> Log:
 
 def a_learner(text: str, arms: tuple[str, ...], log: Log) -> Learner:
     made = named(text)
-    config = configured_with(made.config, arms=tuple(Arm(name=arm, **PRICED) for arm in arms))
+    config = configured_with(made.config, arms=tuple(map(priced, arms)))
     contestant = Contestant(made.label, made.description, config)
     return Learner(contestant, log.arms, dim_of(traffic_of(30)), seed=0)
 

@@ -5,8 +5,9 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from policies import build
+from policies.hierarchical_member import Member
 from policies.hierarchical_prior import SharedPrior
-from policies.hierarchical_state import HierarchicalState, Member
+from policies.hierarchical_state import HierarchicalState
 from policies.hierarchical_thompson import HierarchicalThompson
 from policies.policy import Array
 from policies.priors import ArmPrior, Priors
@@ -33,7 +34,13 @@ COMPLETE = Priors(
         for arm in range(ARMS)
     )
 )
-WARM = {"argvalues": [None, PRIORS, COMPLETE], "ids": ["cold", "warm", "told all"]}
+SLOPES = Priors(arms=tuple(ArmPrior(weights=(0.3, 0.1 * arm), n_eff=4.0) for arm in range(ARMS)))
+LEVELS = Priors(arms=tuple(ArmPrior(level=0.2 * arm, n_eff=2.0 * arm) for arm in range(ARMS)))
+WARMTHS = pytest.mark.parametrize(
+    "priors",
+    [None, PRIORS, COMPLETE, SLOPES, LEVELS],
+    ids=["cold", "some", "everything", "slopes", "levels"],
+)
 
 
 def policy_of(
@@ -108,7 +115,7 @@ def _row(x: Array, arm: int) -> Array:
 
 
 def _believed(prior: SharedPrior, ridge: float) -> tuple[Array, Array]:
-    """Mean and covariance at unit noise of beta, gamma and theta_1 ... theta_K, weight by weight."""
+    """Mean and covariance at unit noise of beta, gamma and theta_1 ... theta_K, by weights."""
     alone, shared = np.full((2, DIM), ridge)
     shared = shared * prior.shared_share
     alone[-1], shared[-1] = prior.arm_ridge, prior.intercept_ridge
@@ -178,7 +185,7 @@ def assert_as_dense(state: HierarchicalState, seen: list[Seen], half_life: float
         np.testing.assert_allclose(one[0], expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("priors", **WARM)
+@WARMTHS
 @pytest.mark.parametrize("half_life", [None, 20.0])
 def test_rank_one_steps_and_rebuilds_both_give_the_dense_model(half_life, priors):
     policy = policy_of(half_life, priors)
@@ -193,7 +200,7 @@ def test_rank_one_steps_and_rebuilds_both_give_the_dense_model(half_life, priors
     assert_as_dense(policy.restore(state.canonical()), seen, half_life)
 
 
-@pytest.mark.parametrize("priors", **WARM)
+@WARMTHS
 def test_a_revision_by_steps_gives_the_dense_model_of_the_new_value(priors):
     policy, seen = policy_of(priors=priors), some_observations(seed=5)
     state = taught(policy, seen)

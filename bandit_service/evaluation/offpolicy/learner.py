@@ -167,8 +167,9 @@ class Learner:
                 "learns from the chances that all arms had, and the log tells only that of the arm "
                 "drawn: log `probabilities`, or leave it out",
             )
-        mine = block.probabilities[row, self._columns]
-        return (mine / mine.sum()).tobytes()
+        mine: Array = block.probabilities[row, self._columns]
+        mine = mine / mine.sum()
+        return mine.tobytes()
 
 
 def _fitted(
