@@ -1,6 +1,6 @@
 """TI-UCB on arms that get better the more they are played, beside UCB1.
 
-    python -m benchmarks.rising [--seeds N] [--alarm-runs N] [--write FILE]
+    python -m benchmarks.rising [--seeds N] [--alarm-runs N] [--resume FILE] [--write FILE]
 
 Four arms, 3,000 queries: three are steady, at .6, .5 and .4, and one rises over its own first 300
 plays from .2 to .85. Regret is against playing it from the first query on. The false-alarm rate of
@@ -10,6 +10,7 @@ both windows are slid over each run at once, which the tests hold against the po
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from bandit_service import presets
 from benchmarks import paired, sections
+from benchmarks.learning.kept import Kept
 from policies.policy import Array
 from policies.ti_ucb import TIUCB
 
@@ -92,32 +94,51 @@ def _reward(rng: np.random.Generator, mean: float, world: str) -> float:
     return float(rng.random() < mean)
 
 
-def measured(seeds: int, alarm_runs: int) -> str:
+def measured(seeds: int, alarm_runs: int, kept: Kept) -> str:
     """Markdown: regrets, and the share of steady runs with an alarm, of both worlds."""
     parts = []
     for world in (GAUSSIAN, THUMBS):
-        regrets = {UCB1: np.array([regret(seed, None, world) for seed in range(seeds)])}
+        regrets = {UCB1: _regrets(UCB1, None, world, seeds, kept)}
         alarms = []
         for name, policy in entries().items():
-            regrets[name] = np.array([regret(seed, policy, world) for seed in range(seeds)])
-            count = sum(is_false_alarm(steady(seed, world), policy) for seed in range(alarm_runs))
+            regrets[name] = _regrets(name, policy, world, seeds, kept)
+            work = partial(_false_alarms, policy, world, alarm_runs)
+            (count,) = kept.numbers(f"false alarms {world} {name} {alarm_runs}", work)
             alarms.append(
-                f"- {name}: {count} of {alarm_runs:,} runs of {STEADY:,} steady rewards raise an "
-                "alarm"
+                f"- {name}: {count:.0f} of {alarm_runs:,} runs of {STEADY:,} steady rewards raise "
+                "an alarm"
             )
-            print(f"{world}: {name}: {regrets[name].mean():.1f}, {count} alarms", flush=True)
+            print(f"{world}: {name}: {regrets[name].mean():.1f}, {count:.0f} alarms", flush=True)
         table = paired.table(regrets, UCB1)
         parts.append(f"### Rising: {world} ({seeds} seeds)\n\n{table}\n\n" + "\n".join(alarms))
     return "\n\n".join(parts)
+
+
+def _regrets(name: str, policy: TIUCB | None, world: str, seeds: int, kept: Kept) -> Array:
+    """Of each seed, (seeds,)."""
+    found = []
+    for seed in range(seeds):
+        work = partial(_one, seed, policy, world)
+        found += kept.numbers(f"rising {world} {name} {seed}", work)
+    return np.array(found)
+
+
+def _one(seed: int, policy: TIUCB | None, world: str) -> list[float]:
+    return [regret(seed, policy, world)]
+
+
+def _false_alarms(policy: TIUCB, world: str, runs: int) -> list[float]:
+    return [float(sum(is_false_alarm(steady(seed, world), policy) for seed in range(runs)))]
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--alarm-runs", type=int, default=1000)
+    parser.add_argument("--resume", type=Path, help="keeps results, and starts from those there")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args(arguments)
-    text = measured(options.seeds, options.alarm_runs)
+    text = measured(options.seeds, options.alarm_runs, Kept(options.resume))
     print(text)
     if options.write:
         sections.written(options.write, "rising", text)

@@ -5,10 +5,9 @@ arXiv:2111.06929, for arms that share a prior which is learned; MacKay (1992), "
 Interpolation", Neural Computation 4(3), for ridges chosen by evidence.
 
 Departs from them: nothing is sampled, as in `linear_thompson`; the draws are made around the
-shared weights' mean, because their own uncertainty moves all arms alike, or all that were told of;
-the ridge is chosen
-from a few, with one noise for all arms; and the draws are shifted upwards by `optimism`
-deviations, which explores what is little known without the costly draws from below.
+shared weights' mean, because their own uncertainty moves all arms alike, or all that were told
+of; the ridge is chosen from a few, with one noise for all arms; and the draws are shifted upwards
+by `optimism` deviations, which explores what is little known without the costly draws from below.
 """
 
 from collections.abc import Mapping

@@ -280,16 +280,16 @@ def test_an_arm_that_the_default_learner_is_told_of_late_is_expected_to_be_what_
     engine = folded([a_revision(a_config()), *[a_feedback_event(a_lesson(2, 0.0))] * 200])
     known = engine.config.arms
     tell(engine, a_revision(a_config(arms=(*known, newcomer)), 2))
-    x = np.array([[0.0, 0.0, 1.0]])
-    untold = engine.policy.estimates(engine.state, x).mean[0]
+    asked = np.array([[0.6, 0.8, 1.0], [0.0, 0.0, 1.0]])  # as they were, and where features say 0
+    untold = engine.policy.estimates(engine.state, asked).mean
     tell(engine, a_revision(a_config(arms=(*known, newcomer), warm_start=told), 3))
 
-    expected = engine.policy.estimates(engine.state, x).mean[0]
+    expected = engine.policy.estimates(engine.state, asked).mean
 
     assert engine.config.algorithm.name == "hierarchical_thompson"
-    assert untold[-1] < 0.4
-    assert expected[-1] == pytest.approx(0.8, abs=1e-9)
-    np.testing.assert_allclose(expected[:-1], untold[:-1], atol=1e-9)
+    assert untold[0, -1] < 0.4
+    assert expected[1, -1] == pytest.approx(0.8, abs=1e-9)
+    np.testing.assert_allclose(expected[:, :-1], untold[:, :-1], atol=1e-9)
 
 
 def test_another_projection_starts_learning_afresh():
