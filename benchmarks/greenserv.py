@@ -9,7 +9,7 @@ energy, from 0 to 1 in steps of .1: as published, in the reward that is learned;
 where quality is learned alone and joules a call are weighed when deciding, a tenth of a point times
 lambda / (1 - lambda) for the joules of a usual call. Beside them, at .5, the study's alternatives,
 and the 12 features described in place of the 11 coded. Streams are shuffled, from nothing, and
-whole unless --queries says how many of each.
+whole unless --queries says how many of each. --write draws the fronts as well, beside the file.
 """
 
 import argparse
@@ -49,6 +49,7 @@ STUDY = {
 }
 MIDDLE = 0.5
 WORTH = 0.1  # points, of the energy of a usual call at the middle
+PICTURE = "greenserv.png"  # beside the document that it is written into
 BLIND = "no context, epsilon-greedy"
 
 
@@ -233,6 +234,8 @@ def main(arguments: list[str] | None = None) -> None:
     if options.png:
         picture(options.png, fixed, fronts)
     if options.write:
+        picture(options.write.with_name(PICTURE), fixed, fronts)
+        text += f"\n\n![Accuracy against joules, dial by dial]({PICTURE})"
         sections.written(options.write, "greenserv", text)
 
 

@@ -1,14 +1,16 @@
 """TI-UCB on arms that get better the more they are played, beside UCB1.
 
-    python -m benchmarks.rising [--seeds N] [--alarm-runs N] [--write FILE]
+    python -m benchmarks.rising [--seeds N] [--alarm-runs N] [--resume FILE] [--write FILE]
 
 Four arms, 3,000 queries: three are steady, at .6, .5 and .4, and one rises over its own first 300
 plays from .2 to .85. Regret is against playing it from the first query on. The false-alarm rate of
-the very same settings is measured on 10,000 rewards of one steady arm.
+the very same settings is the share of runs of 10,000 rewards of one steady arm that raise an alarm;
+both windows are slid over each run at once, which the tests hold against the policy.
 """
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +18,27 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
+from bandit_service import presets
 from benchmarks import paired, sections
+from benchmarks.learning.kept import Kept
+from policies.policy import Array
 from policies.ti_ucb import TIUCB
 
 STARTS, ENDS, PLAYS = np.array([0.6, 0.5, 0.4, 0.2]), np.array([0.6, 0.5, 0.4, 0.85]), 300
 HORIZON, STEADY = 3000, 10_000
 NOTHING = np.ones((1, 1))
 GAUSSIAN, THUMBS = "noise .05", "thumbs"
-SETTINGS: dict[str, dict[str, Any]] = {
-    "ti_ucb": {},
-    "ti_ucb, alarm 5": {"alarm": 5.0},
-    "ti_ucb, alarm 3": {"alarm": 3.0},
-}
 UCB1 = "ucb1"
+
+
+def entries() -> dict[str, TIUCB]:
+    """Both presets, with the settings that they have, and the first with lower thresholds."""
+    made: dict[str, dict[str, Any]] = {
+        name: dict(presets.found(name).policy["algorithm"]["settings"])
+        for name in ("ti_ucb", "ti_ucb_thumbs")
+    }
+    made |= {f"ti_ucb, alarm {alarm:g}": {**made["ti_ucb"], "alarm": alarm} for alarm in (4.5, 3.0)}
+    return {name: TIUCB(dim=1, **settings) for name, settings in made.items()}
 
 
 def regret(seed: int, policy: TIUCB | None, world: str) -> float:
@@ -54,12 +64,28 @@ def regret(seed: int, policy: TIUCB | None, world: str) -> float:
     return float(rising.sum() - got)
 
 
-def is_false_alarm(seed: int, policy: TIUCB, world: str) -> bool:
-    """Whether 10,000 rewards of one steady arm raise any alarm."""
-    rng, state = np.random.default_rng((seed, 1)), policy.start(1)
-    for clock in range(STEADY):
-        policy.update(state, 0, NOTHING[0], _reward(rng, 0.6, world), clock=float(clock))
-    return bool(state.alarms[0])
+def is_false_alarm(rewards: Array, policy: TIUCB) -> bool:
+    """Whether these rewards of one steady arm would raise any alarm."""
+    whole = len(rewards) // policy.block * policy.block
+    points = rewards[:whole].reshape(-1, policy.block).mean(axis=1)
+    width = policy.window
+    windows = np.lib.stride_tricks.sliding_window_view(points, width)
+    design = np.stack((np.ones(width), np.arange(width) - 0.5 * (width - 1)), axis=1)
+    lines = windows @ np.linalg.pinv(design).T
+    squares = (windows**2).sum(axis=1) - ((windows @ design) * lines).sum(axis=1)
+    older, newer = lines[:-width], lines[width:]
+    # Both carried on to the newest point, from the middles of their windows, as the policy does.
+    apart = older @ [1.0, 1.5 * width + 0.25] - newer @ [1.0, 0.5 * width - 0.25]
+    noise = np.sqrt((squares[:-width] + squares[width:]) / (2 * width - 4))
+    return bool((np.abs(apart) > policy.alarm * noise * np.sqrt(32.0 / width)).any())
+
+
+def steady(seed: int, world: str, count: int = STEADY) -> Array:
+    """Rewards of an arm of .6, (count,)."""
+    rng = np.random.default_rng((seed, 1))
+    if world == GAUSSIAN:
+        return 0.6 + 0.05 * rng.normal(size=count)
+    return (rng.random(count) < 0.6).astype(np.float64)
 
 
 def _reward(rng: np.random.Generator, mean: float, world: str) -> float:
@@ -68,33 +94,51 @@ def _reward(rng: np.random.Generator, mean: float, world: str) -> float:
     return float(rng.random() < mean)
 
 
-def measured(seeds: int, alarm_runs: int) -> str:
+def measured(seeds: int, alarm_runs: int, kept: Kept) -> str:
     """Markdown: regrets, and the share of steady runs with an alarm, of both worlds."""
     parts = []
     for world in (GAUSSIAN, THUMBS):
-        regrets = {UCB1: np.array([regret(seed, None, world) for seed in range(seeds)])}
+        regrets = {UCB1: _regrets(UCB1, None, world, seeds, kept)}
         alarms = []
-        for name, settings in SETTINGS.items():
-            policy = TIUCB(dim=1, **settings)
-            regrets[name] = np.array([regret(seed, policy, world) for seed in range(seeds)])
-            count = sum(is_false_alarm(seed, policy, world) for seed in range(alarm_runs))
+        for name, policy in entries().items():
+            regrets[name] = _regrets(name, policy, world, seeds, kept)
+            work = partial(_false_alarms, policy, world, alarm_runs)
+            (count,) = kept.numbers(f"false alarms {world} {name} {alarm_runs}", work)
             alarms.append(
-                f"- {name}: {count} of {alarm_runs} runs of {STEADY:,} steady rewards raise an "
-                "alarm"
+                f"- {name}: {count:.0f} of {alarm_runs:,} runs of {STEADY:,} steady rewards raise "
+                "an alarm"
             )
-            print(f"{world}: {name}: {regrets[name].mean():.1f}, {count} alarms", flush=True)
+            print(f"{world}: {name}: {regrets[name].mean():.1f}, {count:.0f} alarms", flush=True)
         table = paired.table(regrets, UCB1)
         parts.append(f"### Rising: {world} ({seeds} seeds)\n\n{table}\n\n" + "\n".join(alarms))
     return "\n\n".join(parts)
 
 
+def _regrets(name: str, policy: TIUCB | None, world: str, seeds: int, kept: Kept) -> Array:
+    """Of each seed, (seeds,)."""
+    found = []
+    for seed in range(seeds):
+        work = partial(_one, seed, policy, world)
+        found += kept.numbers(f"rising {world} {name} {seed}", work)
+    return np.array(found)
+
+
+def _one(seed: int, policy: TIUCB | None, world: str) -> list[float]:
+    return [regret(seed, policy, world)]
+
+
+def _false_alarms(policy: TIUCB, world: str, runs: int) -> list[float]:
+    return [float(sum(is_false_alarm(steady(seed, world), policy) for seed in range(runs)))]
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--alarm-runs", type=int, default=100)
+    parser.add_argument("--alarm-runs", type=int, default=1000)
+    parser.add_argument("--resume", type=Path, help="keeps results, and starts from those there")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args(arguments)
-    text = measured(options.seeds, options.alarm_runs)
+    text = measured(options.seeds, options.alarm_runs, Kept(options.resume))
     print(text)
     if options.write:
         sections.written(options.write, "rising", text)

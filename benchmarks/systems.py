@@ -1,18 +1,23 @@
 """Every preset on one page: what it is, where it departs from its source, and what it measures.
 
-    python -m benchmarks.systems [--seeds N] [--write docs/systems.md]
+    python -m benchmarks.systems [--seeds N] [--resume FILE] [--write docs/systems.md]
+    python -m benchmarks.systems --times-only [--write docs/systems.md]
 
 Quality is that of the bundled sample without the queries that embeddings are made from, the
 mean over shuffled orders from a cold start. Times are medians of the CPU time of the engine that
 serves, with 64 features (of a system with features of its own, an embedding of 64 and these) and 16
-arms, after 400 pieces of feedback.
+arms, after 400 pieces of feedback. With --resume the qualities are kept in that file, and a command
+that was interrupted goes on. --times-only measures times alone, as on a machine that was quiet at
+last, and puts them into the table that the file has.
 """
 
 import argparse
 import os
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace as replaced
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -31,6 +36,7 @@ from bandit_service.evaluation.synthetic import linear
 from bandit_service.evaluation.table import OutcomeTable
 from bandit_service.model import Arm, Decision, JournalEntry, Query
 from benchmarks import paired, sections
+from benchmarks.learning.kept import Kept
 from policies import LearnsPairs
 from policies.policy import Array
 
@@ -48,16 +54,23 @@ def sample() -> tuple[OutcomeTable, tuple[Arm, ...]]:
     return table.rows(left), arms
 
 
-def quality(name: str, table: OutcomeTable, arms: tuple[Arm, ...], seeds: int) -> Array | None:
+def quality(
+    name: str, table: OutcomeTable, arms: tuple[Arm, ...], seeds: int, kept: Kept
+) -> Array | None:
     """Of each seed, (seeds,); None where the sample lacks what the system needs."""
     try:
         (entry,) = entered(with_arms([named(name)], _needed(name, arms)), table)
     except BadInput:
         return None
     simulation = Simulation(table, entry)
-    runs = [simulation.run(Traffic(), seed) for seed in range(seeds)]
-    mean: Array = together(table, runs).average(table.quality).mean(axis=1)
-    return mean
+
+    def of(seed: int) -> list[float]:
+        run = simulation.run(Traffic(), seed)
+        return [float(together(table, [run]).average(table.quality).mean())]
+
+    return np.concatenate(
+        [kept.numbers(f"{name} {seed}", partial(of, seed)) for seed in range(seeds)]
+    )
 
 
 def _needed(name: str, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
@@ -106,9 +119,29 @@ def microseconds(name: str) -> tuple[float, float]:
     return tuple(1e6 * float(np.median(times)) for times in (decided, learned))  # type: ignore[return-value]
 
 
-def markdown(seeds: int, say: Callable[[str], None]) -> str:
+def times(name: str) -> tuple[str, str]:
+    decide, learn = microseconds(name)
+    return f"{decide:.0f} us", f"{learn:.0f} us"
+
+
+def with_times(document: str, timed: Mapping[str, tuple[str, str]]) -> str:
+    """The document with the last two cells of each system's row made anew. Raises ValueError for a
+    system that has no row there.
+
+    >>> with_times("| `a` | fast | .5 | 9 us | 8 us |\\n", {"a": ("1 us", "2 us")})
+    '| `a` | fast | .5 | 1 us | 2 us |\\n'
+    """
+    for name, (decide, learn) in timed.items():
+        row = re.compile(rf"^(\| `{re.escape(name)}` \|.*\|)[^|\n]*\|[^|\n]*\|$", re.MULTILINE)
+        document, found = row.subn(rf"\g<1> {decide} | {learn} |", document)
+        if not found:
+            raise ValueError(f"there is no row of {name}: run without --times-only first")
+    return document
+
+
+def markdown(seeds: int, kept: Kept, say: Callable[[str], None]) -> str:
     table, arms = sample()
-    even = quality(UNIFORM, table, arms, seeds)
+    even = quality(UNIFORM, table, arms, seeds, kept)
     assert even is not None
     lines = [
         f"Quality over {seeds} shuffled orders of {len(table):,} queries of the bundled sample; "
@@ -120,14 +153,13 @@ def markdown(seeds: int, say: Callable[[str], None]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for name in presets.names():
-        preset, earned = presets.found(name), quality(name, table, arms, seeds)
+        preset, earned = presets.found(name), quality(name, table, arms, seeds, kept)
         needs = f"needs {' and '.join(preset.needs)}"
         shown = needs if earned is None else f"{earned.mean():.4f} ± {paired.error(earned):.4f}"
         departs = "<br>".join((*preset.replaced, *preset.reconstructed)) or "nowhere"
-        decide, learn = microseconds(name)
-        cells = f"`{name}`", preset.gives, departs, shown, f"{decide:.0f} us", f"{learn:.0f} us"
-        lines.append(f"| {' | '.join(cells)} |")
-        say(f"{name}: {shown}, {decide:.0f} us to decide, {learn:.0f} us to learn")
+        decide, learn = times(name)
+        lines.append(f"| `{name}` | {preset.gives} | {departs} | {shown} | {decide} | {learn} |")
+        say(f"{name}: {shown}, {decide} to decide, {learn} to learn")
     for name in presets.names():
         preset = presets.found(name)
         lines += ["", f"### {name}", "", f"{preset.title}. {preset.source}.", ""]
@@ -145,9 +177,20 @@ def markdown(seeds: int, say: Callable[[str], None]) -> str:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--times-only", action="store_true")
+    parser.add_argument("--resume", type=Path, help="keeps results, and starts from those there")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args(arguments)
-    text = markdown(options.seeds, lambda line: print(line, flush=True))
+    if options.times_only:
+        timed = {}
+        for name in presets.names():
+            timed[name] = times(name)
+            print(f"{name}: {timed[name][0]} to decide, {timed[name][1]} to learn", flush=True)
+        if options.write:
+            document = with_times(options.write.read_text(encoding="utf-8"), timed)
+            options.write.write_text(document, encoding="utf-8")
+        return
+    text = markdown(options.seeds, Kept(options.resume), lambda line: print(line, flush=True))
     if options.write:
         sections.written(options.write, "systems", text)
 

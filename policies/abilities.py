@@ -30,6 +30,10 @@ class LearnsChoices(Protocol):
         """
         ...
 
+    def follows_choices(self) -> bool:
+        """Whether what was learned so has a part in how it chooses, as it is set."""
+        ...
+
 
 @runtime_checkable
 class WeighsPrices(Protocol):

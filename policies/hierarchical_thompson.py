@@ -5,9 +5,9 @@ arXiv:2111.06929, for arms that share a prior which is learned; MacKay (1992), "
 Interpolation", Neural Computation 4(3), for ridges chosen by evidence.
 
 Departs from them: nothing is sampled, as in `linear_thompson`; the draws are made around the
-shared weights' mean, because their own uncertainty moves all arms alike; the ridge is chosen
-from a few, with one noise for all arms; and the draws are shifted upwards by `optimism`
-deviations, which explores what is little known without the costly draws from below.
+shared weights' mean, because their own uncertainty moves all arms alike, or all that were told
+of; the ridge is chosen from a few, with one noise for all arms; and the draws are shifted upwards
+by `optimism` deviations, which explores what is little known without the costly draws from below.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from policies import gaussian_best
 from policies.best import judged
-from policies.hierarchical_state import HierarchicalState, SharedPrior
+from policies.hierarchical_prior import SharedPrior
+from policies.hierarchical_state import HierarchicalState
 from policies.learning import LearnsSums
 from policies.policy import Array, Estimates, Mask
 from policies.priors import NO_PRIORS, Priors, UnusablePrior
@@ -50,8 +51,8 @@ class HierarchicalThompson(LearnsSums):
                      in [-1, 1]: what is dear is usually better, until the data say otherwise
     noise            deviation of a quality around its mean at first, in [1e-6, 1e6]
     noise_count      for how many observations `noise` counts, in [1e-3, 1e6]
-    priors           what is believed of single arms beside what they share, see `policies.priors`;
-                     n_eff counts against an arm's own requests, after the shared weights
+    priors           what was told of single arms, see `policies.priors`; it stands whatever the
+                     other arms turn out to be
 
     ValueError for a setting out of range.
     """
@@ -102,7 +103,6 @@ class HierarchicalThompson(LearnsSums):
         )
         if self.priors.projection:
             raise UnusablePrior("only pilot has a use for a projection")
-        prior.leads(0)  # refuses priors that do not fit
         object.__setattr__(self, "prior", prior)
 
     def start(self, arms: int) -> HierarchicalState:

@@ -120,6 +120,9 @@ class MixLLM(LinearPolicy):
         """Kept whatever the step is now: another one then acts at once."""
         state.reinforce(arm, context, old, new, chances, clock)
 
+    def follows_choices(self) -> bool:
+        return self.step > 0.0
+
     def update(  # type: ignore[override]  # of these sums
         self,
         state: LinearState,

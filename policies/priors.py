@@ -63,24 +63,21 @@ NO_PRIORS = Priors()
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """An arm's prior as a state uses it: mean and diagonal precision of all its weights, (d,)."""
+    """An arm's prior as a state uses it: mean and diagonal precision of all its weights, and which
+    of them were told, (d,)."""
 
     mean: tuple[float, ...]
     precision: tuple[float, ...]
+    told: tuple[bool, ...]
 
 
 def beliefs(
-    priors: Priors,
-    mean: Array,
-    precision: Array,
-    intercept: bool,
-    levels: tuple[float, ...] = (),
+    priors: Priors, mean: Array, precision: Array, intercept: bool
 ) -> tuple[Belief | None, ...]:
     """What the arms start from, where that is not `mean` with `precision`, both (d,).
 
     n_eff requests are added to the policy's own precision, as A = s A_off + lam0 I; what they say
-    is the mean of both. `levels` are the arms' own means of the constant's weight, where they have
-    some. Raises UnusablePrior, which says what was wanted, where one does not fit.
+    is the mean of both. Raises UnusablePrior, which says what was wanted, where one does not fit.
     """
     features = len(mean) - intercept
     if priors.spread and len(priors.spread) != features:
@@ -90,14 +87,11 @@ def beliefs(
     spread = np.array(priors.spread or (1.0 / max(1, features),) * features)
     made: list[Belief | None] = []
     for arm, prior in enumerate(priors.arms):
-        own = mean.copy()
-        if intercept and arm < len(levels):
-            own[-1] = levels[arm]
         if prior is None:
             made.append(None)
             continue
         try:
-            made.append(_belief(prior, own, precision, spread, intercept))
+            made.append(_belief(prior, mean.copy(), precision, spread, intercept))
         except ValueError as wrong:
             raise UnusablePrior(str(wrong), arm) from wrong
     return tuple(made)
@@ -107,16 +101,18 @@ def _belief(
     prior: ArmPrior, mean: Array, precision: Array, spread: Array, intercept: bool
 ) -> Belief:
     _check(prior, len(spread), intercept)
-    theta, lam = mean, precision.copy()
+    theta, lam, told = mean, precision.copy(), np.zeros(len(mean), dtype=bool)
     if prior.weights is not None:
+        told[: len(spread)] = True
         theta[: len(spread)] = prior.weights
         lam[: len(spread)] += prior.n_eff * spread
         if prior.ridge is not None:
             lam[: len(spread)] = prior.ridge
     if prior.level is not None:
+        told[-1] = True
         theta[-1] = prior.level
         lam[-1] += prior.n_eff
-    return Belief(tuple(theta.tolist()), tuple(lam.tolist()))
+    return Belief(tuple(theta.tolist()), tuple(lam.tolist()), tuple(told.tolist()))
 
 
 def _check(prior: ArmPrior, features: int, intercept: bool) -> None:

@@ -87,3 +87,17 @@ def test_a_part_of_a_document_is_replaced_and_the_rest_stays(tmp_path):
     )
     with pytest.raises(ValueError, match="lacks the markers"):
         sections.written(file, "y", "new")
+
+
+def test_a_table_made_again_takes_the_place_of_the_one_with_its_title(tmp_path):
+    file = tmp_path / "page.md"
+    tables = "### A: one (3 seeds)\n\nold\n\n### A: two (3 seeds)\n\nkept"
+    file.write_text(f"<!-- x: made by `make systems` -->\n{tables}\n<!-- end of x -->\n")
+
+    sections.updated(file, "x", "### A: one (20 seeds)\n\nmade\n\n### A: three (20 seeds)\n\nadded")
+
+    assert file.read_text() == (
+        "<!-- x: made by `make systems` -->\n\n"
+        "### A: one (20 seeds)\n\nmade\n\n### A: two (3 seeds)\n\nkept\n\n"
+        "### A: three (20 seeds)\n\nadded\n\n<!-- end of x -->\n"
+    )

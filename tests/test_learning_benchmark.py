@@ -11,10 +11,11 @@ from bandit_service.evaluation.contexts import contexts_of
 from bandit_service.evaluation.warm_start import Metadata
 from bandit_service.evaluation.writing import write
 from bandit_service.model import ArmWarmStart, WarmStart
-from benchmarks import greenserv
+from benchmarks import greenserv, rising, systems
 from benchmarks.learning import arrivals, drift, unseen, warm
 from benchmarks.learning.ground import Ground, regrets, started
 from benchmarks.learning.kept import Kept
+from policies.ti_ucb import TIUCB
 
 
 def a_ground(queries: int = 120, arms: int = 3, **settings) -> Ground:
@@ -185,3 +186,34 @@ def test_the_dial_is_measured_drawn_and_resumed(tmp_path, capsys):
     assert first["fixed"]["smallest, arm-0"][1] == pytest.approx(smallest)
     joules = np.array(first["fronts"]["greenserv_weighed"])[:, :, 1].mean(axis=1)
     assert joules[-1] < joules[0]
+
+
+@pytest.mark.parametrize(
+    ("world", "settings"),
+    [
+        (rising.GAUSSIAN, {"alarm": 2.9, "window": 50}),
+        (rising.THUMBS, {"alarm": 2.9, "window": 50}),
+        (rising.THUMBS, {"alarm": 3.0, "window": 12, "block": 5}),
+    ],
+)
+def test_false_alarms_are_counted_as_the_policy_raises_them(world, settings):
+    policy, found = TIUCB(dim=1, **settings), []
+    for seed in range(12):
+        state, rewards = policy.start(1), rising.steady(seed, world, count=600)
+        for clock, reward in enumerate(rewards.tolist()):
+            policy.update(state, 0, np.ones(1), reward, clock=float(clock))
+        found.append(bool(state.alarms[0]))
+        assert rising.is_false_alarm(rewards, policy) == found[-1]
+    assert 0 < sum(found) < 12
+
+
+def test_times_alone_are_put_into_the_table_that_is_there():
+    document = (
+        "| system | has | decide | learn |\n| `a` | 1 | 9 us | 8 us |\n| `ab` | 2 | 7 us | 6 us |\n"
+    )
+
+    made = systems.with_times(document, {"a": ("1 us", "2 us")})
+
+    assert made == document.replace("9 us | 8 us", "1 us | 2 us")
+    with pytest.raises(ValueError, match="no row of c"):
+        systems.with_times(document, {"c": ("1 us", "2 us")})

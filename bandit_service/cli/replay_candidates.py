@@ -32,13 +32,8 @@ def targets(
 ) -> "list[Target]":
     """Raises InvalidField."""
     from bandit_service.evaluation.offpolicy.gathering import dim_of
-    from bandit_service.evaluation.offpolicy.targets import (
-        ARM,
-        CHALLENGER,
-        Learner,
-        Logged,
-        OneArm,
-    )
+    from bandit_service.evaluation.offpolicy.learner import Learner
+    from bandit_service.evaluation.offpolicy.targets import ARM, CHALLENGER, Logged, OneArm
 
     dim = dim_of(traffic)
 
@@ -64,7 +59,7 @@ def _on_budgets(
     """Policies at each budget instead of as they are; single arms cost what they cost."""
     from bandit_service.evaluation.offpolicy.budgeting import held_to
     from bandit_service.evaluation.offpolicy.comparison import split
-    from bandit_service.evaluation.offpolicy.targets import Learner
+    from bandit_service.evaluation.offpolicy.learner import Learner
 
     if not budgets:
         return made

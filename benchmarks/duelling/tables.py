@@ -12,6 +12,7 @@ Where tasks are known, arms are embedded from 20 queries a task, which the strea
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from bandit_service.evaluation.table import OutcomeTable
 from bandit_service.evaluation.validation import with_arms
 from bandit_service.evaluation.verdicts import Verdicts
 from benchmarks.duelling.duellists import Chance, DoubleThompson, Duellist, Learner
+from benchmarks.learning.kept import Kept
 from policies.ccft import WAYS, Way
 from policies.policy import Array
 
@@ -67,13 +69,21 @@ def regret(ground: Ground, name: str, seed: int) -> float:
     return total
 
 
-def regrets(ground: Ground, seeds: int, title: str) -> dict[str, Array]:
+def regrets(ground: Ground, seeds: int, title: str, kept: Kept) -> dict[str, Array]:
     """Name -> (seeds,)."""
     found = {}
     for name in ground.entries:
-        found[name] = np.array([regret(ground, name, seed) for seed in range(seeds)])
+        some = []
+        for seed in range(seeds):
+            work = partial(_one, ground, name, seed)
+            some += kept.numbers(f"duels {title} {name} {seed}", work)
+        found[name] = np.array(some)
         print(f"{title}: {name}: {found[name].mean():.1f}", flush=True)
     return found
+
+
+def _one(ground: Ground, name: str, seed: int) -> list[float]:
+    return [regret(ground, name, seed)]
 
 
 def pandalm(folder: Path) -> Ground:

@@ -4,7 +4,8 @@
                                   [--json FILE] [--write FILE]
 
 Runs of one seed share their stream; means come with standard errors, and ratios are of pairs. With
---resume what was worked out is kept in that file, and a command that was interrupted goes on.
+--resume what was worked out is kept in that file, and a command that was interrupted goes on; with
+--only, --write leaves the other tables as they are.
 """
 
 import argparse
@@ -141,7 +142,8 @@ def main(arguments: list[str] | None = None) -> None:
     if options.json:
         options.json.write_text(json.dumps(tables.numbers, indent=1) + "\n", encoding="utf-8")
     if options.write:
-        sections.written(options.write, "learning", "\n\n".join(made))
+        write = sections.written if set(options.only) == set(PARTS) else sections.updated
+        write(options.write, "learning", "\n\n".join(made))
 
 
 if __name__ == "__main__":

@@ -39,8 +39,9 @@ LEARNERS = {
     "paretobandit": "paretobandit",
     "squarecb": "squarecb",
     "linucb, given a chance": "linucb",
+    "default, given a chance": "default",
 }
-CHANCE = "linucb, given a chance"
+GIVEN = ", given a chance"
 PERFECT = ArmWarmStart(level=1.0, n_eff=10.0)
 
 
@@ -82,7 +83,7 @@ def taken(ground: Ground, learner: str, seed: int) -> Array:
     for step in range(len(rows)):
         now = step + 1.0
         if step == BEFORE:
-            if learner == CHANCE:
+            if learner.endswith(GIVEN):
                 warm = WarmStart(arms={config.arms[-1].name: PERFECT})
                 config = configured_with(config, warm_start=warm)
             event = RevisionEvent(2, 0, 0, config, now)

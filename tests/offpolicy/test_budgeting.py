@@ -13,8 +13,8 @@ from bandit_service.evaluation.logs.simulated import SAMPLE_POLICY, simulated_ro
 from bandit_service.evaluation.offpolicy.budgeting import Price, held_to, solved
 from bandit_service.evaluation.offpolicy.comparison import compare, split
 from bandit_service.evaluation.offpolicy.gathering import dim_of
+from bandit_service.evaluation.offpolicy.learner import Learner
 from bandit_service.evaluation.offpolicy.settings import Settings
-from bandit_service.evaluation.offpolicy.targets import Learner
 from tests.offpolicy.worlds import a_world, rows_of
 
 QUICK = Settings(resamples=200)

@@ -5,7 +5,9 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from policies import build
-from policies.hierarchical_state import HierarchicalState, Member, SharedPrior
+from policies.hierarchical_member import Member
+from policies.hierarchical_prior import SharedPrior
+from policies.hierarchical_state import HierarchicalState
 from policies.hierarchical_thompson import HierarchicalThompson
 from policies.policy import Array
 from policies.priors import ArmPrior, Priors
@@ -24,6 +26,20 @@ PRIORS = Priors(
         ArmPrior(weights=(-0.1, 0.2), level=0.7, n_eff=4.0),
     ),
     spread=(0.5, 2.0),
+)
+# Every weight of every arm, one of them to an exact precision.
+COMPLETE = Priors(
+    arms=tuple(
+        ArmPrior(weights=(0.1 * arm, -0.2), level=0.5, n_eff=3.0 + arm, ridge=2.0 if arm else None)
+        for arm in range(ARMS)
+    )
+)
+SLOPES = Priors(arms=tuple(ArmPrior(weights=(0.3, 0.1 * arm), n_eff=4.0) for arm in range(ARMS)))
+LEVELS = Priors(arms=tuple(ArmPrior(level=0.2 * arm, n_eff=2.0 * arm) for arm in range(ARMS)))
+WARMTHS = pytest.mark.parametrize(
+    "priors",
+    [None, PRIORS, COMPLETE, SLOPES, LEVELS],
+    ids=["cold", "some", "everything", "slopes", "levels"],
 )
 
 
@@ -50,40 +66,32 @@ def taught(policy: HierarchicalThompson, seen: list[Seen]) -> HierarchicalState:
 
 
 class Dense:
-    """All observations in one Gaussian with its covariance written out: no sums, no blocks."""
+    """One Gaussian of what all arms share, of what the told ones do, and of all arms' weights,
+    its covariance written out and conditioned upon all observations. No sums, no blocks."""
 
     def __init__(self, prior: SharedPrior, ridge: float, seen: list[Seen], age: Array) -> None:
-        self.own = 1.0 / prior.precisions(ridge, ARMS)
-        self.shared = 1.0 / prior.shared_precision(ridge)
-        self.leads = prior.leads(ARMS)
-        self.x = np.array([s.context for s in seen])
-        self.arm = np.array([s.arm for s in seen])
-        weights = np.array([s.weight for s in seen]) * age
-        self.covariance = self.between(self.x, self.arm, self.x, self.arm) + np.diag(1.0 / weights)
-        self.left = np.array([s.quality for s in seen]) - (self.x * self.leads[self.arm]).sum(
-            axis=1
-        )
-        self.weights = weights
-        self.prior = prior
+        mean, covariance = _believed(prior, ridge)
+        self.prior, self.weights = prior, np.array([s.weight for s in seen]) * age
+        rows = np.array([_row(s.context, s.arm) for s in seen])
+        quality = np.array([s.quality for s in seen])
+        self.left = quality - rows @ mean
+        self.marginal = rows @ covariance @ rows.T + np.diag(1.0 / self.weights)
+        gain = np.linalg.solve(self.marginal, rows @ covariance).T
+        self.after, self.left_over = mean + gain @ self.left, covariance - gain @ rows @ covariance
 
-    def between(self, x: Array, a: Array, y: Array, b: Array) -> Array:
-        alike: Array = (x * self.shared) @ y.T + (a[:, None] == b) * ((x * self.own[a]) @ y.T)
-        return alike
-
-    def mean(self, x: Array, arm: int) -> float:
-        cross = self.between(x[None], np.array([arm]), self.x, self.arm)
-        return float(
-            x @ self.leads[arm] + (cross @ np.linalg.solve(self.covariance, self.left)).item()
-        )
+    def expected(self, x: Array, arm: int) -> float:
+        return float(_row(x, arm) @ self.after)
 
     def spread_given_shared(self, x: Array, arm: int) -> float:
-        mine = self.arm == arm
-        rows = self.x[mine]
-        precision = np.diag(1.0 / self.own[arm]) + (rows * self.weights[mine][:, None]).T @ rows
-        return float(x @ np.linalg.solve(precision, x))
+        """Conditioning upon the shared weights, too: as if they were seen, without noise."""
+        row, shared = _row(x, arm), self.left_over[: 2 * DIM]
+        used = np.flatnonzero(shared.diagonal())  # what no arm leans on has no variance here
+        cross = shared[used] @ row
+        known = np.linalg.solve(shared[np.ix_(used, used)], cross)
+        return float(row @ self.left_over @ row - cross @ known)
 
     def variance(self) -> float:
-        error = float(self.left @ np.linalg.solve(self.covariance, self.left))
+        error = float(self.left @ np.linalg.solve(self.marginal, self.left))
         count, noise = self.prior.noise_count, self.prior.noise
         return float((count * noise**2 + error) / (count + self.weights.sum()))
 
@@ -92,11 +100,64 @@ class Dense:
 
         The marginal over an inverse-gamma noise, from the Gaussian at unit noise.
         """
-        unit = multivariate_normal(np.zeros(len(self.left)), self.covariance)
-        error = float(self.left @ np.linalg.solve(self.covariance, self.left))
+        unit = multivariate_normal(np.zeros(len(self.left)), self.marginal)
+        error = float(self.left @ np.linalg.solve(self.marginal, self.left))
         at_unit_noise = float(unit.logpdf(self.left)) + 0.5 * error
         total = self.prior.noise_count + self.weights.sum()
         return float(at_unit_noise - 0.5 * total * np.log(self.variance()))
+
+
+def _row(x: Array, arm: int) -> Array:
+    """x at the place of the arm's weights; what is shared comes first."""
+    row = np.zeros((ARMS + 2, DIM))
+    row[2 + arm] = x
+    return row.ravel()
+
+
+def _believed(prior: SharedPrior, ridge: float) -> tuple[Array, Array]:
+    """Mean and covariance at unit noise of beta, gamma and theta_1 ... theta_K, by weights."""
+    alone, shared = np.full((2, DIM), ridge)
+    shared = shared * prior.shared_share
+    alone[-1], shared[-1] = prior.arm_ridge, prior.intercept_ridge
+    mean = np.zeros((ARMS + 2, DIM))
+    mean[2:, -1] = [*prior.levels, prior.level][:ARMS]
+    covariance = np.zeros((ARMS + 2, DIM, ARMS + 2, DIM))
+    told = _told(prior.priors)
+    for i in range(DIM):
+        untold_variance = 1.0 / alone[i] + 1.0 / shared[i]
+        variances = {  # of a told weight: exactly the ridge, or n_eff looks more
+            arm: 1.0 / looks if is_exact else 1.0 / (1.0 / untold_variance + looks)
+            for (arm, at), (_, looks, is_exact) in told.items()
+            if at == i
+        }
+        covariance[0, i, 0, i] = 1.0 / shared[i]
+        covariance[1, i, 1, i] = 0.5 * min(variances.values(), default=0.0)
+        for arm in range(ARMS):
+            source, variance = (1, variances[arm]) if arm in variances else (0, untold_variance)
+            leaned = covariance[source, i, source, i]
+            covariance[2 + arm, i, source, i] = covariance[source, i, 2 + arm, i] = leaned
+            for other in range(ARMS):
+                if (other in variances) == (arm in variances):
+                    covariance[2 + arm, i, 2 + other, i] = leaned
+            covariance[2 + arm, i, 2 + arm, i] = variance
+            if arm in variances:
+                mean[2 + arm, i] = told[arm, i][0]
+    side = (ARMS + 2) * DIM
+    return mean.ravel(), covariance.reshape(side, side)
+
+
+def _told(priors: Priors) -> dict[tuple[int, int], tuple[float, float, bool]]:
+    """(arm, weight) -> what was told, by how many looks at it, and whether that is exact."""
+    spread = priors.spread or (1.0 / (DIM - 1),) * (DIM - 1)
+    made: dict[tuple[int, int], tuple[float, float, bool]] = {}
+    for arm, told in enumerate(priors.arms):
+        if told is not None and told.weights is not None:
+            for i, value in enumerate(told.weights):
+                exact = told.ridge is not None
+                made[arm, i] = value, told.ridge or told.n_eff * spread[i], exact
+        if told is not None and told.level is not None:
+            made[arm, DIM - 1] = told.level, told.n_eff, False
+    return made
 
 
 def denses(state: HierarchicalState, seen: list[Seen], half_life: float | None) -> list[Dense]:
@@ -116,7 +177,7 @@ def assert_as_dense(state: HierarchicalState, seen: list[Seen], half_life: float
     np.testing.assert_allclose(ours - ours[0], evidences - evidences[0], rtol=1e-9, atol=1e-8)
     np.testing.assert_allclose(noise**2, best.variance(), rtol=1e-9)
     for row, x in enumerate(policy_contexts):
-        expected = [best.mean(x, arm) for arm in range(ARMS)]
+        expected = [best.expected(x, arm) for arm in range(ARMS)]
         np.testing.assert_allclose(means[row], expected, rtol=1e-9, atol=1e-9)
         wide = [best.spread_given_shared(x, arm) for arm in range(ARMS)]
         np.testing.assert_allclose(spreads[row], wide, rtol=1e-9)
@@ -124,7 +185,7 @@ def assert_as_dense(state: HierarchicalState, seen: list[Seen], half_life: float
         np.testing.assert_allclose(one[0], expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("priors", [None, PRIORS], ids=["cold", "warm"])
+@WARMTHS
 @pytest.mark.parametrize("half_life", [None, 20.0])
 def test_rank_one_steps_and_rebuilds_both_give_the_dense_model(half_life, priors):
     policy = policy_of(half_life, priors)
@@ -139,7 +200,7 @@ def test_rank_one_steps_and_rebuilds_both_give_the_dense_model(half_life, priors
     assert_as_dense(policy.restore(state.canonical()), seen, half_life)
 
 
-@pytest.mark.parametrize("priors", [None, PRIORS], ids=["cold", "warm"])
+@WARMTHS
 def test_a_revision_by_steps_gives_the_dense_model_of_the_new_value(priors):
     policy, seen = policy_of(priors=priors), some_observations(seed=5)
     state = taught(policy, seen)
@@ -198,7 +259,7 @@ def test_the_dear_arm_is_expected_to_be_better_until_the_data_speak():
     np.testing.assert_allclose(after, [0.5, 0.3, 0.3, 0.3], atol=0.02)
 
 
-def test_a_warm_start_leads_the_arms_that_it_knows():
+def test_before_any_data_a_warm_start_is_what_was_told():
     policy = policy_of(priors=PRIORS)
     x = np.array([[1.0, 2.0, 1.0]])
 
@@ -206,6 +267,71 @@ def test_a_warm_start_leads_the_arms_that_it_knows():
 
     # Levels by dearness: 0.9, 1.05, 1.0 and 1.0; the last two have their own.
     np.testing.assert_allclose(believed, [0.9, 1.05 + 0.4 - 0.6, 0.2, 0.7 - 0.1 + 0.4], atol=1e-12)
+
+
+@pytest.mark.parametrize("half_life", [None, 20.0])
+def test_a_told_level_stands_whatever_the_others_have_turned_out_to_be(half_life):
+    """Told .9 by 12 requests of an arm that comes late; then it is asked 12 times, and fails.
+
+    Untold it would be expected to be like the others, who have earned .3 throughout.
+    """
+    policy = policy_of(half_life, Priors((None, None, None, ArmPrior(level=0.9, n_eff=12.0))))
+    x, state = np.array([[0.0, 0.0, 1.0]]), policy.start(ARMS - 1)
+    for turn in range(300):
+        policy.update(state, turn % 3, x[0], 0.3, clock=float(turn))
+    state.add_arm()
+    now = 64.0 * 20.0 if half_life else 300.0
+
+    assert policy.estimates(state, x, clock=now).mean[0, 3] == pytest.approx(0.9, abs=1e-12)
+    untold = policy_of(half_life)
+    assert untold.estimates(untold.restore(state.canonical()), x, clock=300.0).mean[0, 3] < 0.4
+    policy.update(state, 3, x[0], 0.0, weight=12.0, clock=now)
+    strength = 12.0 + 1.0 / (1.0 / 8.0 + 1.0 / 0.3)  # and what the policy knows by itself
+    after = policy.estimates(state, x, clock=now).mean[0, 3]
+    assert after == pytest.approx(0.9 * strength / (strength + 12.0), rel=1e-9)
+
+
+def test_what_is_told_of_an_arm_that_is_there_already_is_as_if_it_had_been_told_at_first():
+    cold, later, seen = policy_of(), policy_of(priors=PRIORS), some_observations(seed=3)
+    state = taught(cold, seen)
+    later.estimates(state, seen[0].context[None])  # takes the state over, with its steps
+    for s in seen:
+        later.update(state, s.arm, s.context, s.quality, weight=s.weight, clock=s.clock)
+
+    assert_as_dense(state, [*seen, *seen], None)
+
+
+def requests_of_a_newcomer(told: ArmPrior | None, quality: float, seed: int) -> list[int]:
+    """When a fourth arm was chosen, among others of .7, .5 and .4 that are known by then."""
+    truth, rng = np.array([0.7, 0.5, 0.4, quality]), np.random.default_rng(seed)
+    policy = HierarchicalThompson(dim=DIM, priors=Priors((None, None, None, told)))
+    state, chosen = policy.start(ARMS - 1), []
+    for turn in range(300):
+        if turn == 150:
+            state.add_arm()
+        x = np.append(0.5 * rng.normal(size=DIM - 1), 1.0)
+        luck, draw = rng.random(ARMS), float(rng.random())
+        chances = policy.probabilities(state, x[None])[0]
+        arm = min(int(np.searchsorted(chances.cumsum(), draw)), len(chances) - 1)
+        policy.update(state, arm, x, float(luck[arm] < truth[arm]))
+        if arm == 3:
+            chosen.append(turn - 150)
+    return chosen
+
+
+def test_a_good_newcomer_that_was_told_of_is_adopted_sooner_and_a_bad_one_is_dropped_sooner():
+    """6 streams. A newcomer is adopted with its 30th request."""
+    good, bad = ArmPrior(level=1.0, n_eff=10.0), ArmPrior(level=0.2, n_eff=10.0)
+
+    def adopted(told: ArmPrior | None) -> float:
+        streams = [requests_of_a_newcomer(told, 0.9, seed) for seed in range(6)]
+        return float(np.mean([one[29] if len(one) >= 30 else 150 for one in streams]))
+
+    def wasted(told: ArmPrior | None) -> float:
+        return float(np.mean([len(requests_of_a_newcomer(told, 0.2, s)) for s in range(6)]))
+
+    assert adopted(good) < 0.8 * adopted(None)
+    assert wasted(bad) < 0.5 * wasted(None)
 
 
 def test_optimism_shifts_every_draw_by_its_own_deviation():

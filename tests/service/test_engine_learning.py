@@ -248,11 +248,12 @@ def test_the_views_say_what_was_learned_and_when_it_changed():
     assert [arm.observations for arm in state.arms] == [0.0, 1.0, 0.0]
 
 
-def test_a_warm_start_is_part_of_the_journal_and_a_new_one_keeps_what_was_learned():
+@pytest.mark.parametrize("algorithm", ["linucb", "hierarchical_thompson"])
+def test_a_warm_start_is_part_of_the_journal_and_a_new_one_keeps_what_was_learned(algorithm):
     def warm(level: float) -> PolicyConfig:
         prior = ArmWarmStart(weights=(0.5, -0.5), level=level, n_eff=20.0)
         return a_config(
-            algorithm=Algorithm(name="linucb"), warm_start=WarmStart(arms={"large": prior})
+            algorithm=Algorithm(name=algorithm), warm_start=WarmStart(arms={"large": prior})
         )
 
     told = [a_feedback_event(a_lesson(2, 1.0)) for _ in range(5)]
@@ -270,6 +271,25 @@ def test_a_warm_start_is_part_of_the_journal_and_a_new_one_keeps_what_was_learne
         atol=1e-9,
     )
     assert engine.state.canonical()["sums"].tobytes() == afresh.state.canonical()["sums"].tobytes()
+
+
+def test_an_arm_that_the_default_learner_is_told_of_late_is_expected_to_be_what_was_told():
+    """The others have earned 0 throughout; the newcomer is told to earn .8, or nothing is told."""
+    newcomer = Arm(name="newcomer")
+    told = WarmStart(arms={"newcomer": ArmWarmStart(level=0.8, n_eff=10.0)})
+    engine = folded([a_revision(a_config()), *[a_feedback_event(a_lesson(2, 0.0))] * 200])
+    known = engine.config.arms
+    tell(engine, a_revision(a_config(arms=(*known, newcomer)), 2))
+    asked = np.array([[0.6, 0.8, 1.0], [0.0, 0.0, 1.0]])  # as they were, and where features say 0
+    untold = engine.policy.estimates(engine.state, asked).mean
+    tell(engine, a_revision(a_config(arms=(*known, newcomer), warm_start=told), 3))
+
+    expected = engine.policy.estimates(engine.state, asked).mean
+
+    assert engine.config.algorithm.name == "hierarchical_thompson"
+    assert untold[0, -1] < 0.4
+    assert expected[1, -1] == pytest.approx(0.8, abs=1e-9)
+    np.testing.assert_allclose(expected[:, :-1], untold[:, :-1], atol=1e-9)
 
 
 def test_another_projection_starts_learning_afresh():

@@ -16,8 +16,9 @@ from bandit_service.evaluation.logs.log import Log
 from bandit_service.evaluation.logs.traffic import Traffic
 from bandit_service.evaluation.offpolicy.estimators import dr
 from bandit_service.evaluation.offpolicy.gathering import gather
+from bandit_service.evaluation.offpolicy.learner import Learner
 from bandit_service.evaluation.offpolicy.moments import Moments
-from bandit_service.evaluation.offpolicy.targets import Learner, Target
+from bandit_service.evaluation.offpolicy.targets import Target
 from bandit_service.evaluation.offpolicy.views import views
 
 Array = NDArray[np.float64]

@@ -10,6 +10,7 @@ know outcomes of arms that it never chose.
 """
 
 from dataclasses import dataclass
+from dataclasses import replace as with_fields
 
 import numpy as np
 from msgspec.structs import replace
@@ -52,12 +53,14 @@ def replayed(target: Target, log: Log, seed: int, least: float) -> Replayed:
     accepted, clipped = [], 0
     for row in range(len(log)):
         one = log.rows(slice(row, row + 1))
-        chance = float(target.probabilities(one)[0, log.chosen[row]])
+        chances = target.probabilities(one)
+        chance = float(chances[0, log.chosen[row]])
         wanted = least * chance / float(log.propensities[row])
         clipped += wanted > 1.0 + 1e-12
         if luck[row] < wanted:
             accepted.append(row)
-            target.teach(one)
+            # It was drawn by the target's chances: that is what is to be learned from them.
+            target.teach(with_fields(one, probabilities=chances))
     return Replayed(np.array(accepted, dtype=np.intp), clipped / max(1, len(log)))
 
 
