@@ -95,6 +95,7 @@ def _show(audit: "Audit") -> None:
             ("derived again", f"the arms of {audit.sampled:,}, "
                               f"the probabilities of {audit.rederived:,}"),
             *((f"  not: {count:,}", why) for why, count in audit.not_rederived.items()),
+            ("undecided", f"by a challenger: {audit.undecided:,}" if audit.undecided else None),
             ("journal", f"folded from {journal.start:,} to {journal.position:,} "
                         f"of {journal.head:,}"),
             ("state hash", journal.state_hash),
