@@ -97,7 +97,7 @@ def _batch(
             "energy_source": standing.energy_sources,
         },
         asides=asides.of_page(said, names, challengers)
-        if any(each is not None for each in said["challengers"])
+        if said["challengers"].count(None) < count
         else None,
     )
     recovered = np.flatnonzero(packed.flags(said["recovered"]))
@@ -125,7 +125,7 @@ def _duels(
     propensities: Sequence[float],
     standing: Standing,
 ) -> Duels | None:
-    if not any(slot is not None for slot in slots):
+    if slots.count(None) == len(slots):
         return None
     seconds = [None if slot is None else names[slot] for slot in slots]
     met = np.array([slot is not None for slot in slots], dtype=np.bool_)
