@@ -36,7 +36,7 @@ def verify(
     last = moment("--until", until, verifying.ALWAYS[1])
     if first >= last:
         raise InvalidField("--since", "is not before --until")
-    seal = _seal(checkpoint_key)
+    seal = seal_of(checkpoint_key)
     reader = open_log_reader(database_url(database))
     try:
         with watched("decisions read") as progress:
@@ -64,7 +64,7 @@ def verify(
         raise typer.Exit(exits.DOES_NOT_HOLD)
 
 
-def _seal(checkpoint_key: Path | None) -> "Seal":
+def seal_of(checkpoint_key: Path | None) -> "Seal":
     import os
 
     from bandit_service.checkpoints import Seal, read_keys
