@@ -19,7 +19,7 @@ def _shares(engine: PolicyEngine) -> Samples:
 
 
 def _stopped(engine: PolicyEngine) -> Samples:
-    return (((one.name,), float(bool(one.stopped))) for one in engine.contenders)
+    return (((one.name,), float(one.stopped)) for one in engine.contenders if one.stopped)
 
 
 def _failures(engine: PolicyEngine) -> Samples:
@@ -51,10 +51,10 @@ def _read(engine: PolicyEngine) -> Samples:
 
 
 _FAMILIES: tuple[tuple[str, str, tuple[str, ...], Callable[[PolicyEngine], Samples]], ...] = (
-    ("bandit_challenger_share", "Of the traffic.", (), _shares),
+    ("bandit_challenger_share", "The part of the traffic that is its own.", (), _shares),
     (
-        "bandit_challenger_stopped",
-        "1 if it could not learn an event, and does nothing since.",
+        "bandit_challenger_stopped_position",
+        "The entry of the journal that it could not learn; it does nothing since.",
         (),
         _stopped,
     ),
@@ -71,7 +71,7 @@ _FAMILIES: tuple[tuple[str, str, tuple[str, ...], Callable[[PolicyEngine], Sampl
         _choices,
     ),
     (
-        "bandit_challenger_difference",
+        "bandit_challenger_difference_points",
         "Its quality minus the incumbent's when the log was last read, with bounds of 95 %.",
         ("bound",),
         _differences,

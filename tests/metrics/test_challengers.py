@@ -13,7 +13,7 @@ WHO = {"policy": "chat", "challenger": "bolder"}
 def test_what_challengers_do_and_how_they_stand_is_shown(metrics, engines):
     engine = an_engine(a_config(**a_contest(BOLDER)))
     engines.add(engine)
-    assert shown_by(metrics.registry).all("bandit_challenger_difference") == {}
+    assert shown_by(metrics.registry).all("bandit_challenger_difference_points") == {}
 
     made = decide(engine, [a_query()] * 20)
     somebody = ContestantView("bolder", 0.0, 0.0, None, None, None, None)
@@ -29,10 +29,12 @@ def test_what_challengers_do_and_how_they_stand_is_shown(metrics, engines):
         shown = seen.value("bandit_challenger_choices_total", **WHO, arm=arm)
         np.testing.assert_allclose(shown, chances, rtol=1e-12)
     assert seen.value("bandit_challenger_share", **WHO) == 0.0
-    assert seen.value("bandit_challenger_stopped", **WHO) == 0.0
+    assert seen.value("bandit_challenger_stopped_position", **WHO) is None
     assert seen.value("bandit_challenger_failures_total", **WHO, task="decide") == 3.0
     assert seen.value("bandit_challenger_judged_decisions", **WHO) == 7.0
     assert seen.value("bandit_challenger_read_time_seconds", **WHO) == NOW
-    bounds = {bound: seen.value("bandit_challenger_difference", **WHO, bound=bound)
+    engine.contenders[0].stopped = 7
+    assert shown_by(metrics.registry).value("bandit_challenger_stopped_position", **WHO) == 7.0
+    bounds = {bound: seen.value("bandit_challenger_difference_points", **WHO, bound=bound)
               for bound in ("low", "estimate", "high")}  # fmt: skip
     assert bounds == {"low": -0.25, "estimate": 0.125, "high": 0.5}
