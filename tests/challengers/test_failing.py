@@ -180,14 +180,15 @@ async def some_trouble(service, seed, count, trouble):
     for turn in range(count):
         first = trouble(turn) or float(luck.normal())
         (one,) = await service.routed(1, vector=packed(first, luck.normal()))
+        success = bool(luck.random() < QUALITIES[one.decision.arm])
         told = a_submission(
             decision_id=one.decision.id,
             feedback_id=f"{seed} {turn}",
-            success=bool(luck.random() < QUALITIES[one.decision.arm]),
+            success=success,
             usage=Usage(cost_usd=0.01),
         )
         await service.recorder.record(told)
-        made.append((one.decision, float(told.success)))
+        made.append((one.decision, float(success)))
     return made
 
 
@@ -295,7 +296,8 @@ async def test_a_decision_says_what_each_would_have_done(database):
                     continue
                 assert list((one.probabilities or {}).values()) == row[row > 0.0].tolist()
                 assert one.weight == row[arm] / routed.decision.propensity
-        assert np.isnan(rows[1]).all()
+        assert np.isnan(rows_of(failed.decision)[1]).all()
+        explained = await service.router.explain(failed.decision.id)
         (_, own), (_, mine), (_, bold) = explained.contestants
         assert own is None
         assert mine is not None

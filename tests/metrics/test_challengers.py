@@ -1,6 +1,7 @@
 """What is shown of challengers, against what they did."""
 
 import numpy as np
+import pytest
 
 from bandit_service.model import ChallengerView, ContestantView, Interval, Judged, Verdict
 from tests.builders import NOW, a_config, a_query, an_engine, decide
@@ -27,7 +28,7 @@ def test_what_challengers_do_and_how_they_stand_is_shown(metrics, engines):
     wanted = np.sum([rows_of(one)[1] for one in made], axis=0)
     for arm, chances in zip(engine.names, wanted.tolist(), strict=True):
         shown = seen.value("bandit_challenger_choices_total", **WHO, arm=arm)
-        np.testing.assert_allclose(shown, chances, rtol=1e-12)
+        assert shown == pytest.approx(chances, rel=1e-12)
     assert seen.value("bandit_challenger_share", **WHO) == 0.0
     assert seen.value("bandit_challenger_stopped_position", **WHO) is None
     assert seen.value("bandit_challenger_failures_total", **WHO, task="decide") == 3.0

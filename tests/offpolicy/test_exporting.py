@@ -3,6 +3,7 @@
 import gc
 import gzip
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
@@ -11,10 +12,11 @@ import pytest
 from bandit_service.evaluation.logs import stored
 from bandit_service.evaluation.logs.exporting import uncollected, write
 from bandit_service.evaluation.logs.outcomes import told
-from bandit_service.model import Kind, Source
+from bandit_service.model import Kind, Outcome, Source
 from bandit_service.ports import LogColumns
 from bandit_service.store import open_log_reader
-from tests.offpolicy.test_stored import CHANCES, COUNT, NOW, decisions, outcomes, url
+from tests.builders import NOW
+from tests.offpolicy.test_stored import CHANCES, COUNT, decisions, outcomes, url
 
 __all__ = ["url"]  # a fixture
 NAMES = ("small", "large")
@@ -22,7 +24,7 @@ NAMES = ("small", "large")
 
 def by_hand():
     """The rows of `test_stored`, in the order of `Row`, without what is not known."""
-    said = {}
+    said: dict[tuple[str, int], list[Outcome]] = {}
     for one in outcomes():
         said.setdefault((one.decision_id, one.arm), []).append(one)
     for at, decision in enumerate(decisions(1)):
@@ -35,7 +37,7 @@ def by_hand():
             for source in (Source.USER, Source.JUDGE)
             for kind in (Kind.SCORE, Kind.SUCCESS)
         ]
-        row = {"arm": NAMES[decision.arm]}
+        row: dict[str, Any] = {"arm": NAMES[decision.arm]}
         if at != 2:
             row["propensity"] = decision.propensity
         chances = np.frombuffer(decision.probabilities).tolist()
@@ -94,8 +96,9 @@ def test_parquet_says_the_same(batches, tmp_path):
 
 
 def test_names_that_json_escapes_and_arms_that_were_closed(batches, tmp_path):
+    first, *_ = batches()
+    names = NAMES
     for names in (("small", 'a "large" one'), ("klein", "größer\\☃")):
-        (first, *_) = batches()
         first.names = names
         write([first], tmp_path / "log.jsonl")
         for line, wanted in zip(
@@ -143,10 +146,13 @@ def test_of_all_that_stands_the_same_counts_as_read_one_by_one(seed):
     def some(*choices):
         return [choices[at] for at in luck.integers(len(choices), size=said)]
 
-    decided = {"id": [f"d{at}" for at in range(count)], "second_arm": [None] * count}
+    decided: dict[str, Any] = {
+        "id": [f"d{at}" for at in range(count)],
+        "second_arm": [None] * count,
+    }
     decided["arm"] = luck.integers(3, size=count).tolist()
     kinds = some("success", "score", "usage", "failure")
-    outcome = {
+    outcome: dict[str, Any] = {
         "row": some(*range(count), None),
         "arm": some(0, 1, 2),
         "kind": kinds,

@@ -13,7 +13,7 @@ from bandit_service.errors import InvalidField
 from bandit_service.evaluation.contestants import configured
 from bandit_service.evaluation.logs import stored
 from bandit_service.evaluation.offpolicy.frozen import Frozen, engine_at
-from bandit_service.model import Algorithm, Arm, ArmState
+from bandit_service.model import Algorithm, Arm, ArmState, Decision
 from bandit_service.store import open_log_reader, open_store
 from tests.builders import a_query, a_submission
 from tests.challengers.contests import THOMPSON
@@ -29,12 +29,12 @@ async def decided(service, count, luck):
     return [one.decision for one in await service.router.route_many(queries)]
 
 
-async def heard(service, decisions, luck):
+async def heard(service, decisions, luck, qualities=QUALITIES):
     told = [
         a_submission(
             decision_id=one.id,
             feedback_id=one.id,
-            success=bool(luck.random() < QUALITIES[one.arm]),
+            success=bool(luck.random() < qualities[one.arm]),
         )
         for one in decisions
     ]
@@ -68,7 +68,7 @@ async def log(database):
             await heard(service, await decided(service, BEFORE // 6, luck), luck)
         saved = saved_checkpoint(database, service.engine())
         made = await decided(service, AT, luck)
-        await heard(service, [*pending, *made], luck)
+        await heard(service, [*pending, *made], luck, 1.0 - QUALITIES)  # the best is now the worst
         later = await decided(service, LATER, luck)
         await heard(service, later, luck)
     return saved, made, later
@@ -105,10 +105,12 @@ async def test_it_decides_as_the_service_did_at_the_checkpoint(log, reader):
         np.testing.assert_allclose(found[row], wanted, rtol=0, atol=1e-12)
     weights = found[np.arange(len(whole)), whole.chosen] / whole.propensities
     np.testing.assert_allclose(weights[own], 1.0, rtol=0, atol=1e-9)
-    assert np.abs(np.delete(weights, own) - 1.0).max() > 0.01
+    moved = np.abs(found - whole.probabilities).max(axis=1)
+    assert np.delete(moved, own).max() > 0.1
     # Later: what the service would decide if it had learned nothing since.
     alone = engine.decide([a_query()] * len(whole), whole.contexts, now=0.0)
     for mine, one in zip(found, alone, strict=True):
+        assert isinstance(one, Decision)
         np.testing.assert_allclose(mine, np.frombuffer(one.probabilities), rtol=0, atol=1e-12)
     candidate.teach(whole)
     assert engine.state_hash() == before

@@ -195,7 +195,7 @@ class Rederiver:
             logged = np.frombuffer(one.challengers or b"")
             if logged.size != asides[row].size:
                 continue
-            failed: Mask = np.isnan(logged.reshape(asides[row].shape)).all(axis=1)
+            failed = np.isnan(logged.reshape(asides[row].shape)[:, 0])
             # Others of these queries may have made it fail: alone, as then.
             for at in np.flatnonzero(np.isnan(asides[row, :, 0]) & ~failed).tolist():
                 asides[row, at] = engine.contenders[at - 1].chances(

@@ -36,9 +36,9 @@ def told(page: LogColumns, listened: Sequence[Source]) -> Standing:
     decisions, said = page.decisions, page.outcomes
     count = len(decisions["id"])
     trust = {source.value: -2 * place for place, source in enumerate(listened)}
-    rows = packed.column(said["row"])
-    known = ~np.isnan(rows)
-    rows = np.where(known, rows, 0).astype(np.intp)
+    places = packed.column(said["row"])
+    known = ~np.isnan(places)
+    rows = np.where(known, places, 0.0).astype(np.intp)
     # Of whatever is said of the arm that was drawn, the best word; equal ones: the first.
     drawn = np.zeros(len(rows), dtype=np.bool_)
     if count:
