@@ -3,14 +3,18 @@
 import asyncio
 import base64
 import binascii
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from bandit_service import challenging, configuration, revising
 from bandit_service.configuration import Change
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import (
+    ChallengerStopped,
     InvalidField,
     NotProven,
     StaleEtag,
@@ -24,6 +28,7 @@ from bandit_service.model import (
     ArmState,
     ChallengersView,
     Freshness,
+    Judged,
     PolicyConfig,
     PolicyView,
     Preview,
@@ -47,7 +52,8 @@ Judge = Callable[[str], ChallengersView]
 class Administrator:
     """Reads from memory; changes through the journal, and answers when they act.
 
-    `judge` says how a policy's challengers stand, and blocks. An `etag` is checked where it is not
+    `judge` says how a policy's challengers stand by the log, and blocks. An `etag` is checked where
+    it is not
     empty; a stale one raises StaleEtag.
     """
 
@@ -58,13 +64,14 @@ class Administrator:
         reader: Reader,
         timeout: float,
         judge: Judge | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._registry = registry
         self._journal = journal
         self._reader = reader
         self._timeout = timeout
         self._lookups = Lookups()
-        self._judge = judge
+        self._judge, self._now = judge, now
 
     async def create(self, config: PolicyConfig, author: str = "") -> PolicyView:
         """Raises PolicyExists, or InvalidField if the configuration makes no sense."""
@@ -170,24 +177,39 @@ class Administrator:
 
     async def challengers(self, name: str) -> ChallengersView:
         """How they stand by the log, which takes a while to read."""
-        self._engine(name)
+        engine = self._engine(name)
         assert self._judge is not None
         judging = aside(partial(self._judge, name))  # not a lookup: it would hold up the others
         try:
-            return await asyncio.wait_for(judging, JUDGING_SECONDS)
+            logged = await asyncio.wait_for(judging, JUDGING_SECONDS)
         except TimeoutError:
             raise StoreUnavailable from None
+        stopped = {one.name: one.stopped or None for one in engine.contenders}
+        told = [
+            msgspec.structs.replace(
+                one,
+                stopped=stopped.get(one.contestant.name),
+                last_failure=engine.failures.last.get(one.contestant.name, ""),
+            )
+            for one in logged.challengers
+        ]
+        now = self._now()
+        engine.judged = {one.contestant.name: Judged(one, now) for one in told}
+        return ChallengersView(name, tuple(told))
 
     async def promote(
         self, policy: str, challenger: str, force: bool, etag: str, author: str = ""
     ) -> PolicyView:
         """Puts a challenger in the incumbent's place.
 
-        Raises ChallengerNotFound, and NotProven unless it is surely not worse by more than its
-        margin, or `force`.
+        Raises ChallengerNotFound; ChallengerStopped for one that has learned nothing any more; and
+        NotProven unless it is surely not worse by more than its margin, or `force`.
         """
         engine = self._engine(policy)
         chosen = challenging.found(engine.config, challenger)
+        stopped = next((one.stopped for one in engine.contenders if one.name == challenger), 0)
+        if stopped:
+            raise ChallengerStopped(policy, challenger, stopped)
         # What was judged is what is promoted: who changes it meanwhile has to be told.
         etag = etag or engine.view().etag
         reason = "forced"

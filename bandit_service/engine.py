@@ -21,6 +21,7 @@ from bandit_service.contending import Contender
 from bandit_service.deciding import Decider, Moment, Restrains
 from bandit_service.eligibility import Codes, Exclusion
 from bandit_service.errors import BanditError, NotUnderstood, PolicyNotFound
+from bandit_service.failures import Failures
 from bandit_service.ledger.account import Account
 from bandit_service.model import (
     ArmState,
@@ -29,6 +30,7 @@ from bandit_service.model import (
     FeedbackEvent,
     Folded,
     JournalEntry,
+    Judged,
     PolicyConfig,
     PolicyView,
     Query,
@@ -73,6 +75,8 @@ class PolicyEngine:
         self.sessions: OrderedDict[bytes, int | None] = OrderedDict()
         self.shape_of = shape_of
         self.account: Account | None = None  # of its budgets, on this replica
+        self.failures = Failures(identity.name)  # of its challengers
+        self.judged: dict[str, Judged] = {}  # its challengers, when somebody last asked the log
 
     @classmethod
     def restored(cls, identity: StoredPolicy, shape_of: ShapeOf, snapshot: Snapshot) -> Self:
@@ -93,7 +97,7 @@ class PolicyEngine:
         engine.state = policy.restore(snapshot.state.canonical())
         engine.calls = CallStatistics.restored(snapshot.calls)
         engine.contenders = contending.restored(
-            folded.config, snapshot.challengers.canonical(), shape_of
+            folded.config, snapshot.challengers.canonical(), shape_of, engine.failures
         )
         if not engine.state.arms == engine.calls.arms == len(folded.config.arms):
             raise ValueError("its sums are not of as many arms as its configuration has")
@@ -113,7 +117,7 @@ class PolicyEngine:
         built = configuration.understood(self.identity.name, entry, self.shape_of)
         self.is_whole = False
         if isinstance(entry.event, FeedbackEvent):
-            self._learn(entry.event)
+            self._learn(entry.event, entry.position)
         elif isinstance(entry.event, RevisionEvent) and built is not None:
             self._revise(entry.event, *built)
         self.position = entry.position
@@ -144,7 +148,13 @@ class PolicyEngine:
                 self.calls.drop_arm(slot)
         if config.challengers or self.contenders:
             self.contenders = contending.revised(
-                self.contenders, config, self.state, self.position + 1, afresh, self.shape_of
+                self.contenders,
+                config,
+                self.state,
+                self.position + 1,
+                afresh,
+                self.shape_of,
+                self.failures,
             )
         folded = Folded(
             policy_id=self.identity.id,
@@ -175,11 +185,11 @@ class PolicyEngine:
         )
         self._folded = folded
 
-    def _learn(self, event: FeedbackEvent) -> None:
+    def _learn(self, event: FeedbackEvent, position: int) -> None:
         teach(self.policy, self.state, event.lessons)
         compare(self.policy, self.state, event.comparison)
         for contender in self.contenders:
-            contender.learn(event)
+            contender.learn(event, position)
         for lesson in event.lessons:
             self.calls.quality(lesson.arm, lesson.old, lesson.new)
         if event.usage is not None:

@@ -1,11 +1,21 @@
 """What a decision looked like, for people who ask. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bandit_service.challenging import INCUMBENT, shares
 from bandit_service.eligibility import REASONS, Exclusion
-from bandit_service.model import ArmExplanation, Decision, Explanation, Outcome, Routed
+from bandit_service.model import (
+    ArmExplanation,
+    ContestantChoice,
+    Decision,
+    Explanation,
+    Judged,
+    Outcome,
+    PolicyConfig,
+    Routed,
+)
 
 
 def routed(decision: Decision, names: Sequence[str]) -> Routed:
@@ -16,7 +26,11 @@ def routed(decision: Decision, names: Sequence[str]) -> Routed:
 
 
 def explanation(
-    policy: str, names: Sequence[str], decision: Decision, outcomes: Sequence[Outcome]
+    policy: str,
+    names: Sequence[str],
+    decision: Decision,
+    outcomes: Sequence[Outcome],
+    contestants: Sequence[tuple[ContestantChoice, Judged | None]] = (),
 ) -> Explanation:
     """All that a decision was made from, with the feedback that stands."""
     probabilities = np.frombuffer(decision.probabilities)
@@ -45,7 +59,36 @@ def explanation(
         context=tuple(np.frombuffer(decision.context).tolist()),
         arms=tuple(arms),
         outcomes=tuple((names[outcome.arm], outcome) for outcome in outcomes),
+        contestants=tuple(contestants),
     )
+
+
+def contestants(
+    config: PolicyConfig, decision: Decision, judged: Mapping[str, Judged]
+) -> list[tuple[ContestantChoice, Judged | None]]:
+    """What the incumbent and each challenger would have done. config: of the decision's revision;
+    judged: by name, of challengers of the policy as it is now."""
+    if decision.challengers is None:
+        return []
+    chances = np.frombuffer(decision.challengers).reshape(-1, len(decision.exclusions))
+    parts = [(INCUMBENT, 1.0 - shares(config))]
+    parts += [(one.name, one.share) for one in config.challengers]
+    drawn = not (decision.forced or decision.sticky or decision.observed or decision.recovered)
+    drawn &= decision.second_arm is None and decision.second_probabilities is None
+    names = [arm.name for arm in config.arms]
+    found = []
+    for (name, share), row in zip(parts, chances, strict=True):
+        failed = bool(np.isnan(row[0]))
+        choice = ContestantChoice(
+            name,
+            share,
+            None
+            if failed
+            else {arm: chance for arm, chance in zip(names, row.tolist(), strict=True) if chance},
+            float(row[decision.arm]) / decision.propensity if drawn and not failed else None,
+        )
+        found.append((choice, judged.get(name)))
+    return found
 
 
 def _known(value: float) -> float | None:

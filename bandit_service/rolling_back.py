@@ -1,4 +1,4 @@
-"""Takes the share from challengers that the log shows to be worse than the incumbent."""
+"""Takes the share from challengers that are worse than the incumbent, or that fail."""
 
 import logging
 import time
@@ -13,10 +13,13 @@ log = logging.getLogger(__name__)
 
 # To judge reads a contest's log: at most a twentieth of the time is spent on it.
 PAUSES = 20.0
+# Of the decisions of a contest. Each one goes to the incumbent anyway.
+FEWEST_FAILURES, FAILING_PART = 10, 0.01
 
 
 class RollingBack:
-    """Looks at the challengers that act. One replica at a time should."""
+    """Looks at all challengers, so that it is known how they stand, and takes the share of those
+    that act where it has to. One replica at a time should."""
 
     def __init__(
         self,
@@ -29,12 +32,12 @@ class RollingBack:
         self._not_before = 0.0
 
     async def look(self) -> None:
-        """Judges each policy with challengers that act; a database that is away is asked again."""
+        """Judges each policy with challengers; a database that is away is asked again."""
         if self._monotonic() < self._not_before:
             return
         began = self._monotonic()
         for name, engine in list(self._registry.by_name.items()):
-            if any(one.share for one in engine.contenders):
+            if engine.contenders:
                 try:
                     await self._look_at(name)
                 except BanditError as error:
@@ -46,16 +49,26 @@ class RollingBack:
         etag = self._administrator.get(name).etag
         standing = await self._administrator.challengers(name)
         for one in standing.challengers:
-            if one.verdict is Verdict.WORSE and one.contestant.share:
-                reason = _reason(one)
+            reason = _reason(one)
+            if reason and one.contestant.share:
+                reason = f"its share of {one.contestant.share:g} is taken away: {reason}"
                 await self._administrator.roll_back(name, one.contestant.name, etag, reason)
                 log.warning("policy %r, challenger %r: %s", name, one.contestant.name, reason)
                 return  # the policy has changed: the others are looked at the next time
 
 
 def _reason(one: ChallengerView) -> str:
-    high = one.difference.high
-    return (
-        f"its share of {one.contestant.share:g} is taken away: by {one.judged} decisions its "
-        f"quality differs by less than {high:+.4f}, and {-one.margin:+.4f} is allowed"
-    )
+    """Why it should not act; empty if it may."""
+    if one.stopped is not None:
+        return f"it failed to learn the feedback at position {one.stopped}: {one.last_failure}"
+    if one.undecided >= max(FEWEST_FAILURES, FAILING_PART * (one.decisions + one.undecided)):
+        return (
+            f"it failed to decide on {one.undecided} of {one.decisions + one.undecided} queries; "
+            f"the last time: {one.last_failure or 'on another replica, whose log says why'}"
+        )
+    if one.verdict is Verdict.WORSE:
+        return (
+            f"by {one.judged} decisions its quality differs by less than "
+            f"{one.difference.high:+.4f}, and {-one.margin:+.4f} is allowed"
+        )
+    return ""

@@ -21,12 +21,19 @@ from bandit_service.errors import (
     StoreUnavailable,
     WrongContext,
 )
-from bandit_service.explaining import explanation
+from bandit_service.explaining import contestants, explanation
 from bandit_service.features import FeatureMap, features_of
 from bandit_service.gathering import Gathering
 from bandit_service.journal import Journal
 from bandit_service.lookups import Lookups
-from bandit_service.model import Explanation, Query, Routed
+from bandit_service.model import (
+    Decision,
+    Explanation,
+    PolicyConfig,
+    Query,
+    RevisionEvent,
+    Routed,
+)
 from bandit_service.ports import Reader
 from bandit_service.reading import (
     Answer,
@@ -119,7 +126,24 @@ class Router:
         outcomes = await self._lookups.ask(self._timeout, self._reader.outcomes, decision_id)
         if len(decision.exclusions) > len(engine.names):  # see `repeated`
             raise StoreUnavailable
-        return explanation(engine.config.name, engine.names, decision, outcomes)
+        config = await self._config_of(decision, engine)
+        beside = [] if config is None else contestants(config, decision, engine.judged)
+        return explanation(engine.config.name, engine.names, decision, outcomes, beside)
+
+    async def _config_of(self, decision: Decision, engine: PolicyEngine) -> PolicyConfig | None:
+        """The policy as it was when it decided, where that is asked for: with challengers."""
+        if decision.challengers is None:
+            return None
+        if decision.revision == engine.revision:
+            return engine.config
+        entries = await self._lookups.ask(
+            self._timeout, self._reader.revisions, decision.policy_id, decision.position + 1, 1
+        )
+        event = entries[0].event if entries else None
+        # Retention may have let it go, and only a newer program may be able to read it.
+        if isinstance(event, RevisionEvent) and event.revision == decision.revision:
+            return event.config
+        return None
 
     async def _reach_positions(self, call: Call, left: float | None) -> None:
         """Waits until the policies have got where the queries want them; tells who waits in

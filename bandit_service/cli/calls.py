@@ -133,6 +133,11 @@ def decision(
     made = found.decision
     output.facts([("policy", made.policy), *_of_response(made.response)])
     output.table(*output.without_empty(_OF_ARM, map(_of_arm, made.arms)))
+    if made.contestants:
+        output.table(
+            ("policy", "share", "arm", "probability", "weight", "evidence so far"),
+            map(_of_contestant, made.contestants),
+        )
     if made.outcomes:
         output.table(("feedback", "arm", "source", "value"), map(_of_outcome, made.outcomes))
 
@@ -172,6 +177,19 @@ def _of_response(made: Any) -> list[tuple[str, Any]]:
         ("flags", ", ".join(flags)),
         *([("token", base64.b64encode(made.token).decode())] if made.token else []),
     ]
+
+
+def _of_contestant(one: Any) -> tuple[Any, ...]:
+    if one.failed:
+        return one.name, one.share, "failed", None, None, None
+    said = one.evidence
+    evidence = (
+        f"{said.difference:+.4f} ({said.low:+.4f} to {said.high:+.4f}) by {said.judged_decisions:,}"
+        if one.HasField("evidence")
+        else None
+    )
+    weight = output.optional(one, "weight")
+    return one.name, one.share, one.arm, one.probabilities[one.arm], weight, evidence
 
 
 def _of_outcome(outcome: Any) -> tuple[Any, ...]:

@@ -35,6 +35,7 @@ def challengers(service: Service, name: Name) -> None:
                 ("challenger", f"{one.challenger.name} ({one.algorithm})"),
                 ("since", f"revision {one.revision}"),
                 ("decisions", f"{one.decisions:,}, judged by {one.judged_decisions:,}"),
+                *_failures(one),
                 ("difference", _difference(one)),
                 ("verdict", output.word(pb.ChallengerVerdict, "CHALLENGER_VERDICT", one.verdict)),
             ]
@@ -67,6 +68,15 @@ def promote(
     )
     seconds = TIMEOUT_SECONDS if force else JUDGING_SECONDS
     show_policy(service, service.policies.PromoteChallenger(request, timeout=seconds))
+
+
+def _failures(one: Any) -> list[tuple[str, str]]:
+    found = []
+    if one.undecided_decisions:
+        found.append(("failed on", f"{one.undecided_decisions:,} others"))
+    if one.HasField("stopped_position"):
+        found.append(("stopped", f"could not learn position {one.stopped_position:,}"))
+    return [*found, ("last failure", one.last_failure)] if one.last_failure else found
 
 
 def _difference(one: Any) -> str:

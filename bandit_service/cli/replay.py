@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from bandit_service.cli.replay_options import GATE_CLOSED
 from bandit_service.cli.simulate import check_outputs
 
 if TYPE_CHECKING:
+    from bandit_service.engine import PolicyEngine
     from bandit_service.evaluation.logs import Traffic
     from bandit_service.evaluation.offpolicy.results import Comparison
     from bandit_service.evaluation.offpolicy.settings import Settings
@@ -73,6 +74,7 @@ def replay(
             json=json,
         )
         return
+    from bandit_service.cli.replay_candidates import frozen
     from bandit_service.evaluation.offpolicy.gates import parsed
     from bandit_service.evaluation.offpolicy.settings import Settings
 
@@ -89,14 +91,18 @@ def replay(
     )
     if gate:
         parsed(gate)  # before an hour of reading
-    asked = policy or ["uniform"], settings, budget_usd_per_query or []
+    named = policy or ["uniform"]
+    asked = named, settings, budget_usd_per_query or []
     if database is None:
+        frozen(named, None, log_policy, None)
         result = _judged(_file(log, form, mapping, vw_cost, log_policy, lenient), *asked)
     else:
         _check_one_source(log, log_policy)
         with _reader(database) as reader:
-            traffic = _stored(reader, log_policy, since, until, lenient)
-            result = _judged(traffic, *asked, reader)
+            engines = frozen(named, reader, log_policy, checkpoint_key)
+            newest = max((each.position for each in engines.values()), default=0)
+            traffic = _stored(reader, log_policy, since, until, lenient, newest)
+            result = _judged(traffic, *asked, reader, engines)
     _tell(result, json, html)
 
 
@@ -106,11 +112,13 @@ def _judged(
     settings: "Settings",
     budgets: list[float],
     reader: "LogReader | None" = None,
+    engines: "Mapping[str, PolicyEngine] | None" = None,
 ) -> "Comparison":
     from bandit_service.cli.replay_candidates import targets
     from bandit_service.evaluation.offpolicy.comparison import compare
 
-    return compare(traffic, targets(named, traffic, settings, budgets, reader), settings)
+    made = targets(named, traffic, settings, budgets, reader, engines or {})
+    return compare(traffic, made, settings)
 
 
 def _tell(result: "Comparison", json: str | None, html: Path | None) -> None:
@@ -178,7 +186,7 @@ def _reader(database: str) -> "Iterator[LogReader]":
 
 
 def _stored(
-    reader: "LogReader", log_policy: str, since: str, until: str, lenient: bool
+    reader: "LogReader", log_policy: str, since: str, until: str, lenient: bool, checkpoint: int
 ) -> "Traffic":
     from bandit_service.cli.export import moment
     from bandit_service.evaluation.logs import stored
@@ -191,6 +199,7 @@ def _stored(
             until=moment("--until", until, stored.ALWAYS[1]),
             lenient=lenient,
             progress=progress,
+            checkpoint=checkpoint,
         )
 
 

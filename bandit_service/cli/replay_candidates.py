@@ -1,18 +1,21 @@
 """Whom `replay` judges: what is written after --candidate, and what a budget makes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bandit_service.errors import InvalidField
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bandit_service.engine import PolicyEngine
     from bandit_service.evaluation.contestants import Contestant
     from bandit_service.evaluation.logs import Traffic
     from bandit_service.evaluation.offpolicy.settings import Settings
     from bandit_service.evaluation.offpolicy.targets import Target
     from bandit_service.ports import LogReader
 
-LIVE, REVISION = "live", "revision:"
+LIVE, REVISION, FROZEN = "live", "revision:", "frozen:"
 
 # Short names of knobs; every other one is a path as `policy update --set` takes it.
 _SHORT = {
@@ -29,8 +32,10 @@ def targets(
     settings: "Settings",
     budgets: Sequence[float],
     reader: "LogReader | None",
+    engines: "Mapping[str, PolicyEngine]",
 ) -> "list[Target]":
-    """Raises InvalidField."""
+    """`engines` as `frozen` gives them. Raises InvalidField."""
+    from bandit_service.evaluation.offpolicy.frozen import Frozen
     from bandit_service.evaluation.offpolicy.gathering import dim_of
     from bandit_service.evaluation.offpolicy.learner import Learner
     from bandit_service.evaluation.offpolicy.targets import ARM, CHALLENGER, Logged, OneArm
@@ -42,6 +47,10 @@ def targets(
             return OneArm(each.removeprefix(ARM), traffic.arms)
         if each.startswith(CHALLENGER):
             return Logged(each.removeprefix(CHALLENGER))
+        if each in engines:
+            engine, knobs = engines[each], each.split(",")[1:]
+            contestant = _changed(each, engine.config, knobs)
+            return Frozen(contestant, engine, traffic.arms, traffic.feature_version)
         return Learner(_contestant(each, traffic, reader), traffic.arms, dim, settings.seed)
 
     made = [target(each) for each in named]
@@ -51,6 +60,26 @@ def targets(
         if labels.count(label) > 1:
             raise InvalidField("--policy", f"{label!r} is there twice")
     return made
+
+
+def frozen(
+    named: Sequence[str], reader: "LogReader | None", policy: str, checkpoint_key: "Path | None"
+) -> "dict[str, PolicyEngine]":
+    """What the checkpoints hold that are named, by how they are named. Raises InvalidField."""
+    from bandit_service.cli.verifying import seal_of
+    from bandit_service.evaluation.offpolicy.frozen import engine_at
+
+    found = {}
+    for each in named:
+        if not each.startswith(FROZEN):
+            continue
+        if reader is None:
+            raise InvalidField(
+                f"policy {each!r}", "is in the service's database: give --database and --log-policy"
+            )
+        number = each.split(",")[0].removeprefix(FROZEN)
+        found[each] = engine_at(reader, policy, number, seal_of(checkpoint_key))
+    return found
 
 
 def _on_budgets(

@@ -11,7 +11,8 @@ _POLICY = (
     "arm:NAME (always that arm), challenger:NAME (by its logged chances), uniform, `default` (what "
     "a new policy gets), an algorithm with settings, such as linucb:width=0.2,floor=0.05, or a "
     "policy's YAML file. With --database, also `live`, as the policy is now, or with knobs turned: "
-    "live,dial=3,floor=0.05; and revision:3. Repeatable."
+    "live,dial=3,floor=0.05; revision:3; and frozen:12, with what it knew at that checkpoint, "
+    "judged by later decisions alone. Repeatable."
 )
 
 LogFile = Annotated[
@@ -100,5 +101,5 @@ Sample = Annotated[
     int, typer.Option(min=1, metavar="N", help="With --verify: at most so many a policy.")
 ]
 CheckpointKey = Annotated[
-    Path | None, typer.Option(help="With --verify: file of keys, as the server has.")
+    Path | None, typer.Option(help="With --verify and frozen:12: file of keys, as the server has.")
 ]

@@ -39,7 +39,7 @@ def verify(
     last = moment("--until", until, verifying.ALWAYS[1])
     if first >= last:
         raise InvalidField("--since", "is not before --until")
-    seal = _seal(checkpoint_key)
+    seal = seal_of(checkpoint_key)
     reader = open_log_reader(database_url(database))
     try:
         with watched("decisions read") as progress:
@@ -67,7 +67,7 @@ def verify(
         raise typer.Exit(exits.DOES_NOT_HOLD)
 
 
-def _seal(checkpoint_key: Path | None) -> "Seal":
+def seal_of(checkpoint_key: Path | None) -> "Seal":
     import os
 
     from bandit_service.checkpoints import Seal, read_keys
@@ -87,6 +87,7 @@ def _show(audit: "Audit") -> None:
             ("derived again", f"the arms of {audit.sampled:,}, "
                               f"the probabilities of {audit.rederived:,}"),
             *((f"  not: {count:,}", why) for why, count in audit.not_rederived.items()),
+            ("undecided", f"by a challenger: {audit.undecided:,}" if audit.undecided else None),
             ("journal", f"folded from {journal.start:,} to {journal.position:,} "
                         f"of {journal.head:,}"),
             ("state hash", journal.state_hash),

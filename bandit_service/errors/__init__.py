@@ -6,7 +6,8 @@ BanditError
 │                       CheckpointNotFound, ChallengerNotFound
 ├── AlreadyExists       PolicyExists, ArmExists, IdReused
 ├── FailedPrecondition  NoEligibleArm, DefaultArmInUse, ClockFixed, DecisionExpired,
-│                       AheadOfJournal, NoMeter, LeaseHeld, PrunedJournal, NotProven
+│                       AheadOfJournal, NoMeter, LeaseHeld, PrunedJournal, NotProven,
+│                       ChallengerStopped
 ├── Stale               StaleEtag, LeaseLost
 ├── Denied              TokenRefused, TokenRequired
 ├── Exhausted           Overloaded, TooManyCalls, BudgetExhausted
@@ -54,6 +55,7 @@ from bandit_service.errors.families import (
 )
 from bandit_service.errors.preconditions import (
     AheadOfJournal,
+    ChallengerStopped,
     ClockFixed,
     DecisionExpired,
     DefaultArmInUse,
@@ -102,6 +104,7 @@ __all__ = [
     "BufferFull",
     "CallNotFound",
     "ChallengerNotFound",
+    "ChallengerStopped",
     "CheckpointNotFound",
     "ClockFixed",
     "DamagedDatabase",

@@ -79,6 +79,20 @@ class NotProven(FailedPrecondition):
         )
 
 
+class ChallengerStopped(FailedPrecondition):
+    """A challenger that could not learn, and knows nothing since."""
+
+    def __init__(self, policy: str, challenger: str, position: int) -> None:
+        super().__init__(
+            f"challenger {challenger!r} of policy {policy!r} was stopped: it failed to learn the "
+            f"feedback at position {position}, and knows nothing since; give it another algorithm, "
+            "or take it out and put it in again",
+            policy=policy,
+            challenger=challenger,
+            position=position,
+        )
+
+
 class LeaseHeld(FailedPrecondition):
     def __init__(self, name: str, holder: str, seconds_left: float) -> None:
         super().__init__(

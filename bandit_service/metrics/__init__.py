@@ -18,6 +18,7 @@ from bandit_service import __version__
 from bandit_service.engine import Registry
 from bandit_service.metrics.budgets import BudgetMetrics
 from bandit_service.metrics.calls import CallMetrics
+from bandit_service.metrics.challengers import ChallengerMetrics
 from bandit_service.metrics.feedback import FeedbackMetrics
 from bandit_service.metrics.labels import Labels
 from bandit_service.metrics.loop import LoopMetrics
@@ -44,6 +45,7 @@ class Metrics:
         self.calls = CallMetrics(registry, labels)
         self.writer = WriterMetrics(registry, FeedbackMetrics(registry, labels, engines))
         self.budgets = BudgetMetrics(registry, labels)
+        ChallengerMetrics(registry, labels, engines)
         self._loop = LoopMetrics(registry)
         self.sources: Sources = SourceMetrics(registry, labels).sources
         self.sources.applied_positions = lambda: {

@@ -24,6 +24,7 @@ from bandit_service.model.challengers import (
     ChallengersView,
     ChallengerView,
     ContestantView,
+    Judged,
     Verdict,
 )
 from bandit_service.model.checkpoints import (
@@ -89,6 +90,7 @@ from bandit_service.model.retention import Limits, Pruned
 from bandit_service.model.views import (
     ArmExplanation,
     ArmStatistics,
+    ContestantChoice,
     Explanation,
     FieldChange,
     Freshness,
@@ -140,6 +142,7 @@ __all__ = [
     "Clock",
     "Comparison",
     "Config",
+    "ContestantChoice",
     "ContestantView",
     "Decision",
     "DeviceAccount",
@@ -158,6 +161,7 @@ __all__ = [
     "Grant",
     "Interval",
     "JournalEntry",
+    "Judged",
     "Kind",
     "Learned",
     "Lease",

@@ -36,6 +36,10 @@ class ChallengerView(msgspec.Struct, frozen=True):
     """One challenger, on the decisions since `revision`, which began this contest.
 
     decisions, judged   that it decided on, too; of these, drawn and of known quality
+    undecided           others, that it failed to decide on
+    stopped             position of the event that it failed to learn; from there on it only fails,
+                        until it begins anew. None: it goes on
+    last_failure        what went wrong the last time, if it did in this process
     difference          its quality minus the incumbent's, with bounds that hold at every look
     """
 
@@ -48,6 +52,16 @@ class ChallengerView(msgspec.Struct, frozen=True):
     difference: Interval
     verdict: Verdict
     incumbent: ContestantView
+    undecided: int = 0
+    stopped: int | None = None
+    last_failure: str = ""
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """How a challenger stood when the log was read, `time` seconds since the epoch."""
+
+    view: ChallengerView
+    time: float
 
 
 class ChallengersView(msgspec.Struct, frozen=True):

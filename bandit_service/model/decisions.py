@@ -51,7 +51,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     recovered      made of the decision's token, because its row was not there: all chances but
                    the propensity are NaN, and off-policy estimates have to leave it out
     challengers    (1 + C, K) float64, what the incumbent and each of the revision's C challengers
-                   would have drawn from; `probabilities` is their mixture. None without any
+                   would have drawn from, NaN for one that could not decide; `probabilities` is
+                   their mixture. None without any
     assumed        (K,) uint8, 1 where what the objective weighed was not known, and taken from
                    the other arms; None where all was known
     spending       what it reserved of budgets, and their prices: a packed Spending; None where

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from bandit_service.model.challengers import Judged
 from bandit_service.model.configuration import PolicyConfig
 from bandit_service.model.decisions import Routed
 from bandit_service.model.feedback import Outcome
@@ -118,11 +119,29 @@ class ArmExplanation(msgspec.Struct, frozen=True):
     assumed: bool = False
 
 
+class ContestantChoice(msgspec.Struct, frozen=True):
+    """What the incumbent or a challenger would have drawn a decision's arm from.
+
+    probabilities  by arm, those above 0; None if it could not decide
+    weight         its chance of the arm drawn over the one it was drawn with; None where no one arm
+                   was drawn
+    """
+
+    name: str
+    share: float
+    probabilities: dict[str, float] | None
+    weight: float | None
+
+
 class Explanation(msgspec.Struct, frozen=True):
-    """A decision, explained. `outcomes` are paired with the name of their arm."""
+    """A decision, explained. `outcomes` are paired with the name of their arm.
+
+    contestants  what each would have done, with how it stood when the log was last read, if it was
+    """
 
     policy: str
     routed: Routed
     context: tuple[float, ...]
     arms: tuple[ArmExplanation, ...]
     outcomes: tuple[tuple[str, Outcome], ...]
+    contestants: tuple[tuple[ContestantChoice, Judged | None], ...] = ()

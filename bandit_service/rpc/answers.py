@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from bandit_service.errors import BanditError
 from bandit_service.model import (
     ArmExplanation,
+    ContestantChoice,
     Effect,
     Explanation,
+    Judged,
     Outcome,
     Recorded,
     Routed,
@@ -76,6 +78,7 @@ def explanation(explained: Explanation) -> pb.GetDecisionResponse:
             clock=decision.clock,
             outcomes=[_outcome(arm, outcome) for arm, outcome in explained.outcomes],
             recovered=decision.recovered,
+            contestants=[_contestant(*each) for each in explained.contestants],
         )
     )
 
@@ -114,6 +117,31 @@ def _arm(arm: ArmExplanation) -> pb.ArmExplanation:
         second_probability=arm.second_probability,
         assumed=arm.assumed,
     )
+
+
+def _contestant(choice: ContestantChoice, judged: Judged | None) -> pb.ContestantChoice:
+    known = choice.probabilities or {}
+    said = pb.ContestantChoice(
+        name=choice.name,
+        share=choice.share,
+        failed=choice.probabilities is None,
+        probabilities=known,
+        arm=max(known, key=lambda arm: known[arm], default=""),
+        weight=choice.weight,
+    )
+    if judged is not None:
+        view = judged.view
+        said.evidence.CopyFrom(
+            pb.ContestantEvidence(
+                difference=view.difference.value,
+                low=view.difference.low,
+                high=view.difference.high,
+                judged_decisions=view.judged,
+                undecided_decisions=view.undecided,
+                read_time=form.timestamp(judged.time),
+            )
+        )
+    return said
 
 
 def _outcome(arm: str, outcome: Outcome) -> pb.Outcome:

@@ -82,6 +82,9 @@ def _standing(one: ChallengerView) -> pb.ChallengerStanding:
         judged_decisions=one.judged,
         difference=interval(one.difference),
         verdict=VERDICTS.write(one.verdict),
+        undecided_decisions=one.undecided,
+        stopped_position=one.stopped,
+        last_failure=one.last_failure,
     )
 
 

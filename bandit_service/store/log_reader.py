@@ -31,7 +31,7 @@ from bandit_service.store.queries import Queries
 
 PAGE = 5000  # decisions
 _TOLD = (
-    "id", "create_time", "revision", "feature_version", "context", "arm", "propensity",
+    "id", "create_time", "revision", "position", "feature_version", "context", "arm", "propensity",
     "probabilities", "exclusions", "second_arm", "forced", "sticky", "observed", "degraded",
     "recovered", "session_hash", "input_tokens", "output_tokens", "challengers",
 )  # fmt: skip

@@ -5,7 +5,8 @@
 
 Logs are drawn from tables of real outcomes by a frozen Thompson policy with a floor, so that what
 each of ten candidates would have earned is known. 2,000 logs of the bundled sample take about
-ten minutes of one core; --write puts their table into docs/evaluation.md.
+ten minutes of one core; --write puts each set's table into docs/evaluation.md. An interrupted set
+is told of with the logs it has.
 """
 
 import argparse
@@ -45,20 +46,19 @@ def main() -> int:
         print(json.dumps(measure(*size)))
         return 0
     found: dict[str, object] = {}
-    told = []
     for name, world in worlds(options.data, options.sets):
         lines = truth.measured(world, options.repetitions, options.size)
         found[name] = lines
         heading = f"The {name}, {lines[0].logs:,} logs of {options.size:,} decisions each:"
-        told.append(f"{heading}\n\n{table(lines)}\n\n{verdict(lines)}")
-        print(f"\n{told[-1]}", flush=True)
+        told = f"{heading}\n\n{table(lines)}\n\n{verdict(lines)}"
+        print(f"\n{told}", flush=True)
+        if options.write:  # at once: a set takes minutes, and may be the last there is time for
+            sections.written(DOCUMENT, f"coverage of the {name}", told, COMMAND)
     for part in () if options.truth_only else PARTS:
         found[part] = in_a_process(part, options)
         print(f"{part}: {found[part]}", flush=True)
     if options.json:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
-    if options.write:
-        sections.written(DOCUMENT, "coverage", "\n\n".join(told), COMMAND)
     return 0
 
 
@@ -136,7 +136,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--sets", default="", help=f"of bundled, {', '.join(SETS)}; default: all")
     parser.add_argument("--rows", type=int, help="of the log that is streamed; default: 10 million")
     parser.add_argument("--truth-only", action="store_true", help="measure no speed")
-    parser.add_argument("--write", action="store_true", help="the table into docs/evaluation.md")
+    parser.add_argument("--write", action="store_true", help="the tables into docs/evaluation.md")
     parser.add_argument("--size", type=int, default=2000, help="decisions of a log")
     parser.add_argument("--json", type=Path, help="also write the numbers into this file")
     parser.add_argument("--part", choices=tuple(PARTS), help=argparse.SUPPRESS)

@@ -57,6 +57,28 @@ def state(address):
     return int(said["position"]), said["state_hash"]
 
 
+def explained(address):
+    """A decision says what each would have done: the mixture of these is what was drawn from."""
+    words = ("--server", address)
+    routed = CliRunner().invoke(app, ["route", "chat", "--vector", "0.5,1", *words, "--json"])
+    chosen = json.loads(routed.stdout)
+    asked = ["decision", chosen["decision_id"], *words]
+    said = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout)["decision"]
+    own, guess, cheap = said["contestants"]
+    assert [one["name"] for one in (own, guess, cheap)] == ["incumbent", "guess", "cheap"]
+    assert [one["share"] for one in (own, guess, cheap)] == [pytest.approx(0.6), 0.4, 0.0]
+    for arm in said["arms"]:
+        mixed = 0.6 * own["probabilities"][arm["arm"]] + 0.4 / 3
+        assert arm["probability"] == pytest.approx(mixed, abs=1e-12)
+    assert guess["weight"] == pytest.approx(1 / 3 / chosen["propensity"])
+    assert guess["evidence"]["judged_decisions"] == "192"  # it has just been asked for
+    assert guess["evidence"]["low"] < guess["evidence"]["difference"] < guess["evidence"]["high"]
+    assert "evidence" not in own
+    shown = CliRunner().invoke(app, asked).stdout
+    assert "evidence so far" in shown
+    assert "by 192" in shown
+
+
 def test_challengers_from_outside(tmp_path):
     url = f"sqlite:///{tmp_path}/bandit.db"
     with a_server(url, "--policy", str(policy_file(tmp_path, POLICY))) as server:
@@ -73,6 +95,7 @@ def test_challengers_from_outside(tmp_path):
         assert (guess["challenger"]["name"], cheap["challenger"]["name"]) == ("guess", "cheap")
         assert (guess["decisions"], guess["judged_decisions"]) == ("192", "192")
         assert guess["incumbent"]["share"] == pytest.approx(0.6)
+        explained(address)
         code, said = bandit(address, "promote", "chat", "cheap")
         assert code == 7
         assert "may be worse than the incumbent" in said

@@ -33,6 +33,8 @@ UNITS = {
     "position",
     "decisions",
     "info",
+    "share",  # of 1
+    "points",  # of quality: 1 is all of it
 }
 
 

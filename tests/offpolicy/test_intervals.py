@@ -12,6 +12,7 @@ from bandit_service.evaluation.offpolicy import (
     quantiles,
     resampling,
 )
+from bandit_service.evaluation.offpolicy.drifting import paired_bounds
 from bandit_service.evaluation.offpolicy.estimators import Terms
 from bandit_service.evaluation.offpolicy.resampling import Resampler, Resampling, resampled
 from tests.offpolicy.worlds import a_world
@@ -233,7 +234,7 @@ def test_anytime_bounds_hold_at_every_look_and_normal_ones_do_not(floor):
         )
         evidence = here.evidence(seed)
         value = anytime.value_bounds(evidence.weights, evidence.outcomes, at)
-        paired = anytime.difference_bounds(evidence.weights, evidence.outcomes, at)
+        paired = paired_bounds(evidence.weights, np.ones(1000), evidence.outcomes, 1.0)
         missed += not ((value.low <= truth) & (truth <= value.high)).all()
         missed += not ((paired.low <= difference) & (difference <= paired.high)).all()
         terms = evidence.weights * evidence.outcomes

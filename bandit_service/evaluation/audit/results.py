@@ -50,6 +50,7 @@ class Audit(msgspec.Struct, frozen=True):
     sampled     of these (left out ones too), whose arms were derived again
     rederived   of these, whose probabilities were derived again, too
     not_rederived   the others, by reason
+    undecided   of those whose probabilities were, on which a challenger had failed
     """
 
     policy: str
@@ -62,6 +63,7 @@ class Audit(msgspec.Struct, frozen=True):
     journal: Fold
     arms: tuple[ArmDraws, ...]
     findings: tuple[Finding, ...]
+    undecided: int = 0
 
     @property
     def holds(self) -> bool:

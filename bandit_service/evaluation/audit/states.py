@@ -33,7 +33,7 @@ class Rederiver:
     def __init__(self, engine: PolicyEngine) -> None:
         self._engine = engine
         self._everything: tuple[int, NDArray[np.uint8]] | None = None
-        self.rederived = 0
+        self.rederived = self.undecided = 0
         self.left: Counter[str] = Counter()  # by reason
 
     def findings(self, decisions: Sequence[Decision]) -> Iterator[Finding]:
@@ -167,6 +167,7 @@ class Rederiver:
             for one in engine.contenders
         ]
         asides = np.stack([wanted, *parts], axis=1)
+        self._settle_failures(made, asides, queries, contexts, eligible, clock)
         if engine.config.override_limits is not None and added is not None:
             own = self._own_offsets(made)
             own = np.zeros_like(added) if own is None else own
@@ -177,6 +178,39 @@ class Rederiver:
                 if logged.size == asides[row].size:
                     asides[row, 1:] = logged.reshape(asides[row].shape)[1:]
         return asides
+
+    def _settle_failures(
+        self,
+        made: Sequence[Decision],
+        asides: Array,
+        queries: Sequence[Query],
+        contexts: Array,
+        eligible: Mask,
+        clock: float,
+    ) -> None:
+        """Where a challenger failed, then or now: puts into `asides` what is to be held against
+        what was logged."""
+        engine = self._engine
+        for row, one in enumerate(made):
+            logged = np.frombuffer(one.challengers or b"")
+            if logged.size != asides[row].size:
+                continue
+            failed = np.isnan(logged.reshape(asides[row].shape)[:, 0])
+            # Others of these queries may have made it fail: alone, as then.
+            for at in np.flatnonzero(np.isnan(asides[row, :, 0]) & ~failed).tolist():
+                asides[row, at] = engine.contenders[at - 1].chances(
+                    queries[row : row + 1],
+                    contexts[row : row + 1],
+                    eligible[row : row + 1],
+                    engine.calls,
+                    clock,
+                    None,
+                )[0]
+            # What failed then is not held against what does not now: memory may have run out.
+            # What came of it is: the share went to the incumbent, whose own chances never fail.
+            failed[0] = False
+            asides[row, failed] = np.nan
+            self.undecided += bool(failed.any())
 
     def _pairs(
         self,

@@ -75,6 +75,7 @@ def verify(
         journal=folding.fold,
         arms=fairness.verdicts(),
         findings=tuple(sorted(found, key=attrgetter("position", "decision_id"))),
+        undecided=folding.undecided,
     )
 
 
@@ -109,7 +110,7 @@ class _Folding:
 
     def __init__(self, reader: LogReader, identity: StoredPolicy, seal: Seal) -> None:
         self._reader, self._identity, self._seal = reader, identity, seal
-        self.rederived = 0
+        self.rederived = self.undecided = 0
         self.left: Counter[str] = Counter()
 
     def run(self, decisions: Sequence[Decision], progress: Progress | None) -> list[Finding]:
@@ -144,7 +145,7 @@ class _Folding:
         while position is not None:
             found += self._beyond(list(here), why)
             position, here = next(waiting, (None, iter(())))
-        self.rederived = rederiver.rederived
+        self.rederived, self.undecided = rederiver.rederived, rederiver.undecided
         self.left.update(rederiver.left)
         self.left += Counter()  # without what is 0
         state = engine.state_hash() if engine.revision else ""

@@ -19,17 +19,18 @@ _NOT_DRAWN = ("sticky", "observed", "forced", "recovered", "is_duel")
 
 
 class Evidence:
-    """Of one contest; n decisions on which one arm was drawn.
+    """Of one contest; n decisions on which one arm was drawn, and the challenger decided, too.
 
-    decided      all decisions of the contest
+    decided      all decisions of the contest that the challenger decided on
+    undecided    the others: unknown is no chance of 0, so they say nothing of it
     drawn        (n,) the chance of the arm, as it was drawn
     incumbent, challenger   (n,) the chances that either would have drawn it with
     outcomes     (n,) each of MEASURES, NaN where unknown
     """
 
-    def __init__(self, decided: int, pieces: list[Array]) -> None:
+    def __init__(self, decided: int, undecided: int, pieces: list[Array]) -> None:
         columns = np.concatenate([np.empty((3 + len(MEASURES), 0)), *pieces], axis=1)
-        self.decided = decided
+        self.decided, self.undecided = decided, undecided
         self.drawn, self.incumbent, self.challenger = columns[:3]
         self.outcomes: dict[str, Array] = dict(zip(MEASURES, columns[3:], strict=True))
 
@@ -38,17 +39,22 @@ def gather(
     reader: LogReader, policy_id: int, config: PolicyConfig, found: list[Contest]
 ) -> list[Evidence]:
     """The log is read once, from where the first of the contests began."""
-    decided, pieces = [0] * len(found), [list[Array]() for _ in found]
+    decided, undecided = [0] * len(found), [0] * len(found)
+    pieces = [list[Array]() for _ in found]
     since = max(0.0, min((one.time for one in found), default=0.0) - MARGIN)
     for page in reader.columns(policy_id, since, 1e11) if found else ():
         outcomes = told(page, config.quality_sources).outcomes
         drawn = ~np.any([packed.flags(page.decisions[name]) for name in _NOT_DRAWN], axis=0)
         for at, contest in enumerate(found):
             rows, places = _rows(page, contest)
-            decided[at] += len(rows)
-            kept = drawn[rows]
-            pieces[at].append(_piece(page, rows[kept], places[kept], outcomes))
-    return [Evidence(*each) for each in zip(decided, pieces, strict=True)]
+            chances = _chances(page, rows, places)
+            known = ~np.isnan(chances[2])
+            decided[at] += int(known.sum())
+            undecided[at] += int((~known).sum())
+            kept = known & drawn[rows]
+            told_of = [outcomes[name][rows[kept]] for name in MEASURES]
+            pieces[at].append(np.vstack([chances[:, kept], *told_of]))
+    return [Evidence(*each) for each in zip(decided, undecided, pieces, strict=True)]
 
 
 def _rows(page: LogColumns, contest: Contest) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -64,17 +70,12 @@ def _rows(page: LogColumns, contest: Contest) -> tuple[NDArray[np.intp], NDArray
     return rows, places
 
 
-def _piece(
-    page: LogColumns,
-    rows: NDArray[np.intp],
-    places: NDArray[np.intp],
-    outcomes: dict[str, Array],
-) -> Array:
-    """(3 + measures, m): the three chances of each arm drawn, and what it earned."""
+def _chances(page: LogColumns, rows: NDArray[np.intp], places: NDArray[np.intp]) -> Array:
+    """(3, m): of each arm drawn, as it was drawn, the incumbent's and the challenger's."""
     said = page.decisions
     chances = np.empty((3, len(rows)))
     for at, (row, place) in enumerate(zip(rows.tolist(), places.tolist(), strict=True)):
         aside = np.frombuffer(said["challengers"][row]).reshape(-1, len(said["exclusions"][row]))
         arm = said["arm"][row]
         chances[:, at] = said["propensity"][row], aside[0, arm], aside[place, arm]
-    return np.vstack([chances, *(outcomes[name][rows] for name in MEASURES)])
+    return chances

@@ -60,6 +60,7 @@ def _judged(contest: Contest, evidence: Evidence) -> ChallengerView:
         difference=difference,
         verdict=verdict(difference, challenger.margin),
         incumbent=_contestant(INCUMBENT, contest.incumbent_share, other, evidence),
+        undecided=evidence.undecided,
     )
 
 

@@ -1,9 +1,11 @@
 """What the incumbent and its challengers would each have drawn from, as logs have it.
 
-In rows: a map from the contestant's name to its chance of every eligible arm, by name. In a log:
-for each contestant an array (n, K), with NaN in rows on which it did not decide.
+In rows: a map from the contestant's name to its chance of every eligible arm, by name; one that
+could not decide is not there. In a log: for each contestant an array (n, K), with NaN in rows on
+which it did not decide.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,6 +41,7 @@ def _named(
     return {
         name: {arms[slot]: chance for slot, chance in enumerate(row) if chance > 0.0}
         for name, row in zip((INCUMBENT, *challengers), rows, strict=True)
+        if not math.isnan(row[0])  # it could not decide this one
     }
 
 

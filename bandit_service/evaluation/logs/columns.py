@@ -1,9 +1,11 @@
 """A batch on its way out: whole columns for Parquet, rows for JSON lines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import repeat
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,13 +70,25 @@ def _told(batch: Batch, name: str) -> Iterable[Any]:
     return told.tolist()  # type: ignore[no-any-return]
 
 
-def _named(batch: Batch) -> Iterable[dict[str, float] | None]:
-    """Each row's chances by the names of its eligible arms."""
+@cache
+def _record(names: tuple[str, ...]) -> Callable[..., Any] | None:
+    """Makes records of a chance an arm, which are written like dicts and cost half as much. None
+    where a name cannot be a field's."""
+    fields = [(f"slot_{at}", float, msgspec.field(name=name)) for at, name in enumerate(names)]
+    try:
+        return msgspec.defstruct("Chances", fields, gc=False)
+    except ValueError:  # what would have to be escaped
+        return None
+
+
+def _named(batch: Batch) -> Iterable[Any]:
+    """Each row's chances by the names of its eligible arms; for writing."""
     if batch.probabilities is None:
         return repeat(None)
-    names, listed = batch.names, batch.probabilities.tolist()
-    if not np.isnan(batch.probabilities).any():
-        return [dict(zip(names, row, strict=True)) for row in listed]
+    names = batch.names
+    if not np.isnan(batch.probabilities).any() and (record := _record(names)) is not None:
+        return map(record, *batch.probabilities.T.tolist())
+    listed = batch.probabilities.tolist()
     return [
         {name: chance for name, chance in zip(names, row, strict=True) if chance == chance} or None
         for row in listed

@@ -13,6 +13,8 @@ from bandit_service.evaluation.logs.columns import rows_of
 from bandit_service.evaluation.logs.rows import Batch, Row, batch_of
 
 AT_ONCE = 20_000
+_TOGETHER = 500  # rows of text that fit a cache
+_LEVEL = 4  # digits hardly shrink further, however long one tries
 Reading = Callable[[bytes], Row]
 
 _decode = msgspec.json.Decoder(Row).decode
@@ -62,8 +64,11 @@ def written(batches: Iterable[Batch], path: Path, columns: Sequence[str] = ()) -
     named. Fields that say nothing are left out."""
     names = tuple(columns) or Row.__struct_fields__
     encode, count = msgspec.json.Encoder().encode_lines, 0
-    with gzip.open(path, "wb") if path.name.endswith(".gz") else path.open("wb") as stream:
+    squeezed = path.name.endswith(".gz")
+    with gzip.open(path, "wb", _LEVEL) if squeezed else path.open("wb") as stream:
         for batch in batches:
-            stream.write(encode(rows_of(batch, names)))
+            rows = rows_of(batch, names)
+            for start in range(0, len(rows), _TOGETHER):
+                stream.write(encode(rows[start : start + _TOGETHER]))
             count += len(batch)
     return count

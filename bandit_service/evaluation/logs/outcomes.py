@@ -1,10 +1,12 @@
 """What came of decisions: of all values that stand, the one that counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bandit_service.evaluation.logs import packed
 from bandit_service.evaluation.logs.log import MEASURES, Array
 from bandit_service.model import Kind, Source
 from bandit_service.ports import LogColumns
@@ -32,47 +34,68 @@ class Standing:
 def told(page: LogColumns, listened: Sequence[Source]) -> Standing:
     """`listened` are the policy's sources of quality, the most trusted first."""
     decisions, said = page.decisions, page.outcomes
-    count, arms, others = len(decisions["id"]), decisions["arm"], decisions["second_arm"]
+    count = len(decisions["id"])
     trust = {source.value: -2 * place for place, source in enumerate(listened)}
+    places = packed.column(said["row"])
+    known = ~np.isnan(places)
+    rows = np.where(known, places, 0.0).astype(np.intp)
+    # Of whatever is said of the arm that was drawn, the best word; equal ones: the first.
+    drawn = np.zeros(len(rows), dtype=np.bool_)
+    if count:
+        drawn = known & (packed.column(said["arm"]) == packed.column(decisions["arm"])[rows])
+    by_kind = packed.column(list(map({_USAGE: 1.0, _PREFERENCE: 2.0}.get, said["kind"])))
+    by_usage = np.where(drawn & (by_kind == 1.0), _ranked(_TRUST, said["source"]), np.nan)
+    fineness = _ranked(_FINENESS, said["kind"])
+    by_quality = np.where(drawn, fineness + _ranked(trust, said["source"]), np.nan)
     found = {name: np.full(count, np.nan) for name in MEASURES}
+    best = _best(rows, by_quality)
+    found["quality"][rows[best]] = packed.column(said["value"])[best]
+    best = _best(rows, by_usage)
+    for name in MEASURES[1:]:
+        found[name][rows[best]] = packed.column(said[name])[best]
     energy_sources: list[str | None] = [None] * count
-    best_quality, best_usage = [-np.inf] * count, [-np.inf] * count
+    for at in best.tolist() if said["energy_source"].count(None) < len(rows) else ():
+        energy_sources[rows[at]] = said["energy_source"][at]
+    preferences = _preferences(page, trust, np.flatnonzero(known & (by_kind == 2.0)))
+    return Standing(found, preferences, energy_sources)
+
+
+def _ranked(ranks: Mapping[str, float], words: Sequence[str]) -> Array:
+    """(m,), NaN for words that have no rank."""
+    return packed.column(list(map(ranks.get, words)))
+
+
+def _best(rows: NDArray[np.intp], ranks: Array) -> NDArray[np.intp]:
+    """The place of the highest rank of each row, the first of equal ones; NaN is no rank."""
+    there = np.flatnonzero(~np.isnan(ranks))
+    order = there[np.lexsort((there, -ranks[there], rows[there]))]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = rows[order][1:] != rows[order][:-1]
+    best: NDArray[np.intp] = order[first]
+    return best
+
+
+def _preferences(page: LogColumns, trust: Mapping[str, float], places: NDArray[np.intp]) -> Array:
+    """How good the first arm of each duel was beside the second, (n,)."""
+    decisions, said = page.decisions, page.outcomes
+    arms, others = decisions["arm"], decisions["second_arm"]
     duels: dict[int, dict[tuple[str, int], dict[int, float]]] = {}
-    quality = found["quality"]
-    usages = zip(*(said[name] for name in MEASURES[1:]), said["energy_source"], strict=True)
-    heads = zip(*(said[name] for name in ("row", "arm", "kind", "source", "value")), strict=True)
-    for (row, arm, kind, source, value), position, usage in zip(
-        heads, said["position"], usages, strict=True
-    ):
-        if row is None:
-            continue
-        if kind == _PREFERENCE:
-            if others[row] is not None and source in trust:
-                duels.setdefault(row, {}).setdefault((source, position), {})[arm] = value
-        elif arm != arms[row]:
-            continue
-        elif kind == _USAGE:
-            if _TRUST[source] > best_usage[row]:
-                best_usage[row] = _TRUST[source]
-                cost, latency, joules, energy_sources[row] = usage
-                found["cost_usd"][row] = np.nan if cost is None else cost
-                found["latency_seconds"][row] = np.nan if latency is None else latency
-                found["energy_joules"][row] = np.nan if joules is None else joules
-        elif kind in _FINENESS and source in trust:
-            rank = trust[source] + _FINENESS[kind]
-            if rank > best_quality[row]:
-                best_quality[row], quality[row] = rank, value
-    preferences = np.full(count, np.nan)
+    for at in places.tolist():
+        row, source = said["row"][at], said["source"][at]
+        if others[row] is not None and source in trust:
+            submission = duels.setdefault(row, {}).setdefault((source, said["position"][at]), {})
+            submission[said["arm"][at]] = said["value"][at]
+    preferences = np.full(len(arms), np.nan)
     for row, submissions in duels.items():
         preferences[row] = _preferred(submissions, arms[row], others[row], trust)
-    return Standing(found, preferences, energy_sources)
+    return preferences
 
 
 def _preferred(
     submissions: dict[tuple[str, int], dict[int, float]],
     first: int,
     second: int,
-    trust: dict[str, int],
+    trust: Mapping[str, float],
 ) -> float:
     """The most trusted submission that told these two arms apart: one writes both sides at its
     position. NaN where there is none."""

@@ -31,9 +31,7 @@ def filled(flat: NDArray[Any], lengths: Lengths, rest: float) -> NDArray[Any]:
 
 def column(values: Sequence[Any]) -> Array:
     """(n,) float64, NaN for None."""
-    if None not in values:
-        return np.array(values, dtype=np.float64)
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    return np.array(values, dtype=np.float64)
 
 
 def flags(values: Sequence[Any]) -> NDArray[np.bool_]:

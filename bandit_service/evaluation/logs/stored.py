@@ -16,16 +16,41 @@ from bandit_service.ports import LogColumns, LogReader
 ALWAYS = (0.0, 1e11)
 
 
+class Early:
+    """Decisions left out, because a checkpoint may have learned what came of them: those whose
+    feedback may be at its `position` or before. `count` is of the last reading."""
+
+    def __init__(self, position: int) -> None:
+        self.position, self.count = position, 0
+
+    def found(self, positions: Sequence[int]) -> NDArray[np.bool_]:
+        """(n,); feedback comes after the position that a decision was made at."""
+        early: NDArray[np.bool_] = np.array(positions) < self.position
+        self.count += int(early.sum())
+        return early
+
+
 def batches(
-    reader: LogReader, policy: str, since: float = ALWAYS[0], until: float = ALWAYS[1]
+    reader: LogReader,
+    policy: str,
+    since: float = ALWAYS[0],
+    until: float = ALWAYS[1],
+    early: Early | None = None,
 ) -> Iterator[Batch]:
     """A policy's decisions, a page at a time; lines are counted from 1. Raises PolicyNotFound."""
     stored, config = reader.policy(policy)
     seen, challengers = 0, _challengers(reader, stored.id)
+    if early is not None:
+        early.count = 0
     for page in reader.columns(stored.id, since, until):
-        batch = _batch(page, config, seen, challengers)
-        seen += len(batch)
-        yield batch
+        batch, count = _batch(page, config, seen, challengers), len(page.decisions["id"])
+        # Of what is recovered from a token, the probabilities of the others are not known.
+        left_out = packed.flags(page.decisions["recovered"])
+        if early is not None:
+            left_out |= early.found(page.decisions["position"])
+        places = np.flatnonzero(left_out).tolist()
+        yield batch.without(places) if places else batch
+        seen += count
 
 
 def traffic(
@@ -36,18 +61,32 @@ def traffic(
     until: float = ALWAYS[1],
     lenient: bool = False,
     progress: Progress | None = None,
+    checkpoint: int = 0,
 ) -> Traffic:
-    """The same, checked. Raises BadLog for an empty range."""
+    """The same, checked, and without what a checkpoint at a position may have learned from. Raises
+    BadLog where nothing is left."""
     source = f"policy {policy!r}"
     if since >= until:
         raise BadLog(source, "the range is empty: --since is not before --until")
-    return Traffic(
-        source,
-        lambda: batches(reader, policy, since, until),
-        lenient=lenient,
-        policy=policy,
-        progress=progress,
-    )
+    early = Early(checkpoint)
+    try:
+        made = Traffic(
+            source,
+            lambda: batches(reader, policy, since, until, early),
+            lenient=lenient,
+            policy=policy,
+            progress=progress,
+        )
+    except BadLog as bad:
+        if early.count:
+            raise BadLog(
+                source,
+                f"{early.count:,} decisions were made before position {checkpoint:,}, where the "
+                f"checkpoint is, and may have taught it; of what was made after it: {bad}",
+            ) from bad
+        raise
+    made.early = early.count
+    return made
 
 
 def _challengers(reader: LogReader, policy_id: int) -> dict[int, tuple[str, ...]]:
@@ -63,14 +102,13 @@ def _challengers(reader: LogReader, policy_id: int) -> dict[int, tuple[str, ...]
 def _batch(
     page: LogColumns, config: PolicyConfig, seen: int, challengers: Mapping[int, tuple[str, ...]]
 ) -> Batch:
-    """Without decisions recovered from their token, which has no probabilities of the others."""
     said = page.decisions
     count = len(said["id"])
     names = tuple(arm.name for arm in config.arms)
     contexts, lengths = packed.matrix(said["context"])
     standing = told(page, config.quality_sources)
     is_duel, second_slots = packed.flags(said["is_duel"]), said["second_arm"]
-    made = Batch(
+    return Batch(
         lines=range(seen + 1, seen + count + 1),
         arms=[names[slot] for slot in said["arm"]],
         # Of a duel it is the pair's; the first arm was drawn from the probabilities.
@@ -97,11 +135,9 @@ def _batch(
             "energy_source": standing.energy_sources,
         },
         asides=asides.of_page(said, names, challengers)
-        if any(each is not None for each in said["challengers"])
+        if said["challengers"].count(None) < count
         else None,
     )
-    recovered = np.flatnonzero(packed.flags(said["recovered"]))
-    return made.without(recovered.tolist()) if len(recovered) else made
 
 
 def _chances(
@@ -125,7 +161,7 @@ def _duels(
     propensities: Sequence[float],
     standing: Standing,
 ) -> Duels | None:
-    if not any(slot is not None for slot in slots):
+    if slots.count(None) == len(slots):
         return None
     seconds = [None if slot is None else names[slot] for slot in slots]
     met = np.array([slot is not None for slot in slots], dtype=np.bool_)

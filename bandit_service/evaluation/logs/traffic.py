@@ -25,6 +25,7 @@ class Traffic:
     digest          SHA-256 of the good rows, in hex: equal for equal logs, whatever the format
     first, last     times of the first and the last row, NaN where unknown
     excluded        decisions left out because nothing was drawn for them, by flag
+    early           decisions left out because a candidate's checkpoint may have learned from them
     refusals        rows refused; empty unless `lenient`
 
     Raises BadLog for a log with bad rows (unless `lenient`) or without any good one.
@@ -46,6 +47,7 @@ class Traffic:
         checker = Checker(source, policy)
         digest = _Digest()
         self.count, size, times = 0, 0, []
+        self.early = 0
         self.known_outcomes: dict[str, int] = {}
         for batch in batches():
             block = checker.block(batch)

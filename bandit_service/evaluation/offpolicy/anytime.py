@@ -9,7 +9,10 @@ that needs x >= 0 and no upper end at all, which is why large weights do not emp
 Waudby-Smith et al. 2024 and Karampatziakis, Mineiro and Ramdas 2021 for off-policy use).
 
 It also holds for logs of a policy that learned: all it asks is that each row's mean is the same,
-given the rows before it. It is for one target fixed before the log began.
+given the rows before it. So it is for one target fixed before the log began, and for traffic that
+stays alike: bounds that never widen speak of the best moment from below and of the worst from
+above, and where the mean moves they may pass each other. For targets that learned, and for the
+difference to a policy that did, `drifting` has bounds on averages.
 """
 
 from dataclasses import dataclass
@@ -142,40 +145,11 @@ class ValueBets:
         return Looks(self._at, self._low.bounds, 1.0 - self._high.bounds)
 
 
-class DifferenceBets:
-    """Bounds on a target's quality minus that of the policy that logged, in [-1, 1].
-
-    Per row (w - 1) y >= -1 from below, and (w - 1)(1 - y) >= -1 from above: both are shifted by 1,
-    so that they are at least 0, and the difference lies in [0, 2] after the shift.
-    """
-
-    def __init__(self, at: NDArray[np.intp], level: float, rows: int) -> None:
-        alpha = (1.0 - level) / 2.0
-        self._at = at
-        self._low, self._high = (Bets(at, alpha, rows, most=2.0) for _ in range(2))
-
-    def add(self, weights: Array, quality: Array) -> None:
-        self._low.add((weights - 1.0) * quality + 1.0)
-        self._high.add((weights - 1.0) * (1.0 - quality) + 1.0)
-
-    def looks(self) -> Looks:
-        return Looks(self._at, self._low.bounds - 1.0, 1.0 - self._high.bounds)
-
-
 def value_bounds(
     weights: Array, quality: Array, at: NDArray[np.intp], level: float = 0.95
 ) -> Looks:
     """See `ValueBets`; weights and quality (n,)."""
     bets = ValueBets(at, level, len(weights))
-    bets.add(weights, quality)
-    return bets.looks()
-
-
-def difference_bounds(
-    weights: Array, quality: Array, at: NDArray[np.intp], level: float = 0.95
-) -> Looks:
-    """See `DifferenceBets`; weights and quality (n,)."""
-    bets = DifferenceBets(at, level, len(weights))
     bets.add(weights, quality)
     return bets.looks()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit_service.evaluation.offpolicy import adaptive, anytime, estimators
+from bandit_service.evaluation.offpolicy import adaptive, anytime, drifting, estimators
 from bandit_service.evaluation.offpolicy.evidence import Evidence
 from bandit_service.evaluation.offpolicy.gathering import Gathered, Shared
 from bandit_service.evaluation.offpolicy.intervals import Bounds, Ends
@@ -24,17 +24,19 @@ class QualityBounds:
     def __init__(self, one: Gathered, shared: Shared, full: bool, level: float) -> None:
         rows = shared.known["quality"]
         self._one, self._full, self._level = one, full, level
-        last = np.array([rows], dtype=np.intp)
         self._value, self._difference = Ends(), Ends()
-        self._difference_bets = anytime.DifferenceBets(last, level, rows)
-        self._path = PathSoFar(rows, level)
+        # What the log's own policy earned moved while it learned, so the difference did.
+        self._drifting, self._ahead = drifting.Differences(1.0, level), (-1.0, 1.0)
+        self._path = PathSoFar(rows, level, one.drifts)
         self._adaptive = adaptive.WeightedMean()
         self._rows = adaptive.stabilised(np.array(one.spreads)) if full else np.zeros(0)
 
     def add(self, quality: Evidence, block: int) -> None:
         weights, outcomes = quality.weights, quality.outcomes
         self._path.add(quality)
-        self._difference_bets.add(weights, outcomes)
+        if len(weights):
+            path = self._drifting.compare(weights, np.ones(len(weights)), outcomes)
+            self._ahead = float(path.low[-1]), float(path.high[-1])
         if self._full:
             self._value.add(weights, outcomes)
             self._difference.add(weights - 1.0, outcomes)
@@ -56,19 +58,23 @@ class QualityBounds:
             high = max(self._one.most - 1.0, 0.0)
             ends = self._difference.bounds(-1.0, high, 0.0, self._level)
             yield _interval("bernstein", ends)
-        looks = self._difference_bets.looks()
-        yield _interval("anytime", (looks.low[-1], looks.high[-1]))
+        yield _interval("anytime", self._ahead)
 
     def path(self) -> Path:
         return self._path.found()
 
 
 class PathSoFar:
-    """The lead estimate after each of some rows, with bounds that hold at all of them at once."""
+    """The lead estimate after each of some rows, with bounds that hold at all of them at once.
 
-    def __init__(self, rows: int, level: float) -> None:
+    They are for one value that every row has on average; if that `drifts`, for its average so far.
+    """
+
+    def __init__(self, rows: int, level: float, drifts: bool) -> None:
         self._at = anytime.looks(rows)
-        self._bets = anytime.ValueBets(self._at, level, rows)
+        self._bets: anytime.ValueBets | _Drifting = (
+            _Drifting(self._at, level) if drifts else anytime.ValueBets(self._at, level, rows)
+        )
         self._seen, self._sums = 0, np.zeros(2)
         self._means: list[Array] = []
 
@@ -97,6 +103,24 @@ class PathSoFar:
             low=tuple(looks.low.tolist()),
             high=tuple(looks.high.tolist()),
         )
+
+
+class _Drifting:
+    """`anytime.ValueBets` for a value that moves. What was sure once need not stay so."""
+
+    def __init__(self, at: NDArray[np.intp], level: float) -> None:
+        self._at, self._seen, self._values = at, 0, drifting.Values(level)
+        self._bounds: list[Array] = []
+
+    def add(self, weights: Array, quality: Array) -> None:
+        path = self._values.judge(weights, quality)
+        end = self._seen + len(weights)
+        here = self._at[(self._at > self._seen) & (self._at <= end)] - self._seen - 1
+        self._bounds.append(np.stack([path.low[here], path.high[here]]))
+        self._seen = end
+
+    def looks(self) -> anytime.Looks:
+        return anytime.Looks(self._at, *np.concatenate(self._bounds, axis=1))
 
 
 def _interval(method: str, ends: Bounds) -> Interval:

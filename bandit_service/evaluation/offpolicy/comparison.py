@@ -62,7 +62,8 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
         level=settings.level,
         seed=settings.seed,
         resamples=settings.resamples,
-        excluded=traffic.excluded,
+        excluded=traffic.excluded
+        | ({"before a checkpoint": traffic.early} if traffic.early else {}),
         refused=traffic.refused,
         known=traffic.known_outcomes,
         incumbent=judge.incumbent(),

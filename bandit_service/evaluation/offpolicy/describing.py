@@ -114,6 +114,11 @@ def notes(traffic: Traffic, shared: Shared, training: int) -> tuple[str, ...]:
 def _of_log(traffic: Traffic, training: int, estimated: bool) -> Iterator[str]:
     for flag, count in traffic.excluded.items():
         yield f"{count:,} {flag} decisions stay out: nothing was drawn for them"
+    if traffic.early:
+        yield (
+            f"{traffic.early:,} decisions of before a candidate's checkpoint stay out: it may have "
+            "learned what came of them"
+        )
     if traffic.other_policies:
         yield f"{traffic.other_policies:,} decisions of other policies stay out"
     if not traffic.knows_propensities:

@@ -20,7 +20,7 @@ from bandit_service.evaluation.offpolicy.fitting import with_constant
 from bandit_service.evaluation.offpolicy.moments import Moments
 from bandit_service.evaluation.offpolicy.propensity import LogLoss, PropensityModel
 from bandit_service.evaluation.offpolicy.spooling import Column
-from bandit_service.evaluation.offpolicy.targets import Target
+from bandit_service.evaluation.offpolicy.targets import Logged, Target
 
 Array = NDArray[np.float64]
 Slots = NDArray[np.intp]
@@ -74,6 +74,11 @@ class Gathered:
     moments: Moments = field(default_factory=Moments)  # of its weights
     powers: Counter[int] = field(default_factory=Counter)  # weights by powers of two, 0 apart
     largest: dict[str, float] = field(default_factory=dict)  # weight where a measure is known
+
+    @property
+    def drifts(self) -> bool:
+        """Whether it went on learning while it was logged: then it was no one policy."""
+        return isinstance(self.target, Logged)
 
     @property
     def effective_size(self) -> float:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import policies
 from bandit_service import configuration
+from bandit_service.eligibility import Eligibility, Exclusion
 from bandit_service.engine import PolicyEngine
 from bandit_service.errors import BadInput, InvalidField
 from bandit_service.evaluation.contestants import Contestant, shape_of
@@ -55,11 +56,14 @@ class Learner:
         self._columns, config = _fitted(contestant, arms, dim)
         self._slots = {column: slot for slot, column in enumerate(self._columns)}
         self.learns = config.algorithm.name != "uniform" or config.mode is Mode.OBSERVE
-        self.engine = PolicyEngine(
-            StoredPolicy(1, config.name, b"replay %d" % seed, _START), shape_of
-        )
-        self.engine.apply(JournalEntry(1, RevisionEvent(1, 0, 0, config, _START)))
-        self._config, self._clock, self._taught = config, 0.0, 0
+        engine = PolicyEngine(StoredPolicy(1, config.name, b"replay %d" % seed, _START), shape_of)
+        engine.apply(JournalEntry(1, RevisionEvent(1, 0, 0, config, _START)))
+        self._serve(engine, 0.0)
+
+    def _serve(self, engine: PolicyEngine, clock: float) -> None:
+        """As the engine would, but that retired arms may still be taught."""
+        self.engine, self._config, self._clock, self._taught = engine, engine.config, clock, 0
+        self._open = Eligibility(engine.config).everything == Exclusion.NONE
 
     def fresh(self) -> "Learner":
         return Learner(*self._made_of)
@@ -79,7 +83,7 @@ class Learner:
     def probabilities(self, block: Log, price: float = 0.0) -> Array:
         """With a dollar worth `price` points of quality more than its objective says."""
         engine, config = self.engine, self._config
-        eligible = block.eligible[:, self._columns]
+        eligible = block.eligible[:, self._columns] & self._open
         if config.mode is Mode.OBSERVE:
             served = engine.names.index(config.default_arm)
             check_served(self.label, eligible[:, [served]], len(block))

@@ -88,7 +88,7 @@ class Logged:
             raise InvalidField(
                 f"policy {self.label!r}",
                 f"of {missing} decisions its probabilities were not logged; leave out those of "
-                "before it came, with --since",
+                "before it came, with --since, or before it last failed",
             )
         return known
 

@@ -629,7 +629,7 @@ class GetChallengersResponse(_message.Message):
     def __init__(self, challengers: _Optional[_Iterable[_Union[ChallengerStanding, _Mapping]]] = ...) -> None: ...
 
 class ChallengerStanding(_message.Message):
-    __slots__ = ("challenger", "incumbent", "algorithm", "margin", "revision", "decisions", "judged_decisions", "difference", "verdict")
+    __slots__ = ("challenger", "incumbent", "algorithm", "margin", "revision", "decisions", "judged_decisions", "difference", "verdict", "undecided_decisions", "stopped_position", "last_failure")
     CHALLENGER_FIELD_NUMBER: _ClassVar[int]
     INCUMBENT_FIELD_NUMBER: _ClassVar[int]
     ALGORITHM_FIELD_NUMBER: _ClassVar[int]
@@ -639,6 +639,9 @@ class ChallengerStanding(_message.Message):
     JUDGED_DECISIONS_FIELD_NUMBER: _ClassVar[int]
     DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
+    UNDECIDED_DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    STOPPED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    LAST_FAILURE_FIELD_NUMBER: _ClassVar[int]
     challenger: Contestant
     incumbent: Contestant
     algorithm: str
@@ -648,7 +651,10 @@ class ChallengerStanding(_message.Message):
     judged_decisions: int
     difference: Interval
     verdict: ChallengerVerdict
-    def __init__(self, challenger: _Optional[_Union[Contestant, _Mapping]] = ..., incumbent: _Optional[_Union[Contestant, _Mapping]] = ..., algorithm: _Optional[str] = ..., margin: _Optional[float] = ..., revision: _Optional[int] = ..., decisions: _Optional[int] = ..., judged_decisions: _Optional[int] = ..., difference: _Optional[_Union[Interval, _Mapping]] = ..., verdict: _Optional[_Union[ChallengerVerdict, str]] = ...) -> None: ...
+    undecided_decisions: int
+    stopped_position: int
+    last_failure: str
+    def __init__(self, challenger: _Optional[_Union[Contestant, _Mapping]] = ..., incumbent: _Optional[_Union[Contestant, _Mapping]] = ..., algorithm: _Optional[str] = ..., margin: _Optional[float] = ..., revision: _Optional[int] = ..., decisions: _Optional[int] = ..., judged_decisions: _Optional[int] = ..., difference: _Optional[_Union[Interval, _Mapping]] = ..., verdict: _Optional[_Union[ChallengerVerdict, str]] = ..., undecided_decisions: _Optional[int] = ..., stopped_position: _Optional[int] = ..., last_failure: _Optional[str] = ...) -> None: ...
 
 class Contestant(_message.Message):
     __slots__ = ("name", "share", "effective_decisions", "quality", "cost_usd", "latency_seconds", "energy_joules")

@@ -302,7 +302,7 @@ class GetDecisionResponse(_message.Message):
     def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("response", "policy", "create_time", "context", "arms", "clock", "outcomes", "recovered")
+    __slots__ = ("response", "policy", "create_time", "context", "arms", "clock", "outcomes", "recovered", "contestants")
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -311,6 +311,7 @@ class Decision(_message.Message):
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     RECOVERED_FIELD_NUMBER: _ClassVar[int]
+    CONTESTANTS_FIELD_NUMBER: _ClassVar[int]
     response: RouteResponse
     policy: str
     create_time: _timestamp_pb2.Timestamp
@@ -319,7 +320,49 @@ class Decision(_message.Message):
     clock: float
     outcomes: _containers.RepeatedCompositeFieldContainer[Outcome]
     recovered: bool
-    def __init__(self, response: _Optional[_Union[RouteResponse, _Mapping]] = ..., policy: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., context: _Optional[_Union[ContextSummary, _Mapping]] = ..., arms: _Optional[_Iterable[_Union[ArmExplanation, _Mapping]]] = ..., clock: _Optional[float] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., recovered: bool = ...) -> None: ...
+    contestants: _containers.RepeatedCompositeFieldContainer[ContestantChoice]
+    def __init__(self, response: _Optional[_Union[RouteResponse, _Mapping]] = ..., policy: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., context: _Optional[_Union[ContextSummary, _Mapping]] = ..., arms: _Optional[_Iterable[_Union[ArmExplanation, _Mapping]]] = ..., clock: _Optional[float] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., recovered: bool = ..., contestants: _Optional[_Iterable[_Union[ContestantChoice, _Mapping]]] = ...) -> None: ...
+
+class ContestantChoice(_message.Message):
+    __slots__ = ("name", "share", "failed", "probabilities", "arm", "weight", "evidence")
+    class ProbabilitiesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    ARM_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    share: float
+    failed: bool
+    probabilities: _containers.ScalarMap[str, float]
+    arm: str
+    weight: float
+    evidence: ContestantEvidence
+    def __init__(self, name: _Optional[str] = ..., share: _Optional[float] = ..., failed: bool = ..., probabilities: _Optional[_Mapping[str, float]] = ..., arm: _Optional[str] = ..., weight: _Optional[float] = ..., evidence: _Optional[_Union[ContestantEvidence, _Mapping]] = ...) -> None: ...
+
+class ContestantEvidence(_message.Message):
+    __slots__ = ("difference", "low", "high", "judged_decisions", "undecided_decisions", "read_time")
+    DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    JUDGED_DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    UNDECIDED_DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    READ_TIME_FIELD_NUMBER: _ClassVar[int]
+    difference: float
+    low: float
+    high: float
+    judged_decisions: int
+    undecided_decisions: int
+    read_time: _timestamp_pb2.Timestamp
+    def __init__(self, difference: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., judged_decisions: _Optional[int] = ..., undecided_decisions: _Optional[int] = ..., read_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ContextSummary(_message.Message):
     __slots__ = ("feature_version", "dimension", "norm", "values")
