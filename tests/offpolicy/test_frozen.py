@@ -105,6 +105,7 @@ async def test_it_decides_as_the_service_did_at_the_checkpoint(log, reader):
         np.testing.assert_allclose(found[row], wanted, rtol=0, atol=1e-12)
     weights = found[np.arange(len(whole)), whole.chosen] / whole.propensities
     np.testing.assert_allclose(weights[own], 1.0, rtol=0, atol=1e-9)
+    assert whole.probabilities is not None
     moved = np.abs(found - whole.probabilities).max(axis=1)
     assert np.delete(moved, own).max() > 0.1
     # Later: what the service would decide if it had learned nothing since.
