@@ -2,6 +2,7 @@
 
     python -m benchmarks.offpolicy [--quick] [--data FOLDER] [--repetitions N] [--truth-only]
                                    [--sets NAMES] [--write] [--json FILE]
+    python -m benchmarks.offpolicy --pictures docs/pictures
 
 Logs are drawn from tables of real outcomes by a frozen Thompson policy with a floor, so that what
 each of ten candidates would have earned is known. 2,000 logs of the bundled sample take about
@@ -44,6 +45,12 @@ def main() -> int:
         if options.part == "streamed" and options.rows:
             size = (options.rows,)
         print(json.dumps(measure(*size)))
+        return 0
+    if options.pictures:
+        from benchmarks.offpolicy import drawing
+
+        for file in drawing.draw(options.pictures):
+            print(file)
         return 0
     found: dict[str, object] = {}
     for name, world in worlds(options.data, options.sets):
@@ -138,6 +145,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--truth-only", action="store_true", help="measure no speed")
     parser.add_argument("--write", action="store_true", help="the tables into docs/evaluation.md")
     parser.add_argument("--size", type=int, default=2000, help="decisions of a log")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="FOLDER", help="draw those of docs/evaluation.md, no more"
+    )
     parser.add_argument("--json", type=Path, help="also write the numbers into this file")
     parser.add_argument("--part", choices=tuple(PARTS), help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -140,24 +140,25 @@ def _one(world: World, log: int, size: int, seed: int, resamples: int) -> tuple[
     rng = np.random.default_rng((seed, log))
     rows = rng.integers(0, len(world.quality), size)
     seen = list(evidence(world, rows, rng))
-    terms = [dict(_terms(found)) for found in seen]
+    each = [dict(terms(found)) for found in seen]
     truths = world.truth[:, None]
-    missed = np.array([[each.value for each in some.values()] for some in terms]) - truths
+    missed = np.array([[one.value for one in some.values()] for some in each]) - truths
     # All candidates at once: they share each resample's luck, as they do in `replay`.
-    together = [each for some in terms for each in some.values()]
+    together = [one for some in each for one in some.values()]
     paths = resampled(together, log, resamples=resamples)
     ends = [
-        intervals.bias_corrected(path, each.value)
-        for path, each in zip(paths.T, together, strict=True)
+        intervals.bias_corrected(path, one.value)
+        for path, one in zip(paths.T, together, strict=True)
     ]
     low, high = np.array(ends).T.reshape(2, *missed.shape)
     inside = (low <= truths) & (truths <= high)
-    held: Held = {(name, "bootstrap"): inside[:, at].tolist() for at, name in enumerate(terms[0])}
+    held: Held = {(name, "bootstrap"): inside[:, at].tolist() for at, name in enumerate(each[0])}
     _bounded(world, seen, held)
     return missed, held
 
 
-def _terms(found: Evidence) -> Iterator[tuple[str, Terms]]:
+def terms(found: Evidence) -> Iterator[tuple[str, Terms]]:
+    """Every estimator's, by name."""
     for name, estimate in estimators.PLAIN.items():
         yield name, estimate(found)
     for name, family in FAMILIES.items():

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.obp import __main__ as beside
 from benchmarks.obp.ours import arrays, estimates
-from benchmarks.offpolicy import truth
+from benchmarks.offpolicy import drawing, truth
 from benchmarks.offpolicy.__main__ import verdict
 
 
@@ -23,6 +23,19 @@ def test_estimates_meet_the_truth_over_many_logs():
     assert lines["ips"].coverage["bernstein"] >= 0.95
     assert lines["ips"].coverage["anytime"] >= 0.95
     assert lines["dr"].coverage["bootstrap"] >= 0.8
+
+
+def test_pictures_are_drawn_of_a_model_that_is_wrong(tmp_path):
+    drawn = drawing.draw(tmp_path / "new", logs=2, size=60)
+    assert [file.name for file in drawn] == ["estimators.png", "intervals.png"]
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in drawn)
+    # What they are to show: a long log leaves the direct method as wrong as it was.
+    world = drawing.crooked()
+    rows = np.arange(len(world.quality))
+    (*_, far) = truth.evidence(world, rows, np.random.default_rng(0))
+    by_name = {name: each.value for name, each in truth.terms(far)}
+    assert abs(by_name["dm"] - world.truth[-1]) > 0.1
+    assert abs(by_name["dr"] - world.truth[-1]) < 0.06
 
 
 def test_a_broken_promise_is_called_so():

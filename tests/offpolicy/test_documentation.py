@@ -11,7 +11,8 @@ from bandit_service.evaluation.logs.rows import Row
 from bandit_service.evaluation.offpolicy.estimators import PLAIN
 from bandit_service.evaluation.offpolicy.tuning import FAMILIES
 
-TEXT = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+FILE = Path(__file__).parents[2] / "docs" / "evaluation.md"
+TEXT = FILE.read_text(encoding="utf-8")
 
 
 def test_the_worked_example_prints_what_it_shows():
@@ -27,6 +28,14 @@ def test_the_worked_example_prints_what_it_shows():
     assert len(lines) >= 8
     for line in lines:
         assert line in printed, line
+
+
+def test_pictures_are_there_and_can_be_read_aloud():
+    shown = re.findall(r"!\[(.*?)\]\((.*?)\)", TEXT)
+    assert len(shown) == 2
+    for description, file in shown:
+        assert len(description) > 40
+        assert (FILE.parent / file).read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_column_and_every_estimator_is_told_of():
