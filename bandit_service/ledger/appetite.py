@@ -42,6 +42,13 @@ class Appetite:
         self.consumption = made
         self.tried = np.concatenate([tried[:rows], np.zeros(len(config.arms) - rows)])
 
+    @property
+    def knows_all(self) -> bool:
+        """Whether something is known of every arm: once it is so under a configuration, it stays."""
+        if not self._knows_all:
+            self._knows_all = bool(self.known().all())
+        return self._knows_all
+
     def known(self) -> NDArray[np.bool_]:
         """Arms (K,) of which something is known for every budget."""
         known: NDArray[np.bool_] = (~np.isnan(self._listed) | (self.consumption.weights > 0.0)).all(
@@ -56,7 +63,7 @@ class Appetite:
         """
         uppers = self.consumption.uppers()
         told = {(query.input_tokens or 0, query.output_tokens or 0) for query in queries} - {(0, 0)}
-        if not told or Resource.USD not in self._resources:
+        if not told or not self._has_money:
             return uppers
         costs = (np.array(sorted(told), dtype=np.float64) @ self._prices.T).max(axis=0)
         usd = np.array([resource is Resource.USD for resource in self._resources])
@@ -85,7 +92,9 @@ class Appetite:
                 self.tried[slot] += 1.0
 
     def _configure(self, config: PolicyConfig) -> None:
+        self._knows_all = False
         self._resources = [budget.resource for budget in config.budgets]
+        self._has_money = Resource.USD in self._resources
         self._listed = np.array(
             [[_listed(arm, resource) for resource in self._resources] for arm in config.arms]
         )

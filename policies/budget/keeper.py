@@ -59,19 +59,27 @@ class Keeper:
         known: Mask = np.logical_not(np.isnan(self.consumption.means()).any(axis=1))
         return known
 
-    def restraint(self, scores: Array, eligible: Mask) -> Restraint:
-        """What the budgets leave of n queries; `scores` and `eligible` are (n, K).
+    def restraint(self, scores: Array, eligible: Mask | None) -> Restraint:
+        """What the budgets leave of n queries; `scores` and `eligible` are (n, K), None: all.
 
         `scores` is what the arms would be judged by without a price; see `policies.scores`.
         """
         purse, means = self.purse(), self.consumption.means()
         amounts = np.where(np.isnan(means), 0.0, means)
-        judged = np.where(eligible, scores, -np.inf)
+        judged = scores if eligible is None else np.where(eligible, scores, -np.inf)
         prices = self.controller.prices(self._state, purse, amounts, judged)
         self.price = prices.mean
         uppers = self.consumption.uppers()
         return restrain(
-            prices, purse, eligible, means, uppers, self.tried, self.exhaustion, self.fallback
+            prices,
+            purse,
+            eligible,
+            means,
+            uppers,
+            self.tried,
+            self.exhaustion,
+            self.fallback,
+            len(scores),
         )
 
     def reserve(self, arm: int) -> Array:
