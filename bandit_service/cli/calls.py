@@ -141,6 +141,7 @@ def decision(
             "quality",
             "±",
             "objective",
+            "budgets",
             "assumed",
             "why not",
         ),
@@ -153,12 +154,29 @@ def decision(
                 output.optional(arm, "quality"),
                 output.optional(arm, "quality_deviation"),
                 arm.objective_offset,
+                output.optional(arm, "budget_offset"),
                 "yes" if arm.assumed else "",
                 arm.ineligible_reason,
             )
             for arm in made.arms
         ],
     )
+    if made.budgets:
+        output.table(
+            ("budget", "price", "or", "weight", "reserved", "settled", ""),
+            [
+                (
+                    one.budget,
+                    output.optional(one, "shadow_price"),
+                    output.optional(one, "second_shadow_price"),
+                    output.optional(one, "weight"),
+                    one.reserved,
+                    output.optional(one, "settled"),
+                    "could pay for no arm" if one.exhausted else "",
+                )
+                for one in made.budgets
+            ],
+        )
     if made.outcomes:
         output.table(("feedback", "arm", "source", "value"), map(_of_outcome, made.outcomes))
 

@@ -22,6 +22,12 @@ USUAL_OUTPUT_TOKENS = 500
 class Appetite:
     """`tried` are the decisions for each arm so far, (K,)."""
 
+    _listed: Array
+    _prices: Array  # (K, 2) USD a token in and out
+    _resources: list[Resource]
+    _has_money: bool
+    _knows_all: bool
+
     def __init__(self, config: PolicyConfig) -> None:
         self._configure(config)
         self.consumption = Consumption(self._listed)
@@ -44,16 +50,15 @@ class Appetite:
 
     @property
     def knows_all(self) -> bool:
-        """Whether something is known of every arm: once it is so under a configuration, it stays."""
+        """Whether something is known of every arm. Under one configuration that stays so."""
         if not self._knows_all:
             self._knows_all = bool(self.known().all())
         return self._knows_all
 
     def known(self) -> NDArray[np.bool_]:
         """Arms (K,) of which something is known for every budget."""
-        known: NDArray[np.bool_] = (~np.isnan(self._listed) | (self.consumption.weights > 0.0)).all(
-            axis=1
-        )
+        listed = np.logical_not(np.isnan(self._listed))
+        known: NDArray[np.bool_] = (listed | (self.consumption.weights > 0.0)).all(axis=1)
         return known
 
     def needs(self, queries: Sequence[Query]) -> Array:

@@ -33,6 +33,7 @@ class Turn:
     needs    (K, R) what a call of each arm is to reserve, in true units
     weight   calls at most: a duel has two
     refused  a flag a query, once the turn was decided: it is to be refused
+    short    by row, which budget could pay for no arm of a query that is served all the same
     """
 
     def __init__(self, account: "Account", needs: Array, weight: int) -> None:
@@ -42,6 +43,7 @@ class Turn:
         self._priced: Priced | None = None
         self._units: dict[int, list[tuple[int, float]]] = {}
         self.refused: list[bool] = []
+        self.short: dict[int, str] = {}
 
     @property
     def known(self) -> Mask:
@@ -95,8 +97,8 @@ class Turn:
             return eligible
         return np.broadcast_to(self.known, scores.shape) & (True if eligible is None else eligible)
 
-    def charged(self, decision: Decision) -> Decision:
-        """The same decision with what it reserves, which is off the lease from now on."""
+    def charged(self, decision: Decision, row: int) -> Decision:
+        """The decision of this row with what it reserves, which is off the lease from now on."""
         account = self._account
         slots = [decision.arm]
         if decision.second_arm is not None:
@@ -112,7 +114,7 @@ class Turn:
             account.appetite.tried[slot] += 1.0
         account.charged += 1
         return msgspec.structs.replace(
-            decision, spending=pack(Spending(tuple(charges), self._priced))
+            decision, spending=pack(Spending(tuple(charges), self._priced, self.short.get(row, "")))
         )
 
     def _amounts(self, slot: int) -> list[tuple[int, float]]:
@@ -141,18 +143,20 @@ class Turn:
         short says; `kept` is changed in place. Returns which rows are to be refused."""
         refused = [False] * len(kept)
         for row in np.flatnonzero(~kept.any(axis=1)):
-            slot = self._last_resort(eligible[row], open_arms[row])
+            slot, budget = self._last_resort(eligible[row], open_arms[row])
             if slot is None:
                 refused[row] = True
                 kept[row] = eligible[row]
             else:
                 kept[row, slot] = True
+                self.short[int(row)] = budget
         return refused
 
-    def _last_resort(self, eligible: Mask, open_arms: Mask) -> int | None:
+    def _last_resort(self, eligible: Mask, open_arms: Mask) -> tuple[int | None, str]:
+        """Who serves, None: nobody; and by which budget's rule."""
         account = self._account
         if not open_arms.any():  # nothing is known of any arm
-            return None
+            return None, ""
         rates = np.array([one.budget.amount for one in account.holdings])
         weight = np.where(open_arms, (self._needs / rates).max(axis=1), np.inf)
         cheapest = int(weight.argmin())
@@ -161,12 +165,12 @@ class Turn:
         blamed = [b for b, is_short in zip(budgets, short, strict=True) if is_short] or budgets
         harshest = max(blamed, key=lambda budget: _HARSHNESS.index(budget.when_exhausted))
         if harshest.when_exhausted is WhenExhausted.CHEAPEST:
-            return cheapest
+            return cheapest, harshest.name
         if harshest.when_exhausted is WhenExhausted.FALLBACK:
             names = [arm.name for arm in account.config.arms]
             slot = names.index(harshest.fallback_arm)
-            return slot if eligible[slot] else None
-        return None
+            return slot if eligible[slot] else None, harshest.name
+        return None, harshest.name
 
 
 def _units(resource: Resource, amount: float) -> int:

@@ -81,6 +81,8 @@ from bandit_service.model.ids import moment_of, smallest_id
 from bandit_service.model.previews import (
     AmountPreview,
     ArmPreview,
+    BudgetForecast,
+    BudgetPreview,
     Interval,
     Overlap,
     Preview,
@@ -89,6 +91,7 @@ from bandit_service.model.retention import Limits, Pruned
 from bandit_service.model.views import (
     ArmExplanation,
     ArmStatistics,
+    BudgetExplanation,
     Explanation,
     FieldChange,
     Freshness,
@@ -128,6 +131,9 @@ __all__ = [
     "ArmWarmStart",
     "Ask",
     "Budget",
+    "BudgetExplanation",
+    "BudgetForecast",
+    "BudgetPreview",
     "BudgetWindow",
     "CallEnergy",
     "Challenger",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from bandit_service.errors import BanditError
 from bandit_service.model import (
     ArmExplanation,
+    BudgetExplanation,
     Effect,
     Explanation,
     Outcome,
@@ -15,6 +16,7 @@ from bandit_service.model import (
 )
 from bandit_service.rpc import form
 from bandit_service.rpc.convert import ENERGY_SOURCES, FAILURES, SOURCES
+from bandit_service.rpc.convert_budget import RESOURCES
 from bandit_service.rpc.pb import routing_pb2 as pb
 from bandit_service.rpc.status import item_error
 
@@ -76,7 +78,21 @@ def explanation(explained: Explanation) -> pb.GetDecisionResponse:
             clock=decision.clock,
             outcomes=[_outcome(arm, outcome) for arm, outcome in explained.outcomes],
             recovered=decision.recovered,
+            budgets=[_budget(budget) for budget in explained.budgets],
         )
+    )
+
+
+def _budget(one: BudgetExplanation) -> pb.BudgetExplanation:
+    return pb.BudgetExplanation(
+        budget=one.budget,
+        resource=RESOURCES.write(one.resource),
+        shadow_price=one.first_price,
+        second_shadow_price=one.second_price,
+        weight=one.weight,
+        reserved=one.reserved,
+        settled=one.settled,
+        exhausted=one.is_short,
     )
 
 
@@ -113,6 +129,7 @@ def _arm(arm: ArmExplanation) -> pb.ArmExplanation:
         shadow_probability=arm.shadow_probability,
         second_probability=arm.second_probability,
         assumed=arm.assumed,
+        budget_offset=arm.budget_offset,
     )
 
 

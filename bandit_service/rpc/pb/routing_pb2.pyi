@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from bandit_service.rpc.pb import budget_pb2 as _budget_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -302,7 +303,7 @@ class GetDecisionResponse(_message.Message):
     def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("response", "policy", "create_time", "context", "arms", "clock", "outcomes", "recovered")
+    __slots__ = ("response", "policy", "create_time", "context", "arms", "clock", "outcomes", "recovered", "budgets")
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -311,6 +312,7 @@ class Decision(_message.Message):
     CLOCK_FIELD_NUMBER: _ClassVar[int]
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     RECOVERED_FIELD_NUMBER: _ClassVar[int]
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
     response: RouteResponse
     policy: str
     create_time: _timestamp_pb2.Timestamp
@@ -319,7 +321,28 @@ class Decision(_message.Message):
     clock: float
     outcomes: _containers.RepeatedCompositeFieldContainer[Outcome]
     recovered: bool
-    def __init__(self, response: _Optional[_Union[RouteResponse, _Mapping]] = ..., policy: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., context: _Optional[_Union[ContextSummary, _Mapping]] = ..., arms: _Optional[_Iterable[_Union[ArmExplanation, _Mapping]]] = ..., clock: _Optional[float] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., recovered: bool = ...) -> None: ...
+    budgets: _containers.RepeatedCompositeFieldContainer[BudgetExplanation]
+    def __init__(self, response: _Optional[_Union[RouteResponse, _Mapping]] = ..., policy: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., context: _Optional[_Union[ContextSummary, _Mapping]] = ..., arms: _Optional[_Iterable[_Union[ArmExplanation, _Mapping]]] = ..., clock: _Optional[float] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., recovered: bool = ..., budgets: _Optional[_Iterable[_Union[BudgetExplanation, _Mapping]]] = ...) -> None: ...
+
+class BudgetExplanation(_message.Message):
+    __slots__ = ("budget", "resource", "shadow_price", "second_shadow_price", "weight", "reserved", "settled", "exhausted")
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_PRICE_FIELD_NUMBER: _ClassVar[int]
+    SECOND_SHADOW_PRICE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    RESERVED_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    EXHAUSTED_FIELD_NUMBER: _ClassVar[int]
+    budget: str
+    resource: _budget_pb2.Resource
+    shadow_price: float
+    second_shadow_price: float
+    weight: float
+    reserved: float
+    settled: float
+    exhausted: bool
+    def __init__(self, budget: _Optional[str] = ..., resource: _Optional[_Union[_budget_pb2.Resource, str]] = ..., shadow_price: _Optional[float] = ..., second_shadow_price: _Optional[float] = ..., weight: _Optional[float] = ..., reserved: _Optional[float] = ..., settled: _Optional[float] = ..., exhausted: bool = ...) -> None: ...
 
 class ContextSummary(_message.Message):
     __slots__ = ("feature_version", "dimension", "norm", "values")
@@ -334,7 +357,7 @@ class ContextSummary(_message.Message):
     def __init__(self, feature_version: _Optional[str] = ..., dimension: _Optional[int] = ..., norm: _Optional[float] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ArmExplanation(_message.Message):
-    __slots__ = ("arm", "probability", "ineligible_reason", "quality", "quality_deviation", "objective_offset", "shadow_probability", "second_probability", "assumed")
+    __slots__ = ("arm", "probability", "ineligible_reason", "quality", "quality_deviation", "objective_offset", "shadow_probability", "second_probability", "assumed", "budget_offset")
     ARM_FIELD_NUMBER: _ClassVar[int]
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     INELIGIBLE_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -344,6 +367,7 @@ class ArmExplanation(_message.Message):
     SHADOW_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     SECOND_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     ASSUMED_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_OFFSET_FIELD_NUMBER: _ClassVar[int]
     arm: str
     probability: float
     ineligible_reason: str
@@ -353,7 +377,8 @@ class ArmExplanation(_message.Message):
     shadow_probability: float
     second_probability: float
     assumed: bool
-    def __init__(self, arm: _Optional[str] = ..., probability: _Optional[float] = ..., ineligible_reason: _Optional[str] = ..., quality: _Optional[float] = ..., quality_deviation: _Optional[float] = ..., objective_offset: _Optional[float] = ..., shadow_probability: _Optional[float] = ..., second_probability: _Optional[float] = ..., assumed: bool = ...) -> None: ...
+    budget_offset: float
+    def __init__(self, arm: _Optional[str] = ..., probability: _Optional[float] = ..., ineligible_reason: _Optional[str] = ..., quality: _Optional[float] = ..., quality_deviation: _Optional[float] = ..., objective_offset: _Optional[float] = ..., shadow_probability: _Optional[float] = ..., second_probability: _Optional[float] = ..., assumed: bool = ..., budget_offset: _Optional[float] = ...) -> None: ...
 
 class Outcome(_message.Message):
     __slots__ = ("kind", "arm", "source", "value", "failure", "usage", "position", "update_time")
