@@ -170,11 +170,12 @@ class Decider:
             pair = self._pairs.pair_probabilities(
                 moment.state, contexts, eligible=eligible, offsets=judged, clock=moment.clock
             )
-            wanted = floored(0.5 * (pair[0] + pair[1]))
-        elif restraint is None:
-            wanted = floored(chances(added, eligible))
-        else:
+        if restraint is not None:
             wanted = restraint.chances(chances, added, config.floor)
+        elif pair is not None:
+            wanted = floored(0.5 * (pair[0] + pair[1]))
+        else:
+            wanted = floored(chances(added, eligible))
         if moment.contenders:
             wanted, asides = self._contested(queries, contexts, wanted, eligible, restraint, moment)
         served, shown = self._served(wanted, exclusions, moment.kept)

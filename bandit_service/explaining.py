@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.eligibility import REASONS, Exclusion
-from bandit_service.ledger.booking import taken
+from bandit_service.ledger.booking import beside, taken
 from bandit_service.model import (
     ArmExplanation,
     BudgetExplanation,
@@ -82,11 +82,13 @@ def budgets_of(
         worth = np.frombuffer(priced.amounts).reshape(-1, len(first)) @ mean
     found = []
     for place, charge in enumerate(spending.charges):
-        known = [
-            taken(None if said is None else said.usage, charge.resource)
-            for said in (told.latest(decision.id, arm, Kind.USAGE) for arm, _ in charge.arms)
-        ]
-        heard = [one for one in known if one is not None]
+        heard = []
+        for arm, _ in charge.arms:
+            said = told.latest(decision.id, arm, Kind.USAGE)
+            usage = None if said is None else said.usage
+            known = taken(usage, charge.resource) or beside(usage, charge.resource)
+            if known or taken(usage, charge.resource) is not None:
+                heard.append(known)
         found.append(
             BudgetExplanation(
                 budget=charge.budget,

@@ -163,7 +163,7 @@ class Account:
             while end < len(queries) and (end == start or calls + _calls(queries[end]) <= payable):
                 calls += _calls(queries[end])
                 end += 1
-            yield slice(start, end), Turn(self, needs, calls)
+            yield slice(start, end), Turn(self, needs, calls, min(map(_calls, queries[start:end])))
             start = end
 
     def purse(self) -> Purse:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.budgets import MOST_AMOUNT, is_priced
+from bandit_service.ledger.booking import amount_of
 from bandit_service.model import Arm, PolicyConfig, Query, Resource, Usage, UsageLesson
 from policies.budget import Consumption
 
@@ -57,9 +58,9 @@ class Appetite:
 
     def known(self) -> NDArray[np.bool_]:
         """Arms (K,) of which something is known for every budget."""
-        listed = np.logical_not(np.isnan(self._listed))
-        known: NDArray[np.bool_] = (listed | (self.consumption.weights > 0.0)).all(axis=1)
-        return known
+        is_known: NDArray[np.bool_] = self.consumption.weights > 0.0
+        is_known |= np.logical_not(np.isnan(self._listed))
+        return np.asarray(is_known.all(axis=1), dtype=np.bool_)
 
     def needs(self, queries: Sequence[Query]) -> Array:
         """What one call for any of the queries has to reserve, (K, R); NaN: nothing is known.
@@ -112,9 +113,16 @@ class Appetite:
     def _amounts(self, usage: Usage | None) -> Array:
         if usage is None:
             return np.full(len(self._resources), np.nan)
-        both = {Resource.USD: usage.cost_usd, Resource.JOULES: usage.energy_joules}
+        both = {resource: whole(usage, resource) for resource in set(self._resources)}
         amounts = np.array([both[resource] for resource in self._resources], dtype=np.float64)
         return np.minimum(amounts, MOST_AMOUNT)  # what cannot be may not spoil the means for good
+
+
+def whole(usage: Usage, resource: Resource) -> float | None:
+    """What a decision's call took with those beside it; None where its own is not known."""
+    own = amount_of(usage, resource)
+    others = [amount_of(one, resource) for one in usage.other_calls]
+    return None if own is None else own + sum(one for one in others if one is not None)
 
 
 def _listed(arm: Arm, resource: Resource) -> float:

@@ -31,15 +31,16 @@ class Turn:
     """One turn of an account.
 
     needs    (K, R) what a call of each arm is to reserve, in true units
-    weight   calls at most: a duel has two
+    weight   calls at most, of all queries: a duel has two
+    calls    that each query makes at least: prices are for so many
     refused  a flag a query, once the turn was decided: it is to be refused
     short    by row, which budget could pay for no arm of a query that is served all the same
     """
 
-    def __init__(self, account: "Account", needs: Array, weight: int) -> None:
+    def __init__(self, account: "Account", needs: Array, weight: int, calls: int = 1) -> None:
         self._account = account
         self._needs = needs
-        self._weight = max(weight, 1)
+        self._weight, self._calls = max(weight, 1), calls
         self._priced: Priced | None = None
         self._units: dict[int, list[tuple[int, float]]] = {}
         self.refused: list[bool] = []
@@ -56,6 +57,8 @@ class Turn:
         consumption, purse = account.appetite.consumption, account.purse()
         means, uppers = consumption.means(), consumption.uppers()
         tops = uppers if needs is uppers else np.maximum(uppers, needs)
+        if self._calls > 1:
+            means, tops = self._calls * means, self._calls * tops
         open_arms = self._open(scores, eligible)
         amounts, judged = means, scores
         if open_arms is not None:
@@ -71,7 +74,15 @@ class Turn:
             payable = open_arms & affordable.all(axis=1)
         tried = account.appetite.tried
         found = restrain(
-            prices, purse, payable, means, tops, tried, Exhaustion.REFUSE, rows=len(scores)
+            prices,
+            purse,
+            payable,
+            means,
+            tops,
+            tried,
+            Exhaustion.REFUSE,
+            rows=len(scores),
+            lowers=consumption.lowers,
         )
         if found.eligible is not None:
             every = np.ones(scores.shape, dtype=np.bool_)
@@ -158,7 +169,8 @@ class Turn:
         if not open_arms.any():  # nothing is known of any arm
             return None, ""
         rates = np.array([one.budget.amount for one in account.holdings])
-        weight = np.where(open_arms, (self._needs / rates).max(axis=1), np.inf)
+        lowers = account.appetite.consumption.lowers()
+        weight = np.where(open_arms, (lowers / rates).max(axis=1), np.inf)
         cheapest = int(weight.argmin())
         short = self._needs[cheapest] > self._shares()
         budgets = [one.budget for one in account.holdings]

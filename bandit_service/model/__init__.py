@@ -6,6 +6,7 @@ are little-endian float64.
 """
 
 from bandit_service.model.budgets import (
+    MOST_UNITS,
     RATE_REQUESTS,
     UNITS,
     Ask,
@@ -70,12 +71,15 @@ from bandit_service.model.events import (
 )
 from bandit_service.model.feedback import (
     Learned,
+    OtherCall,
     Outcome,
     Preference,
     Recorded,
     RecordedFeedback,
     Submission,
     Usage,
+    pack_calls,
+    unpack_calls,
 )
 from bandit_service.model.ids import moment_of, smallest_id
 from bandit_service.model.previews import (
@@ -110,6 +114,7 @@ from bandit_service.model.words import (
     Kind,
     Modality,
     Mode,
+    OtherKind,
     PreferenceLearning,
     Resource,
     Source,
@@ -118,6 +123,7 @@ from bandit_service.model.words import (
 )
 
 __all__ = [
+    "MOST_UNITS",
     "RATE_REQUESTS",
     "UNITS",
     "Algorithm",
@@ -174,6 +180,8 @@ __all__ = [
     "Mode",
     "Objective",
     "ObjectiveOverride",
+    "OtherCall",
+    "OtherKind",
     "Outcome",
     "Overlap",
     "OverrideLimits",
@@ -212,7 +220,9 @@ __all__ = [
     "from_units",
     "moment_of",
     "pack",
+    "pack_calls",
     "smallest_id",
     "to_units",
     "unpack",
+    "unpack_calls",
 ]

@@ -9,13 +9,14 @@ from bandit_service.model import (
     BudgetExplanation,
     Effect,
     Explanation,
+    OtherCall,
     Outcome,
     Recorded,
     Routed,
     Usage,
 )
 from bandit_service.rpc import form
-from bandit_service.rpc.convert import ENERGY_SOURCES, FAILURES, SOURCES
+from bandit_service.rpc.convert import ENERGY_SOURCES, FAILURES, OTHER_KINDS, SOURCES
 from bandit_service.rpc.convert_budget import RESOURCES
 from bandit_service.rpc.pb import routing_pb2 as pb
 from bandit_service.rpc.status import item_error
@@ -156,4 +157,15 @@ def _usage(usage: Usage) -> pb.Usage:
         time_to_first_token=None if first_token is None else form.duration(first_token),
         energy_joules=usage.energy_joules,
         energy_source=ENERGY_SOURCES.write(usage.energy_source) if usage.energy_source else None,
+        other_calls=map(_other_call, usage.other_calls),
+    )
+
+
+def _other_call(one: OtherCall) -> pb.OtherCall:
+    return pb.OtherCall(
+        kind=OTHER_KINDS.write(one.kind),
+        id=one.id,
+        cost_usd=one.cost_usd,
+        energy_joules=one.energy_joules,
+        energy_source=ENERGY_SOURCES.write(one.energy_source) if one.energy_source else None,
     )

@@ -94,6 +94,15 @@ class Consumption:
             self._uppers = np.where(paid, seen, means * UNPAID_UPPER / UNPAID)
         return self._uppers
 
+    def lowers(self) -> Array:
+        """What a call may turn out to take on average once more is known, (K, R): a standard error
+        below the mean, and as listed of an arm that was never paid for. NaN as in `means`."""
+        means, paid = self.means(), self.weights > 0.0
+        weights = np.where(paid, self.weights, 1.0)
+        deviation = (self.uppers() - means) / (DEVIATIONS * np.sqrt(1.0 + 1.0 / weights))
+        seen = np.maximum(means - deviation / np.sqrt(weights), 0.0)
+        return np.where(paid, seen, means / UNPAID)
+
     def reserves(self) -> Array:
         """What to set aside for a call that is not settled yet, (K, R).
 

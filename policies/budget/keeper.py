@@ -21,6 +21,7 @@ class Keeper:
 
     rate         (R,)  what may be taken a request, in true units, > 0
     consumption  of the policy's arms
+    calls        that a decision makes: a duel two
     spent        (R,)  settled, and set aside for calls that are not
     decided      requests so far
     tried        (K,) decisions for each arm so far
@@ -35,6 +36,7 @@ class Keeper:
     requests: int | None = None
     exhaustion: Exhaustion = Exhaustion.CHEAPEST
     fallback: int | None = None
+    calls: int = 1
     spent: Array = field(init=False)
     decided: int = field(init=False, default=0)
     price: Array = field(init=False)
@@ -64,12 +66,12 @@ class Keeper:
 
         `scores` is what the arms would be judged by without a price; see `policies.scores`.
         """
-        purse, means = self.purse(), self.consumption.means()
+        purse, means = self.purse(), self.calls * self.consumption.means()
         amounts = np.where(np.isnan(means), 0.0, means)
         judged = scores if eligible is None else np.where(eligible, scores, -np.inf)
         prices = self.controller.prices(self._state, purse, amounts, judged)
         self.price = prices.mean
-        uppers = self.consumption.uppers()
+        uppers = self.calls * self.consumption.uppers()
         return restrain(
             prices,
             purse,
@@ -80,13 +82,15 @@ class Keeper:
             self.exhaustion,
             self.fallback,
             len(scores),
+            self.consumption.lowers,
         )
 
-    def reserve(self, arm: int) -> Array:
-        """Books a decision for `arm`, and returns what was reserved, (R,), to settle it with."""
+    def reserve(self, arm: int, is_second: bool = False) -> Array:
+        """Books a call of `arm`, and returns what was reserved, (R,), to settle it with. The first
+        of a decision counts as one."""
         amounts = self.consumption.reserves()[arm]
         reserved: Array = np.where(np.isnan(amounts), 0.0, amounts)
-        self.decided += 1
+        self.decided += not is_second
         self.tried[arm] += 1
         self.spent = self.spent + reserved
         return reserved

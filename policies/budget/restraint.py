@@ -126,6 +126,7 @@ def restrain(
     exhaustion: Exhaustion = Exhaustion.CHEAPEST,
     fallback: int | None = None,
     rows: int = 1,
+    lowers: Callable[[], Array] | None = None,
 ) -> Restraint:
     """What these prices, and what remains, leave of the eligible arms (n, K), n >= 1; None: all.
 
@@ -133,6 +134,10 @@ def restrain(
     tried          (K,) decisions for each arm so far
     fallback       the slot that serves under Exhaustion.FALLBACK
     rows           n, where `eligible` is None
+    lowers         (K, R) what calls may turn out to take; None: the means
+
+    Where nothing but the cheapest arm can be paid, it is the one that may turn out so: by the
+    means, an arm whose first calls happened to be dear would never be found out to be cheap.
 
     An arm can be paid if its upper amount fits into what remains after the cheapest arm has
     served the other requests that are left. The cheapest one needs to fit only once: its own
@@ -145,7 +150,8 @@ def restrain(
         eligible = np.ones((rows, len(means)), dtype=np.bool_)
     amounts = np.where(np.isnan(means), np.inf, means)
     tops = np.where(np.isnan(uppers), np.inf, uppers)
-    weight = np.where(eligible, (amounts / purse.rate).max(axis=1), np.inf)
+    least = amounts if lowers is None else np.nan_to_num(lowers(), nan=np.inf)
+    weight = np.where(eligible, (least / purse.rate).max(axis=1), np.inf)
     cheapest = weight.argmin(axis=1)
     each = np.arange(len(eligible))
     # Retired arms, and what no caller allows, will not serve the other requests either.

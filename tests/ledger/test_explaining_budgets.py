@@ -17,10 +17,12 @@ async def test_prices_are_told_and_what_they_took_off_each_arm(service):
         a_budget(1e9, resource=Resource.USD, name="ample"),
         algorithm=Algorithm(name="linear_thompson"),
     )
-    for _ in range(12):  # some of which bind, some do not
-        decision = await service.decide()
-        found = await explained(service, decision)
+    decisions = [await service.decide() for _ in range(12)]  # some of which bind, some do not
+    told = [await explained(service, decision) for decision in decisions]
+    for decision, found in zip(decisions, told, strict=True):
+        assert decision.spending is not None
         priced = unpack(decision.spending).priced
+        assert priced is not None
         first = np.frombuffer(priced.first)
         assert [one.first_price for one in found.budgets] == first.tolist()
         assert [one.weight for one in found.budgets] == [priced.weight] * 2
@@ -29,8 +31,8 @@ async def test_prices_are_told_and_what_they_took_off_each_arm(service):
         amounts = np.frombuffer(priced.amounts).reshape(2, 2)
         offsets = [one.budget_offset for one in found.arms]
         np.testing.assert_allclose(offsets, [-float(row @ means) for row in amounts])
-    assert found.budgets[0].first_price > 0.0  # .002 a decision, and the cheap arm takes .003
-    assert found.budgets[1].first_price == 0.0
+    assert told[-1].budgets[0].first_price > 0.0  # .002 a decision, and the cheap arm takes .003
+    assert told[-1].budgets[1].first_price == 0.0
 
 
 async def test_what_was_reserved_and_what_it_took(service):

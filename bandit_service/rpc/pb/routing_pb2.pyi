@@ -54,6 +54,13 @@ class Effect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EFFECT_NOT_CONFIGURED: _ClassVar[Effect]
     EFFECT_OTHER_FEATURES: _ClassVar[Effect]
     EFFECT_ARM_REMOVED: _ClassVar[Effect]
+
+class OtherCallKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OTHER_CALL_KIND_UNSPECIFIED: _ClassVar[OtherCallKind]
+    OTHER_CALL_KIND_RETRY: _ClassVar[OtherCallKind]
+    OTHER_CALL_KIND_CASCADE: _ClassVar[OtherCallKind]
+    OTHER_CALL_KIND_JUDGE: _ClassVar[OtherCallKind]
 MODALITY_UNSPECIFIED: Modality
 MODALITY_TEXT: Modality
 MODALITY_IMAGE: Modality
@@ -82,6 +89,10 @@ EFFECT_OUTRANKED: Effect
 EFFECT_NOT_CONFIGURED: Effect
 EFFECT_OTHER_FEATURES: Effect
 EFFECT_ARM_REMOVED: Effect
+OTHER_CALL_KIND_UNSPECIFIED: OtherCallKind
+OTHER_CALL_KIND_RETRY: OtherCallKind
+OTHER_CALL_KIND_CASCADE: OtherCallKind
+OTHER_CALL_KIND_JUDGE: OtherCallKind
 
 class RouteRequest(_message.Message):
     __slots__ = ("policy", "request_id", "text", "vector", "packed_vector", "input_tokens", "output_tokens", "required_tags", "required_modalities", "allowed_arms", "session", "subject", "duel", "min_position", "objective", "labels")
@@ -241,7 +252,7 @@ class Preference(_message.Message):
     def __init__(self, preferred_arm: _Optional[str] = ..., other_decision_id: _Optional[str] = ..., preferred_decision_id: _Optional[str] = ..., tie: bool = ..., other_token: _Optional[bytes] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("cost_usd", "input_tokens", "output_tokens", "latency", "time_to_first_token", "energy_joules", "energy_source")
+    __slots__ = ("cost_usd", "input_tokens", "output_tokens", "latency", "time_to_first_token", "energy_joules", "energy_source", "other_calls")
     COST_USD_FIELD_NUMBER: _ClassVar[int]
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -249,6 +260,7 @@ class Usage(_message.Message):
     TIME_TO_FIRST_TOKEN_FIELD_NUMBER: _ClassVar[int]
     ENERGY_JOULES_FIELD_NUMBER: _ClassVar[int]
     ENERGY_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    OTHER_CALLS_FIELD_NUMBER: _ClassVar[int]
     cost_usd: float
     input_tokens: int
     output_tokens: int
@@ -256,7 +268,22 @@ class Usage(_message.Message):
     time_to_first_token: _duration_pb2.Duration
     energy_joules: float
     energy_source: EnergySource
-    def __init__(self, cost_usd: _Optional[float] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_to_first_token: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., energy_joules: _Optional[float] = ..., energy_source: _Optional[_Union[EnergySource, str]] = ...) -> None: ...
+    other_calls: _containers.RepeatedCompositeFieldContainer[OtherCall]
+    def __init__(self, cost_usd: _Optional[float] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_to_first_token: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., energy_joules: _Optional[float] = ..., energy_source: _Optional[_Union[EnergySource, str]] = ..., other_calls: _Optional[_Iterable[_Union[OtherCall, _Mapping]]] = ...) -> None: ...
+
+class OtherCall(_message.Message):
+    __slots__ = ("kind", "id", "cost_usd", "energy_joules", "energy_source")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    COST_USD_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_JOULES_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    kind: OtherCallKind
+    id: str
+    cost_usd: float
+    energy_joules: float
+    energy_source: EnergySource
+    def __init__(self, kind: _Optional[_Union[OtherCallKind, str]] = ..., id: _Optional[str] = ..., cost_usd: _Optional[float] = ..., energy_joules: _Optional[float] = ..., energy_source: _Optional[_Union[EnergySource, str]] = ...) -> None: ...
 
 class FeedbackResponse(_message.Message):
     __slots__ = ("feedback_id", "position", "duplicate", "effect")
