@@ -206,7 +206,7 @@ def test_under_a_budget_both_calls_of_a_duel_are_paid():
 
     paid = [together(table, [run]).total(table.cost_usd).mean() for run in (free, kept)]
     assert paid[0] > 3.8
-    assert 0.95 * 3.0 <= paid[1] <= 1.01 * 3.0
+    assert 0.7 * 3.0 <= paid[1] <= 1.01 * 3.0  # a duel of an arm with itself is one call
 
 
 def test_a_study_tells_the_shares_and_regret_of_both_arms():
