@@ -88,12 +88,15 @@ def foreseen(
     added = None if weighed is None else weighed.added
 
     def learner(offsets: Array | None, eligible: Mask | None) -> Array:
+        """offsets: (n, K), or (1, K) for all."""
+
         def chances(part: slice) -> Array:
+            own = offsets if offsets is None or len(offsets) == 1 else offsets[part]
             return policy.probabilities(
                 state,
                 traffic.contexts[part],
                 eligible=None if eligible is None else eligible[part],
-                offsets=None if offsets is None else offsets[part],
+                offsets=own,
                 clock=clock,
             )
 

@@ -30,18 +30,18 @@ def test_only_who_shows_a_certificate_of_the_ca_can_announce_calls(
     guest = a_certificate(tmp_path, "application", authority)
     root = authority.cert.read_bytes()
     known = grpc.ssl_channel_credentials(root, guest.key.read_bytes(), guest.cert.read_bytes())
-    flags = ("--listen-tls-cert", own.cert, "--listen-tls-key", own.key)
-    flags += ("--listen-tls-client-ca", authority.cert)
+    flags = ["--listen-tls-cert", own.cert, "--listen-tls-key", own.key]
+    flags += ["--listen-tls-client-ca", authority.cert]
     choice = Choice("d1", arm="small")
     with a_meter(stand_in, libraries.get("whole"), "--config", config, *map(str, flags)) as running:
 
-        def is_let_in(**how: grpc.ChannelCredentials) -> bool:
-            talking = Meter(running.address, timeout=PATIENCE, **how)
+        def is_let_in(credentials: grpc.ChannelCredentials | None = None) -> bool:
+            talking = Meter(running.address, timeout=PATIENCE, credentials=credentials)
             with talking as meter, meter.call(choice) as call:
                 return call.is_metered
 
-        assert is_let_in(credentials=known)
-        assert not is_let_in(credentials=grpc.ssl_channel_credentials(root))  # without its own
+        assert is_let_in(known)
+        assert not is_let_in(grpc.ssl_channel_credentials(root))  # without its own
         assert not is_let_in()  # without TLS
         tls = ["--tls-ca", str(authority.cert), "--tls-cert", str(guest.cert)]
         tls += ["--tls-key", str(guest.key)]

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from bandit_service import configuration
 from bandit_service.eligibility import Exclusion
-from bandit_service.foreseeing import Snapshot
+from bandit_service.foreseeing import AT_ONCE, Snapshot
 from bandit_service.model import Algorithm, Arm, Budget, Objective, Resource, WhenExhausted
 from bandit_service.previewing import preview
 from tests.builders import NOW, a_config, an_engine
@@ -75,6 +75,17 @@ def test_the_price_is_the_one_at_which_the_budget_is_spent():
     np.testing.assert_allclose(shares, chances.mean(axis=0), atol=0.01)
     assert found.cost_usd.after.value == pytest.approx(allowed, rel=1e-6)
     assert found.cost_usd.before.value == pytest.approx(free, rel=1e-9)
+
+
+def test_more_decisions_than_are_worked_at_once_are_as_few():
+    engine = an_engine_of()
+    decisions, _ = logged(engine, count=2 * AT_ONCE + 9)
+
+    found = looked_at(engine, decisions, usd(0.005))
+
+    price = brentq(lambda p: spend_at(engine, decisions, p)[0] - 0.005, 0.0, 1e4)
+    assert found.budgets[0].after.shadow_price == pytest.approx(price, rel=0.05)
+    assert found.budgets[0].after.spent.value == pytest.approx(0.005, rel=1e-6)
 
 
 def test_where_spending_jumps_two_prices_are_mixed_to_meet_it():
