@@ -20,6 +20,7 @@ from bandit_service.errors import (
     StaleEtag,
     StoreUnavailable,
 )
+from bandit_service.foreseeing import Snapshot
 from bandit_service.history import history
 from bandit_service.journal import Journal
 from bandit_service.lookups import Lookups, aside
@@ -37,7 +38,7 @@ from bandit_service.model import (
     Verdict,
 )
 from bandit_service.ports import Reader
-from bandit_service.previewing import Snapshot, preview
+from bandit_service.previewing import preview
 
 MOST_PER_PAGE = 1_000
 DEFAULT_PER_PAGE = 100

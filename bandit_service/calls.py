@@ -43,6 +43,7 @@ class CallStatistics:
         self.streak = np.zeros(arms)
         self.last_failure = np.zeros(arms)
         self.troubled = False
+        self._means: Array | None = None
 
     def canonical(self) -> dict[str, Array]:
         """What is hashed and checkpointed."""
@@ -71,16 +72,18 @@ class CallStatistics:
     def copy(self) -> "CallStatistics":
         """An independent one."""
         made = CallStatistics(0)
-        made.troubled = self.troubled
+        made.troubled, made._means = self.troubled, self._means
         for name, sums in self.canonical().items():
             setattr(made, name, sums.copy())
         return made
 
     def add_arm(self) -> None:
+        self._means = None
         for name, sums in self.canonical().items():
             setattr(self, name, np.concatenate([sums, np.zeros((1, *sums.shape[1:]))]))
 
     def drop_arm(self, arm: int) -> None:
+        self._means = None
         for sums in self.canonical().values():
             sums[arm] = 0.0
 
@@ -91,6 +94,7 @@ class CallStatistics:
 
     def replace(self, arm: int, old: Usage | None, new: Usage) -> None:
         """Counts what one call took, instead of what was known of it before."""
+        self._means = None
         for column, field in enumerate(_FIELDS):
             before = None if old is None else getattr(old, field)
             after = getattr(new, field)
@@ -133,10 +137,13 @@ class CallStatistics:
         return (self.streak >= FAILURES_BEFORE_REST) & (now < self.last_failure + rest)
 
     def means(self) -> Array:
-        """Mean of each field per arm, shape (K, 5); NaN where nothing is known."""
-        known = np.where(self.counts > 0.0, self.counts, np.nan)
-        means: Array = self.totals / known
-        return means
+        """Mean of each field per arm, shape (K, 5); NaN where nothing is known. The same array
+        until a call is heard of; not to be written to."""
+        if self._means is None:
+            known = np.where(self.counts > 0.0, self.counts, np.nan)
+            self._means = self.totals / known
+            self._means.flags.writeable = False
+        return self._means
 
     def statistics(self, arm: int, name: str) -> ArmStatistics:
         """For people, with None where a number is not known."""

@@ -21,7 +21,7 @@ from bandit_service.contending import Contender, mixture
 from bandit_service.eligibility import Codes, Eligibility, Exclusion
 from bandit_service.errors import BanditError, NoEligibleArm
 from bandit_service.model import Decision, Mode, PolicyConfig, Query
-from bandit_service.offsets import offsets, too_slow, without
+from bandit_service.offsets import Weigher, too_slow, without
 from policies.budget import Restraint, scores
 
 Array = NDArray[np.float64]
@@ -36,8 +36,8 @@ class Restrains(Protocol):
         """Arms (K,) of which something is known of what they take."""
         ...
 
-    def restraint(self, scores: Array, eligible: Mask) -> Restraint:
-        """What the budgets leave of n queries; both (n, K)."""
+    def restraint(self, scores: Array, eligible: Mask | None) -> Restraint:
+        """What the budgets leave of n queries; both (n, K), None: all arms are eligible."""
         ...
 
 
@@ -62,7 +62,8 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decider:
-    """Makes decisions as one revision of a policy has it. Remembers nothing."""
+    """Makes decisions as one revision of a policy has it. Remembers nothing that could be told
+    from its answers."""
 
     def __init__(
         self,
@@ -90,6 +91,7 @@ class Decider:
         )
         names = [arm.name for arm in config.arms]
         self._default = names.index(config.default_arm) if self._observing else None
+        self._weigher = Weigher(objective, config.arms)
 
     def exclusions(self, query: Query, calls: CallStatistics, now: float) -> Codes | BanditError:
         """Why each arm falls out, (K,); an error if all of them do."""
@@ -138,7 +140,7 @@ class Decider:
         """
         config = self._config
         ids = draw.new_ids(len(queries), moment.now) if ids is None else ids
-        weighed = offsets(config.objective, config.arms, moment.calls, queries)
+        weighed = self._weigher.offsets(moment.calls, queries)
         added = None if weighed is None else weighed.added
         assumed = None if weighed is None else weighed.assumed
         eligible = None
@@ -147,7 +149,9 @@ class Decider:
         pair = restraint = asides = None
         beliefs = self._policy.estimates(moment.state, contexts, clock=moment.clock)
         if moment.keeper is not None:
-            restraint, exclusions, moment = self._restrained(exclusions, added, moment, beliefs)
+            restraint, exclusions, moment = self._restrained(
+                exclusions, eligible, added, moment, beliefs
+            )
             eligible = restraint.eligible
 
         def chances(offsets: Array | None, eligible: Mask | None) -> Array:
@@ -166,11 +170,12 @@ class Decider:
             pair = self._pairs.pair_probabilities(
                 moment.state, contexts, eligible=eligible, offsets=judged, clock=moment.clock
             )
-            wanted = floored(0.5 * (pair[0] + pair[1]))
-        elif restraint is None:
-            wanted = floored(chances(added, eligible))
-        else:
+        if restraint is not None:
             wanted = restraint.chances(chances, added, config.floor)
+        elif pair is not None:
+            wanted = floored(0.5 * (pair[0] + pair[1]))
+        else:
+            wanted = floored(chances(added, eligible))
         if moment.contenders:
             wanted, asides = self._contested(queries, contexts, wanted, eligible, restraint, moment)
         served, shown = self._served(wanted, exclusions, moment.kept)
@@ -249,6 +254,7 @@ class Decider:
     def _restrained(
         self,
         exclusions: list[Codes],
+        eligible: Mask | None,
         added: Array | None,
         moment: Moment,
         beliefs: policies.Estimates,
@@ -256,9 +262,11 @@ class Decider:
         """What the budgets leave, the exclusions with theirs, and the moment without the arms of
         sessions that cannot be paid any more."""
         assert moment.keeper is not None
-        open_arms = np.array(exclusions) == Exclusion.NONE
         judged = scores(self._policy, beliefs, moment.first)
-        restraint = moment.keeper.restraint(judged if added is None else judged + added, open_arms)
+        restraint = moment.keeper.restraint(judged if added is None else judged + added, eligible)
+        if restraint.eligible is None:  # all can be paid: most of the time
+            return restraint, exclusions, moment
+        open_arms = np.array(exclusions) == Exclusion.NONE
         reason = np.where(moment.keeper.known, Exclusion.BUDGET, Exclusion.UNPRICED)
         lost = open_arms & ~restraint.eligible
         codes = [

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bandit_service.calls import COST, ENERGY, INPUT, LATENCY, OUTPUT, CallStatistics
 from bandit_service.model import Arm, ArmState, Objective, Query
-from bandit_service.weighing import REFERENCE_TOKENS, weights_of
+from bandit_service.weighing import REFERENCE_TOKENS, Weights, weights_of
 
 Array = NDArray[np.float64]
 
@@ -65,6 +65,53 @@ def offsets(
             missing &= (weight > 0.0)[:, None]
             flags = missing if flags is None else flags | missing
     return Offsets(total, flags if flags is not None and flags.any() else None)
+
+
+class Weigher:
+    """`offsets` of one configuration, kept until a call is heard of for queries that say nothing
+    of their tokens, and ask for nothing of their own: most of them."""
+
+    def __init__(self, objective: Objective, arms: Sequence[Arm]) -> None:
+        self._objective, self._arms = objective, arms
+        self._by: Array | None = None  # the means that `_usual` was made of
+        self._usual: Offsets | None = None
+        # Points of a dollar, a second and a joule, where arms have nothing but means of their own.
+        self._plain: Weights | None = None
+        is_plain = not removed(arms).any() and objective.latency_limit is None
+        if is_plain and not any(arm.input_usd_per_million_tokens == 0.0 for arm in arms):
+            self._plain = weights_of(objective)
+
+    def offsets(self, calls: CallStatistics, queries: Sequence[Query]) -> Offsets | None:
+        """What the function of this name says."""
+        if not all(map(_is_silent, queries)):
+            return offsets(self._objective, self._arms, calls, queries)
+        means = calls.means()
+        if self._by is not means:
+            self._by, self._usual = means, self._of_means(means, calls)
+        usual = self._usual
+        if usual is None or len(queries) == 1:
+            return usual
+        rows = len(queries)
+        assumed = None if usual.assumed is None else usual.assumed.repeat(rows, axis=0)
+        return Offsets(usual.added.repeat(rows, axis=0), assumed)
+
+    def _of_means(self, means: Array, calls: CallStatistics) -> Offsets | None:
+        if self._plain is None or not any(self._plain):
+            return offsets(self._objective, self._arms, calls, _SILENT)
+        added = np.zeros(len(means))
+        for weight, column in zip(self._plain, (COST, LATENCY, ENERGY), strict=True):
+            if weight:
+                added -= weight * means[:, column]
+        if np.isnan(added).any():  # something has to be guessed
+            return offsets(self._objective, self._arms, calls, _SILENT)
+        return Offsets(added[None], None)
+
+
+def _is_silent(query: Query) -> bool:
+    return query.objective is None and query.input_tokens is None and query.output_tokens is None
+
+
+_SILENT = (Query(""),)
 
 
 def _waiting(objective: Objective, calls: CallStatistics) -> Array | None:

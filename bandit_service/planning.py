@@ -23,11 +23,13 @@ from bandit_service.model import (
     Kind,
     Learned,
     Lesson,
+    OtherCall,
     Outcome,
     PolicyConfig,
     PreferenceLearning,
     Source,
     Submission,
+    Usage,
     UsageLesson,
     moment_of,
 )
@@ -36,6 +38,8 @@ from bandit_service.standing import Call, Standing, Terms
 
 # Of several kinds from one source, the finer one speaks.
 _FINENESS = {Kind.PREFERENCE: 0, Kind.SUCCESS: 1, Kind.SCORE: 2}
+
+MOST_OTHER_CALLS = 64  # of one call of a decision
 
 # By name: a field that is added must not make another payload of what is sent again to the
 # next version.
@@ -87,6 +91,7 @@ def plan(
     told_before = preferences.spoken(sides, standing, terms) if sides else None
     decision = decisions[submission.decision_id]
     arm = _arm(submission, decision, terms.config)
+    _check_calls(submission, arm, decision, standing)
     known = None if arm is None else standing.call(decision.id, arm)
     for decision_id, slot, kind, value in subjects:
         standing.put(
@@ -176,6 +181,11 @@ def _arm(submission: Submission, decision: Decision, config: PolicyConfig) -> in
     told = (submission.success, submission.score, submission.usage, submission.failure)
     if all(one is None for one in told) and not submission.arm:
         return None
+    is_beside = submission.usage == Usage(
+        other_calls=submission.usage.other_calls if submission.usage else ()
+    )
+    if is_beside and told[:2] == (None, None) and not (submission.failure or submission.arm):
+        return decision.arm  # calls beside both arms of a duel, as of its judge, go with the first
     return _named_arm(submission, decision, config)
 
 
@@ -315,10 +325,38 @@ def _usage(
         given = {
             name: value for name, value in msgspec.structs.asdict(new).items() if value is not None
         }
+        given["other_calls"] = _calls_after(old, submission)
         new = msgspec.structs.replace(old, **given)
+    elif new.other_calls:
+        new = msgspec.structs.replace(new, other_calls=_calls_after(None, submission))
     source = submission.source
     standing.put(Outcome(decision.id, arm, Kind.USAGE, source, position, now, usage=new))
     return None if is_removed else UsageLesson(arm, decision.clock, old, new)
+
+
+def _calls_after(old: Usage | None, submission: Submission) -> tuple[OtherCall, ...]:
+    """The calls beside a call's own, once a submission is heard: those without an id of their own
+    are called by the submission and their place in it."""
+    assert submission.usage is not None
+    known = {(one.kind, one.id): one for one in (() if old is None else old.other_calls)}
+    for place, one in enumerate(submission.usage.other_calls):
+        name = one.id or f"{submission.feedback_id}.{place}"
+        known[one.kind, name] = msgspec.structs.replace(one, id=name)
+    return tuple(known.values())
+
+
+def _check_calls(
+    submission: Submission, arm: int | None, decision: Decision, standing: Standing
+) -> None:
+    if submission.usage is None or not submission.usage.other_calls or arm is None:
+        return
+    before = standing.latest(decision.id, arm, Kind.USAGE)
+    after = _calls_after(None if before is None else before.usage, submission)
+    if len(after) > MOST_OTHER_CALLS:
+        raise InvalidField(
+            "usage.other_calls",
+            f"at most {MOST_OTHER_CALLS} of a decision, and with these it has {len(after)}",
+        )
 
 
 def _health(

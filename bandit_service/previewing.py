@@ -1,36 +1,34 @@
 """What a change of a policy would have done to recent traffic. Pure, but for copying a state.
 
 Logged decisions are made again, before and after the change, with what the policy knows now:
-their contexts, tokens and eligible arms, the algorithm's own rule, the floor. Both sides rest on
-the same estimates, so what differs is the change alone. Whether the estimates are right is a
-question of its own: importance weights hold them against the outcomes that were seen.
+their contexts, tokens and eligible arms, the algorithm's own rule, the floor, the budgets. Both
+sides rest on the same estimates, so what differs is the change alone. Whether the estimates are
+right is a question of its own: importance weights hold them against the outcomes that were seen.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-import policies
 from bandit_service import configuration
-from bandit_service.calls import CallStatistics
-from bandit_service.configuration import Change, ShapeOf
+from bandit_service.configuration import Change
 from bandit_service.eligibility import Exclusion
-from bandit_service.engine import PolicyEngine
 from bandit_service.errors import InvalidField
+from bandit_service.foreseeing import Snapshot, Traffic, foreseen, in_pieces
 from bandit_service.model import (
     AmountPreview,
     ArmPreview,
     ArmState,
+    BudgetForecast,
+    BudgetPreview,
     Decision,
     Overlap,
     PolicyConfig,
     Preview,
     Query,
 )
-from bandit_service.offsets import amounts, filled, offsets, removed, too_slow, without
+from bandit_service.offsets import amounts, filled, removed
 from bandit_service.resampling import Resamples
 
 Array = NDArray[np.float64]
@@ -41,36 +39,7 @@ MOST_DECISIONS = 2_000
 LEAST_EFFECTIVE = 30.0
 # And beyond this share of arms that had no chance, it is of another policy.
 MOST_UNSUPPORTED = 0.01
-AT_ONCE = 128  # rows, so that the interpreter is never taken for long
-
-
-class Snapshot(msgspec.Struct, frozen=True):
-    """What a policy is and knows at one moment, to be used in another thread."""
-
-    config: PolicyConfig
-    sums: Mapping[str, NDArray[Any]]
-    calls: CallStatistics
-    clock: float
-    shape_of: ShapeOf
-
-    @staticmethod
-    def of(engine: PolicyEngine) -> "Snapshot":
-        return Snapshot(
-            config=engine.config,
-            sums={name: sums.copy() for name, sums in engine.state.canonical().items()},
-            calls=engine.calls.copy(),
-            clock=float(engine.requests) if engine.counts_requests() else engine.update_time,
-            shape_of=engine.shape_of,
-        )
-
-
-class Traffic(msgspec.Struct, frozen=True):
-    """What n decisions were made of: queries, contexts (n, d), and eligible arms (n, K)."""
-
-    decisions: Sequence[Decision]
-    queries: Sequence[Query]
-    contexts: Array
-    eligible: Mask
+FEWEST_FOR_PACE = 10  # decisions, before their pace says how many a window has
 
 
 def preview(
@@ -96,13 +65,14 @@ def preview(
     clock = max([snapshot.clock, *(one.clock for one in traffic.decisions)])
     if not has_traffic:
         traffic = _one_unknown_query(before, shape.dim)
-    first = _chances(snapshot, before, traffic, clock)
-    second = _chances(snapshot, after, traffic, clock)
     resamples = Resamples(len(traffic.queries))
+    first, kept_first = foreseen(snapshot, before, traffic, clock, resamples)
+    second, kept_second = foreseen(snapshot, after, traffic, clock, resamples)
     policy = configuration.build(before, shape.dim)
     state = policy.restore(snapshot.sums)
-    beliefs = _in_pieces(
-        traffic, lambda part: policy.estimates(state, part.contexts, clock=clock).mean
+    beliefs = in_pieces(
+        len(traffic.queries),
+        lambda part: policy.estimates(state, traffic.contexts[part], clock=clock).mean,
     )
     cost, latency, energy = amounts(before.arms, snapshot.calls, traffic.queries)
     gone = removed(before.arms)
@@ -128,7 +98,19 @@ def preview(
         energy_joules=amount_of(energy),
         overlap=_overlap(traffic, second, qualities) if has_traffic else None,
         objective=after.objective,
+        budgets=_side_by_side(kept_first, kept_second),
     )
+
+
+# Whoever only observes shuts all arms but one; the learner may choose among all. Which arms are too
+# slow is for each side's own limit to say, and what can be paid for its budgets.
+_FREE = (
+    Exclusion.NONE,
+    Exclusion.OBSERVED,
+    Exclusion.TOO_SLOW,
+    Exclusion.BUDGET,
+    Exclusion.UNPRICED,
+)
 
 
 def _traffic(config: PolicyConfig, decisions: Sequence[Decision], version: str) -> Traffic:
@@ -139,9 +121,7 @@ def _traffic(config: PolicyConfig, decisions: Sequence[Decision], version: str) 
     rows: list[Mask] = []
     for one in decisions:
         codes = np.frombuffer(one.exclusions, dtype=np.uint8)
-        # Whoever only observes shuts all arms but one; the learner may choose among all. Which
-        # arms are too slow is for each side's own limit to say.
-        free = np.isin(codes, (Exclusion.NONE, Exclusion.OBSERVED, Exclusion.TOO_SLOW))
+        free = np.isin(codes, _FREE)
         open_ = active & np.pad(free, (0, max(0, width - len(free))), constant_values=True)[:width]
         if not (one.sticky or one.recovered) and one.feature_version == version and open_.any():
             kept.append(one)
@@ -155,7 +135,14 @@ def _traffic(config: PolicyConfig, decisions: Sequence[Decision], version: str) 
         ],
         contexts=np.array(contexts),
         eligible=np.array(rows, dtype=np.bool_).reshape(len(kept), width),
+        per_second=_per_second(decisions),
     )
+
+
+def _per_second(decisions: Sequence[Decision]) -> float | None:
+    times = [one.create_time for one in decisions]
+    seconds = max(times) - min(times) if times else 0.0
+    return (len(times) - 1) / seconds if len(times) >= FEWEST_FOR_PACE and seconds else None
 
 
 def _one_unknown_query(config: PolicyConfig, dim: int) -> Traffic:
@@ -164,40 +151,16 @@ def _one_unknown_query(config: PolicyConfig, dim: int) -> Traffic:
     return Traffic([], [Query(config.name)], np.eye(dim)[-1:], active)
 
 
-def _chances(snapshot: Snapshot, config: PolicyConfig, traffic: Traffic, clock: float) -> Array:
-    """What each arm would be drawn with under a configuration, (n, K)."""
-    policy = configuration.build(config, traffic.contexts.shape[1])
-    state = policy.restore(snapshot.sums)
-
-    slow = too_slow(config.objective, snapshot.calls)
-
-    def chances(part: Traffic) -> Array:
-        weighed = offsets(config.objective, config.arms, snapshot.calls, part.queries)
-        eligible = part.eligible if slow is None else without(slow, part.eligible)
-        learner = policy.probabilities(
-            state,
-            part.contexts,
-            eligible=eligible,
-            offsets=None if weighed is None else weighed.added,
-            clock=clock,
-        )
-        return policies.with_floor(learner, eligible, config.floor)
-
-    return _in_pieces(traffic, chances)
-
-
-def _in_pieces(traffic: Traffic, work: Callable[[Traffic], Array]) -> Array:
-    parts = []
-    for start in range(0, len(traffic.queries), AT_ONCE):
-        cut = slice(start, start + AT_ONCE)
-        part = Traffic(
-            traffic.decisions[cut],
-            traffic.queries[cut],
-            traffic.contexts[cut],
-            traffic.eligible[cut],
-        )
-        parts.append(work(part))
-    return np.concatenate(parts)
+def _side_by_side(
+    first: Sequence[BudgetForecast], second: Sequence[BudgetForecast]
+) -> tuple[BudgetPreview, ...]:
+    """By name, in the order of the changed configuration, then those that go."""
+    before = {one.budget.name: one for one in first}
+    after = {one.budget.name: one for one in second}
+    return tuple(
+        BudgetPreview(name, before.get(name), after.get(name))
+        for name in dict.fromkeys((*after, *before))
+    )
 
 
 def _amount(

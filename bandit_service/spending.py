@@ -102,16 +102,18 @@ class Spending:
         for part, turn in account.turns(queries):
             keeper = None if is_observing else turn
             made = engine.decide(queries[part], contexts[part], now, keeper=keeper)
-            refused = iter(turn.refused)
+            row = -1  # among those that could be decided at all
             for answer in made:
                 if isinstance(answer, BanditError):
                     answers.append(answer)
-                elif next(refused, False):
+                    continue
+                row += 1
+                if turn.refused and turn.refused[row]:
                     engine.forget_session(answer.session_hash)
                     names = ", ".join(budget.name for budget in engine.config.budgets)
                     answers.append(BudgetExhausted(engine.config.name, names))
                 else:
-                    answers.append(turn.charged(answer))
+                    answers.append(turn.charged(answer, row))
         return answers
 
     # -- leases ---------------------------------------------------------------------------------

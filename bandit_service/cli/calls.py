@@ -91,6 +91,12 @@ def feedback(
     time_to_first_token_seconds: Annotated[float | None, typer.Option()] = None,
     energy_joules: Annotated[float | None, typer.Option()] = None,
     energy_source: Annotated[str | None, typer.Option(help="measured, sampled, estimated")] = None,
+    other_call: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A call beside the arm's own, charged too: retry=USD, cascade=USD or judge=USD."
+        ),
+    ] = None,
     feedback_id: Annotated[str | None, typer.Option(help="Makes the call idempotent.")] = None,
     token: Annotated[str | None, typer.Option(help="What `route` printed with it.")] = None,
     other_token: Annotated[
@@ -104,6 +110,7 @@ def feedback(
     values: Any = {
         name: given[name] for name in messages.FeedbackOptions.__annotations__ if name in given
     }
+    values["other_calls"] = [_other_call(one) for one in other_call or ()]
     other = _known(over or tie_with, "--other-token", other_token)
     compared = _compared(decision_id, prefer, other, over, tie, tie_with)
     request = messages.feedback_request(_known(decision_id, "--token", token), values, compared)
@@ -138,12 +145,29 @@ def decision(
             ("policy", "share", "arm", "probability", "weight", "evidence so far"),
             map(_of_contestant, made.contestants),
         )
+    if made.budgets:
+        output.table(
+            ("budget", "price", "or", "weight", "reserved", "settled", ""),
+            [
+                (
+                    one.budget,
+                    output.optional(one, "shadow_price"),
+                    output.optional(one, "second_shadow_price"),
+                    output.optional(one, "weight"),
+                    one.reserved,
+                    output.optional(one, "settled"),
+                    "could pay for no arm" if one.exhausted else "",
+                )
+                for one in made.budgets
+            ],
+        )
     if made.outcomes:
         output.table(("feedback", "arm", "source", "value"), map(_of_outcome, made.outcomes))
 
 
 _OF_ARM = (
-    "arm", "probability", "as second", "shadow", "quality", "±", "objective", "assumed", "why not",
+    "arm", "probability", "as second", "shadow", "quality", "±", "objective", "budgets", "assumed",
+    "why not",
 )  # fmt: skip
 
 
@@ -156,6 +180,7 @@ def _of_arm(arm: Any) -> tuple[Any, ...]:
         _rounded(output.optional(arm, "quality")),
         _rounded(output.optional(arm, "quality_deviation")),
         _rounded(arm.objective_offset),
+        _rounded(output.optional(arm, "budget_offset")),
         "yes" if arm.assumed else None,
         arm.ineligible_reason or None,
     )
@@ -192,6 +217,22 @@ def _of_contestant(one: Any) -> tuple[Any, ...]:
     return one.name, one.share, one.arm, one.probabilities[one.arm], weight, evidence
 
 
+def _told_of_other(call: dict[str, Any]) -> str:
+    kind = call["kind"].removeprefix("OTHER_CALL_KIND_").lower()
+    amounts = [f"{name} {call[name]}" for name in ("cost_usd", "energy_joules") if name in call]
+    return f"{kind} {call['id']}: {', '.join(amounts)}"
+
+
+def _other_call(said: str) -> Any:
+    from bandit_service.client import OtherCall
+
+    kind, _, amount = said.partition("=")
+    try:
+        return OtherCall(kind, cost_usd=float(amount))  # type: ignore[arg-type]
+    except ValueError:
+        raise typer.BadParameter(f"--other-call: {said!r} is not like retry=0.002") from None
+
+
 def _of_outcome(outcome: Any) -> tuple[Any, ...]:
     from google.protobuf.json_format import MessageToDict
 
@@ -202,7 +243,9 @@ def _of_outcome(outcome: Any) -> tuple[Any, ...]:
         value = output.word(pb.Failure, "FAILURE", outcome.failure)
     elif outcome.kind == "usage":
         usage = MessageToDict(outcome.usage, preserving_proto_field_name=True)
-        value = ", ".join(f"{name} {amount}" for name, amount in usage.items())
+        others = usage.pop("other_calls", [])
+        amounts = [f"{name} {amount}" for name, amount in usage.items()]
+        value = ", ".join([*amounts, *map(_told_of_other, others)])
     source = output.word(pb.FeedbackSource, "FEEDBACK_SOURCE", outcome.source)
     return outcome.kind, outcome.arm, source, value
 

@@ -49,6 +49,8 @@ def watch(
         bool, typer.Option("--insecure", help="No TLS, even to another machine.")
     ] = False,
     tls_ca: Annotated[Path | None, typer.Option(help="CA of the meter, a PEM file.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Our own certificate.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Watch the devices here, or the accounts of a meter. With --json, one object a line."""
@@ -57,7 +59,7 @@ def watch(
     if meter is None:
         looks = energy_watching.local(seconds)
     else:
-        with connect(meter, tls_ca, None, None, insecure=insecure) as channel:
+        with connect(meter, tls_ca, tls_cert, tls_key, insecure=insecure) as channel:
             _show(energy_watching.remote(channel, seconds, TIMEOUT_SECONDS), count, as_json)
         return
     _show(looks, count, as_json)

@@ -21,6 +21,13 @@ def meter(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="No TLS to the router, even on another machine.")
     ] = False,
+    listen_tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate to listen with, a PEM file.")
+    ] = None,
+    listen_tls_key: Annotated[Path | None, typer.Option(help="Its key, a PEM file.")] = None,
+    listen_tls_client_ca: Annotated[
+        Path | None, typer.Option(help="Let in only applications with a certificate of this CA.")
+    ] = None,
     listen_insecure: Annotated[
         bool, typer.Option("--listen-insecure", help="Listen without TLS beyond this machine.")
     ] = False,
@@ -44,10 +51,31 @@ def meter(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("bandit_service").setLevel(log_level.upper())
     read = read_meter_config(config)
+    tls = _listening(listen_tls_cert, listen_tls_key, listen_tls_client_ca)
     client = None if server is None else _client(server, tls_ca, tls_cert, tls_key, insecure)
     with client or contextlib.nullcontext():
-        code = asyncio.run(run_meter(read, client, listen=listen, insecure=listen_insecure))
+        code = asyncio.run(
+            run_meter(read, client, listen=listen, tls=tls, insecure=listen_insecure)
+        )
     raise typer.Exit(code)
+
+
+def _listening(cert: Path | None, key: Path | None, client_ca: Path | None) -> Any:
+    """What to listen with; None without TLS. Raises InvalidField."""
+    from bandit_service.errors import InvalidField
+    from bandit_service.rpc.tls import TlsFiles
+
+    if (cert is None) != (key is None):
+        raise InvalidField(
+            "listen_tls_cert, listen_tls_key", "one goes with the other; only one is given"
+        )
+    if cert is None or key is None:
+        if client_ca is not None:
+            raise InvalidField(
+                "listen_tls_client_ca", "needs listen_tls_cert and listen_tls_key too"
+            )
+        return None
+    return TlsFiles(cert, key, client_ca)
 
 
 def read_meter_config(path: Path) -> Any:

@@ -31,8 +31,34 @@ def show(found: Any) -> None:
             )
         ],
     )
+    if found.budgets:
+        _show_budgets(found.budgets)
     if found.HasField("overlap"):
         _show_overlap(found.overlap)
+
+
+def _show_budgets(budgets: Any) -> None:
+    from bandit_service.rpc.convert_budget import RESOURCES
+
+    rows: list[tuple[Any, ...]] = []
+    for one in budgets:
+        for label, side in (("before", "before"), ("after", "after")):
+            if not one.HasField(side):
+                continue
+            forecast = getattr(one, side)
+            unit = RESOURCES.read("resource", forecast.resource)
+            allowed = output.optional(forecast, "allowed")
+            rows.append(
+                (
+                    f"{one.budget}, {unit} a decision",
+                    label,
+                    forecast.why_not if allowed is None else f"{allowed:.4g}",
+                    _shown(forecast.spent) if forecast.HasField("spent") else None,
+                    output.optional(forecast, "shadow_price"),
+                    f"{forecast.exhausted_share:.1%}" if forecast.exhausted_share else "",
+                )
+            )
+    output.table(("budget", "", "allowed", "spent", "shadow price", "exhausted"), rows)
 
 
 def _show_overlap(overlap: Any) -> None:

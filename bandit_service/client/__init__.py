@@ -7,7 +7,7 @@ from bandit_service.client.asynchronous import AsyncClient
 from bandit_service.client.blocking import Client
 from bandit_service.client.errors import BanditRpcError
 from bandit_service.client.meter import Meter, MeteredCall
-from bandit_service.client.records import Choice, FeedbackResult, Usage
+from bandit_service.client.records import Choice, FeedbackResult, OtherCall, Usage
 from bandit_service.client.timing import AsyncTimedCall, TimedCall
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "FeedbackResult",
     "Meter",
     "MeteredCall",
+    "OtherCall",
     "TimedCall",
     "Usage",
 ]

@@ -15,6 +15,7 @@ from bandit_service.client.records import (
     Failure,
     FeedbackResult,
     Modality,
+    OtherCall,
     Source,
     Usage,
 )
@@ -86,6 +87,7 @@ class FeedbackOptions(SendOptions, total=False):
     usage                    what the call took, or any of these by themselves: cost_usd (US
                              dollars), input_tokens, output_tokens, latency_seconds,
                              time_to_first_token_seconds, energy_joules with energy_source
+    other_calls              retries, cascades and judges that the same decision is charged for
     """
 
     success: bool | None
@@ -100,6 +102,7 @@ class FeedbackOptions(SendOptions, total=False):
     time_to_first_token_seconds: float | None
     energy_joules: float | None
     energy_source: EnergySource | None
+    other_calls: Iterable[OtherCall] | None
 
 
 def route_request(
@@ -256,7 +259,8 @@ def _usage_message(options: FeedbackOptions) -> pb.Usage | None:
         value = getattr(whole, name) if alone is None else alone
         if value is not None:
             given[name] = value
-    if not given:
+    others = list(options.get("other_calls") or ())
+    if not given and not others:
         return None
     source = given.get("energy_source")
     return pb.Usage(
@@ -266,6 +270,18 @@ def _usage_message(options: FeedbackOptions) -> pb.Usage | None:
         latency=_duration(given.get("latency_seconds")),
         time_to_first_token=_duration(given.get("time_to_first_token_seconds")),
         energy_joules=given.get("energy_joules"),
+        energy_source=_number(pb.EnergySource, "ENERGY_SOURCE", source) if source else None,
+        other_calls=map(_other_call, others),
+    )
+
+
+def _other_call(one: OtherCall) -> pb.OtherCall:
+    source = one.energy_source
+    return pb.OtherCall(
+        kind=_number(pb.OtherCallKind, "OTHER_CALL_KIND", one.kind),
+        id=one.id,
+        cost_usd=one.cost_usd,
+        energy_joules=one.energy_joules,
         energy_source=_number(pb.EnergySource, "ENERGY_SOURCE", source) if source else None,
     )
 

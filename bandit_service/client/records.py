@@ -48,6 +48,21 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherCall:
+    """A call beside the arm's own that the same decision is charged for.
+
+    kind  retry, cascade or judge
+    id    names it within the decision: told of again, it replaces what was said before
+    """
+
+    kind: Literal["retry", "cascade", "judge"]
+    cost_usd: float | None = None
+    energy_joules: float | None = None
+    energy_source: EnergySource | None = None
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FeedbackResult:
     """What became of feedback.
 

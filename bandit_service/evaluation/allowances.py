@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.contestants import Entry, columns_of
 from bandit_service.evaluation.table import Array, OutcomeTable
-from bandit_service.model import Arm, Mode
+from bandit_service.model import Arm, Mode, PreferenceLearning
 from policies.budget import CONTROLLERS, DEFAULT, Consumption, Keeper
 
 Resource = Literal["cost_usd", "energy_joules"]
@@ -80,16 +80,19 @@ class Accounts:
                 np.array(list(rates.values())),
                 Consumption(np.column_stack(listed)),
                 steps,
+                calls=2 if entry.config.preference_learning is PreferenceLearning.AS_PAIRS else 1,
             )
         except ValueError as wrong:
             raise InvalidField("controller", str(wrong)) from wrong
 
-    def reserve(self, arm: int) -> Array:
-        return self.keeper.reserve(arm)
+    def reserve(self, arms: Sequence[int]) -> list[Array]:
+        """For each of a decision's calls: two of a duel."""
+        return [self.keeper.reserve(arm, place > 0) for place, arm in enumerate(arms)]
 
-    def settle(self, row: int, arm: int, reserved: Array) -> None:
-        """The call has been paid: only now is known what it took."""
-        self.keeper.settle(arm, reserved, self._amounts[row, arm])
+    def settle(self, row: int, arms: Sequence[int], reserved: Sequence[Array]) -> None:
+        """The calls have been paid: only now is known what they took."""
+        for arm, amount in zip(arms, reserved, strict=True):
+            self.keeper.settle(arm, amount, self._amounts[row, arm])
 
 
 def check_allowances(

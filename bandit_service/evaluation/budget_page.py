@@ -40,7 +40,17 @@ def _table(standings: Sequence[BudgetStanding]) -> Table:
     return Table("Where each budget stands in its present window.", ("budget", *COLUMNS), rows)
 
 
-COLUMNS = ("amount", "spent", "remaining", "of window", "pace", "projection", "overrun", "price")
+COLUMNS = (
+    "amount",
+    "spent",
+    "remaining",
+    "of window",
+    "pace",
+    "projection",
+    "overrun",
+    "price",
+    "other calls",
+)
 
 
 def cells(each: BudgetStanding) -> tuple[str, ...]:
@@ -54,4 +64,12 @@ def cells(each: BudgetStanding) -> tuple[str, ...]:
         "-" if each.projection is None else f"{each.projection:.6g}",
         f"{each.overrun:.6g}",
         "-" if each.shadow_price is None else f"{each.shadow_price:.6g}",
+        _others(each),
     )
+
+
+def _others(each: BudgetStanding) -> str:
+    told = [
+        f"{kind} {amount:.6g}" for kind, amount in each.by_kind.items() if amount and kind != "own"
+    ]
+    return ", ".join(told) or "-"

@@ -176,11 +176,9 @@ class Simulation:
         accounts = None
         queries, contexts, delay = self._queries, self._contexts, traffic.feedback_delay
         if allowance is not None:
-            if self._verdicts is not None:
-                raise InvalidField("budget", "duels cannot be simulated under one: both arms bill")
             accounts = Accounts(allowance, self._entry, self._table, len(rows))
             queries = self._payable(allowance)
-        waiting: deque[tuple[Decision, int, bool, float, Array | None]] = deque()
+        waiting: deque[tuple[Decision, int, bool, float, list[Array]]] = deque()
         slots: list[int] = []
         others: list[int] = []
         luck = verdict_luck(len(rows), seed)
@@ -199,15 +197,15 @@ class Simulation:
                 other = decision.second_arm
                 others.append(decision.arm if other is None else other)
             propensities.append(decision.propensity)
-            reserved = None
+            reserved: list[Array] = []
             if accounts is not None:
                 prices.append(accounts.keeper.price)
-                reserved = accounts.reserve(decision.arm)
+                reserved = accounts.reserve(_called(decision))
             waiting.append((decision, row, scored[step], luck[step], reserved))
             if len(waiting) > delay:
                 settled, of_row, is_scored, verdict, reserved = waiting.popleft()
-                if accounts is not None and reserved is not None:
-                    accounts.settle(of_row, settled.arm, reserved)
+                if accounts is not None:
+                    accounts.settle(of_row, _called(settled), reserved)
                 for event in self.heard(settled, of_row, is_scored, verdict, now):
                     engine.apply(JournalEntry(engine.position + 1, event))
         seconds = thread_time() - start
@@ -245,7 +243,7 @@ class Simulation:
             return [] if event is None else [event]
         events = []
         first, second = decision.arm, decision.second_arm
-        for slot in (first,) if second is None else (first, second):
+        for slot in _called(decision):
             usage = self._bills.usage(row, slot)
             if usage is not None:
                 lesson, id_ = UsageLesson(slot, decision.clock, None, usage), decision.id
@@ -281,3 +279,9 @@ class Simulation:
             None,
             arm,
         )
+
+
+def _called(decision: Decision) -> tuple[int, ...]:
+    """The slots that were called: one, or both of a duel."""
+    second = decision.second_arm
+    return (decision.arm,) if second is None else (decision.arm, second)

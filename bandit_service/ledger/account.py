@@ -163,7 +163,7 @@ class Account:
             while end < len(queries) and (end == start or calls + _calls(queries[end]) <= payable):
                 calls += _calls(queries[end])
                 end += 1
-            yield slice(start, end), Turn(self, needs, calls)
+            yield slice(start, end), Turn(self, needs, calls, min(map(_calls, queries[start:end])))
             start = end
 
     def purse(self) -> Purse:
@@ -205,6 +205,10 @@ class Account:
             if charge.budget in by_name:
                 by_name[charge.budget].cancel(charge)
 
+    @property
+    def _all_active(self) -> bool:
+        return all(arm.state is ArmState.ACTIVE for arm in self.config.arms)
+
     def _begin_control(self) -> None:
         self.controller = CONTROLLERS[self.config.budgets[0].controller]()
         self.control: Any = self.controller.start(len(self.holdings))
@@ -221,14 +225,20 @@ class Account:
         could pay were it untouched; 0 where there is none."""
         if needs is self._plain[0]:  # nothing was learned since: most of the time
             return self._plain[1]
-        active = np.array([arm.state is ArmState.ACTIVE for arm in self.config.arms])
-        amounts = needs[active & self.appetite.known()].T.tolist()
+        known = needs if self._all_active and self.appetite.knows_all else needs[self._usable()]
         found = []
-        for one, column in zip(self.holdings, amounts, strict=True):
-            units = [to_units(one.budget.resource, amount) for amount in column]
-            found.append(max((each for each in units if each <= units_of(one.budget)), default=0))
+        for one, column in zip(self.holdings, known.T.tolist(), strict=True):
+            most, resource = units_of(one.budget), one.budget.resource
+            units = (to_units(resource, amount) for amount in sorted(column, reverse=True))
+            found.append(next((each for each in units if each <= most), 0))
         self._plain = needs, found
         return found
+
+    def _usable(self) -> NDArray[np.bool_]:
+        """Active arms of which something is known, (K,)."""
+        active = np.array([arm.state is ArmState.ACTIVE for arm in self.config.arms])
+        usable: NDArray[np.bool_] = active & self.appetite.known()
+        return usable
 
     def _is_short(self, needed: Sequence[int]) -> bool:
         return any(one.rest < need for one, need in zip(self.holdings, needed, strict=True))

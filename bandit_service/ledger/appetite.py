@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.budgets import MOST_AMOUNT, is_priced
+from bandit_service.ledger.booking import amount_of
 from bandit_service.model import Arm, PolicyConfig, Query, Resource, Usage, UsageLesson
 from policies.budget import Consumption
 
@@ -21,6 +22,12 @@ USUAL_OUTPUT_TOKENS = 500
 
 class Appetite:
     """`tried` are the decisions for each arm so far, (K,)."""
+
+    _listed: Array
+    _prices: Array  # (K, 2) USD a token in and out
+    _resources: list[Resource]
+    _has_money: bool
+    _knows_all: bool
 
     def __init__(self, config: PolicyConfig) -> None:
         self._configure(config)
@@ -42,12 +49,18 @@ class Appetite:
         self.consumption = made
         self.tried = np.concatenate([tried[:rows], np.zeros(len(config.arms) - rows)])
 
+    @property
+    def knows_all(self) -> bool:
+        """Whether something is known of every arm. Under one configuration that stays so."""
+        if not self._knows_all:
+            self._knows_all = bool(self.known().all())
+        return self._knows_all
+
     def known(self) -> NDArray[np.bool_]:
         """Arms (K,) of which something is known for every budget."""
-        known: NDArray[np.bool_] = (~np.isnan(self._listed) | (self.consumption.weights > 0.0)).all(
-            axis=1
-        )
-        return known
+        is_known: NDArray[np.bool_] = self.consumption.weights > 0.0
+        is_known |= np.logical_not(np.isnan(self._listed))
+        return np.asarray(is_known.all(axis=1), dtype=np.bool_)
 
     def needs(self, queries: Sequence[Query]) -> Array:
         """What one call for any of the queries has to reserve, (K, R); NaN: nothing is known.
@@ -56,7 +69,7 @@ class Appetite:
         """
         uppers = self.consumption.uppers()
         told = {(query.input_tokens or 0, query.output_tokens or 0) for query in queries} - {(0, 0)}
-        if not told or Resource.USD not in self._resources:
+        if not told or not self._has_money:
             return uppers
         costs = (np.array(sorted(told), dtype=np.float64) @ self._prices.T).max(axis=0)
         usd = np.array([resource is Resource.USD for resource in self._resources])
@@ -85,7 +98,9 @@ class Appetite:
                 self.tried[slot] += 1.0
 
     def _configure(self, config: PolicyConfig) -> None:
+        self._knows_all = False
         self._resources = [budget.resource for budget in config.budgets]
+        self._has_money = Resource.USD in self._resources
         self._listed = np.array(
             [[_listed(arm, resource) for resource in self._resources] for arm in config.arms]
         )
@@ -98,9 +113,16 @@ class Appetite:
     def _amounts(self, usage: Usage | None) -> Array:
         if usage is None:
             return np.full(len(self._resources), np.nan)
-        both = {Resource.USD: usage.cost_usd, Resource.JOULES: usage.energy_joules}
+        both = {resource: whole(usage, resource) for resource in set(self._resources)}
         amounts = np.array([both[resource] for resource in self._resources], dtype=np.float64)
         return np.minimum(amounts, MOST_AMOUNT)  # what cannot be may not spoil the means for good
+
+
+def whole(usage: Usage, resource: Resource) -> float | None:
+    """What a decision's call took with those beside it; None where its own is not known."""
+    own = amount_of(usage, resource)
+    others = [amount_of(one, resource) for one in usage.other_calls]
+    return None if own is None else own + sum(one for one in others if one is not None)
 
 
 def _listed(arm: Arm, resource: Resource) -> float:

@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from bandit_service.model import (
+    MOST_UNITS,
     Charge,
     Decision,
     Kind,
+    OtherCall,
     Outcome,
     Resource,
     Settlement,
@@ -56,11 +58,23 @@ def charges_of(decision: Decision) -> tuple[Charge, ...]:
 
 
 def taken(usage: Usage | None, resource: Resource) -> int | None:
-    """What a call took, in units; None while that is not known."""
-    if usage is None:
+    """What a call took, in units, with the calls beside it; None while its own is not known."""
+    own = None if usage is None else amount_of(usage, resource)
+    if usage is None or own is None:
         return None
-    amount = usage.cost_usd if resource is Resource.USD else usage.energy_joules
-    return None if amount is None else to_units(resource, amount)
+    return min(to_units(resource, own) + beside(usage, resource), MOST_UNITS)
+
+
+def beside(usage: Usage | None, resource: Resource) -> int:
+    """What retries, cascades and judges took, as far as it is known, in units."""
+    if usage is None or not usage.other_calls:
+        return 0
+    told = (amount_of(one, resource) for one in usage.other_calls)
+    return min(sum(to_units(resource, one) for one in told if one is not None), MOST_UNITS)
+
+
+def amount_of(told: Usage | OtherCall, resource: Resource) -> float | None:
+    return told.cost_usd if resource is Resource.USD else told.energy_joules
 
 
 def _usage(standing: Standing, decision_id: str, arm: int) -> Usage | None:
@@ -72,10 +86,16 @@ def _change(charge: Charge, arm: int, old: Usage | None, new: Usage | None) -> t
     """By how much released, settled and overrun rise for one call: settled is what it took, up to
     what was reserved for it, and overrun the excess."""
     reserved = sum(units for slot, units in charge.arms if slot == arm)
-    before, after = taken(old, charge.resource), taken(new, charge.resource)
-    if after is None or after == before:
-        return 0, 0, 0
-    kept, over = min(after, reserved), max(0, after - reserved)
-    if before is None:
-        return reserved, kept, over
-    return 0, kept - min(before, reserved), over - max(0, before - reserved)
+    before, after = (_booked(usage, charge.resource, reserved) for usage in (old, new))
+    if taken(new, charge.resource) is None and taken(old, charge.resource) is not None:
+        return 0, 0, 0  # what is known stays known
+    return after[0] - before[0], after[1] - before[1], after[2] - before[2]
+
+
+def _booked(usage: Usage | None, resource: Resource, reserved: int) -> tuple[int, int, int]:
+    """Released, settled and overrun of one call that has this usage. What it reserved is for its
+    own call, while nobody knows what that took: calls beside it come on top."""
+    known = taken(usage, resource)
+    if known is None:
+        return 0, 0, beside(usage, resource)
+    return reserved, min(known, reserved), max(0, known - reserved)

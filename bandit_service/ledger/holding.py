@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from bandit_service import budgets
-from bandit_service.model import Ask, Budget, Charge, Grant, Resource, from_units
+from bandit_service.model import UNITS, Ask, Budget, Charge, Grant, Resource, from_units
 
 PACE_SECONDS = 2.0  # of its own spending that a replica wishes to hold
 CALLS_AHEAD = 4  # of the dearest arm, that it wishes to hold at least
@@ -35,6 +35,7 @@ class Holding:
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
+        self.scale = UNITS[budget.resource]
         self.grant: Grant | None = None
         self.rest = 0
         self.decided = 0  # by this replica, of the present window
@@ -119,8 +120,7 @@ class Holding:
         assert self.grant is not None
         pending = self.grant.pending + self.undrawn()
         worth = self._expected / self._reserved if self._reserved else 1.0
-        units = self.grant.settled + self.grant.overrun + worth * pending
-        return from_units(self.budget.resource, units)
+        return (self.grant.settled + self.grant.overrun + worth * pending) / self.scale
 
     def numbers(self, policy: str, shadow_price: float | None) -> BudgetNumbers:
         assert self.grant is not None

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bandit_service.budgets import requests_of
-from bandit_service.ledger.booking import taken
+from bandit_service.ledger.booking import amount_of, beside, taken
 from bandit_service.model import (
     Budget,
     BudgetWindow,
     Decision,
     Kind,
+    OtherKind,
     Outcome,
     PolicyConfig,
     from_units,
@@ -20,6 +21,8 @@ from bandit_service.model import (
 from bandit_service.standing import Standing
 
 MOST_POINTS = 240
+
+Others = dict[int, dict[OtherKind, float]]  # what calls beside the arms' own took, by window
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class BudgetStanding:
     pace        spent over what an even pace would have spent by now
     projection  spent at the end of the window, at the pace so far
     shadow_price  points of quality that a unit was worth at the last decision
+    by_kind     of what was spent: the arms' own calls (with what is reserved for them), and what
+                retries, cascades and judges took
     """
 
     policy: str
@@ -62,6 +67,7 @@ class BudgetStanding:
     end_time: float | None
     when_exhausted: str
     controller: str
+    by_kind: dict[str, float]
     history: tuple[Point, ...]
 
 
@@ -77,18 +83,22 @@ def standings(
     charged: dict[int, list[tuple[float, int, float | None]]] = {
         window.id: [] for window in by_name.values()
     }
+    others: Others = {window: dict.fromkeys(OtherKind, 0.0) for window in charged}
     for decisions, outcomes in pages:
         told = Standing(outcomes, ())
         for decision in decisions:
-            _charge(decision, told, charged)
+            _charge(decision, told, charged, others)
     return [
-        _standing(config.name, budget, by_name.get(budget.name), charged, now)
+        _standing(config.name, budget, by_name.get(budget.name), charged, others, now)
         for budget in config.budgets
     ]
 
 
 def _charge(
-    decision: Decision, told: Standing, charged: dict[int, list[tuple[float, int, float | None]]]
+    decision: Decision,
+    told: Standing,
+    charged: dict[int, list[tuple[float, int, float | None]]],
+    others: Others,
 ) -> None:
     if decision.spending is None:
         return
@@ -105,8 +115,12 @@ def _charge(
             units = 0
             for arm, reserved in charge.arms:
                 said = told.latest(decision.id, arm, Kind.USAGE)
-                known = taken(None if said is None else said.usage, charge.resource)
-                units += reserved if known is None else known
+                usage = None if said is None else said.usage
+                known = taken(usage, charge.resource)
+                units += reserved + beside(usage, charge.resource) if known is None else known
+                for one in () if usage is None else usage.other_calls:
+                    amount = amount_of(one, charge.resource)
+                    others[charge.window][one.kind] += amount or 0.0
             charged[charge.window].append((decision.create_time, units, price))
 
 
@@ -115,6 +129,7 @@ def _standing(
     budget: Budget,
     window: BudgetWindow | None,
     charged: dict[int, list[tuple[float, int, float | None]]],
+    others: Others,
     now: float,
 ) -> BudgetStanding:
     resource = budget.resource
@@ -132,6 +147,7 @@ def _standing(
         price = charged[window.id][-1][2] if charged[window.id] else None
     amount, settled, reserved, leased, overrun = (from_units(resource, u) for u in amounts)
     used = from_units(resource, spent)
+    beside_own = dict.fromkeys(OtherKind, 0.0) if window is None else others[window.id]
     return BudgetStanding(
         policy=policy,
         budget=budget.name,
@@ -152,6 +168,10 @@ def _standing(
         end_time=end,
         when_exhausted=budget.when_exhausted.value,
         controller=budget.controller,
+        by_kind={
+            "own": used - sum(beside_own.values()),
+            **{kind.value: amount for kind, amount in beside_own.items()},
+        },
         history=history,
     )
 

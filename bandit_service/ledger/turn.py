@@ -1,5 +1,6 @@
 """Queries decided together under budgets: what can be paid for them, and what they take."""
 
+from math import isnan
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,7 +13,6 @@ from bandit_service.model import (
     Resource,
     Spending,
     WhenExhausted,
-    from_units,
     pack,
     to_units,
 )
@@ -31,114 +31,160 @@ class Turn:
     """One turn of an account.
 
     needs    (K, R) what a call of each arm is to reserve, in true units
-    weight   calls at most: a duel has two
+    weight   calls at most, of all queries: a duel has two
+    calls    that each query makes at least: prices are for so many
     refused  a flag a query, once the turn was decided: it is to be refused
+    short    by row, which budget could pay for no arm of a query that is served all the same
     """
 
-    def __init__(self, account: "Account", needs: Array, weight: int) -> None:
+    def __init__(self, account: "Account", needs: Array, weight: int, calls: int = 1) -> None:
         self._account = account
         self._needs = needs
-        self._weight = max(weight, 1)
+        self._weight, self._calls = max(weight, 1), calls
         self._priced: Priced | None = None
+        self._units: dict[int, list[tuple[int, float]]] = {}
         self.refused: list[bool] = []
+        self.short: dict[int, str] = {}
 
     @property
     def known(self) -> Mask:
         """Arms (K,) of which anything is known: the others cannot be kept within a budget."""
         return self._account.appetite.known()
 
-    def restraint(self, scores: Array, eligible: Mask) -> Restraint:
+    def restraint(self, scores: Array, eligible: Mask | None) -> Restraint:
         """See policies.budget.Keeper. A row that is to be refused keeps all its arms."""
-        account = self._account
+        account, needs = self._account, self._needs
         consumption, purse = account.appetite.consumption, account.purse()
-        means, uppers = consumption.means(), np.maximum(consumption.uppers(), self._needs)
-        amounts = np.where(np.isnan(means), 0.0, means)
-        open_arms = eligible & self.known
-        prices = account.controller.prices(
-            account.control, purse, amounts, np.where(open_arms, scores, -np.inf)
-        )
+        means, uppers = consumption.means(), consumption.uppers()
+        tops = uppers if needs is uppers else np.maximum(uppers, needs)
+        if self._calls > 1:
+            means, tops = self._calls * means, self._calls * tops
+        open_arms = self._open(scores, eligible)
+        amounts, judged = means, scores
+        if open_arms is not None:
+            amounts = np.where(np.isnan(means), 0.0, means)
+            judged = np.where(open_arms, scores, -np.inf)
+        prices = account.controller.prices(account.control, purse, amounts, judged)
         account.price = prices.mean
-        payable = open_arms & (self._needs <= self._shares()).all(axis=1)
+        payable, affordable = open_arms, needs <= self._shares()
+        if open_arms is not None or not np.logical_and.reduce(affordable, axis=None):
+            every = np.ones(scores.shape, dtype=np.bool_)
+            eligible = every if eligible is None else eligible
+            open_arms = every if open_arms is None else open_arms
+            payable = open_arms & affordable.all(axis=1)
+        tried = account.appetite.tried
         found = restrain(
-            prices, purse, payable, means, uppers, account.appetite.tried, Exhaustion.REFUSE
+            prices,
+            purse,
+            payable,
+            means,
+            tops,
+            tried,
+            Exhaustion.REFUSE,
+            rows=len(scores),
+            lowers=consumption.lowers,
         )
-        self.refused = self._serve_the_broke(found.eligible, eligible, open_arms)
+        if found.eligible is not None:
+            every = np.ones(scores.shape, dtype=np.bool_)
+            self.refused = self._serve_the_broke(
+                found.eligible,
+                every if eligible is None else eligible,
+                every if open_arms is None else open_arms,
+            )
+        untried = np.zeros(len(tried), dtype=np.bool_) if found.untried is None else found.untried
         self._priced = Priced(
             first=prices.first.tobytes(),
             second=None if prices.second is None else prices.second.tobytes(),
             weight=prices.weight,
             amounts=found.amounts.tobytes(),
-            room=np.broadcast_to(found.room, (len(account.holdings),)).tobytes(),
-            untried=found.untried.tobytes(),
+            room=found.room.tobytes(),
+            untried=untried.tobytes(),
         )
         return found
 
-    def charged(self, decision: Decision) -> Decision:
-        """The same decision with what it reserves, which is off the lease from now on."""
+    def _open(self, scores: Array, eligible: Mask | None) -> Mask | None:
+        """The eligible arms of which anything is known; None: all of them."""
+        if self._account.appetite.knows_all:
+            return eligible
+        return np.broadcast_to(self.known, scores.shape) & (True if eligible is None else eligible)
+
+    def charged(self, decision: Decision, row: int) -> Decision:
+        """The decision of this row with what it reserves, which is off the lease from now on."""
         account = self._account
         slots = [decision.arm]
         if decision.second_arm is not None:
             slots.append(decision.second_arm)
-        needs, expected = self._needs, account.appetite.consumption.means()
-        charges = []
-        for column, holding in enumerate(account.holdings):
-            resource = holding.budget.resource
-            calls = [
-                (
-                    slot,
-                    _units(resource, needs[slot, column]),
-                    _units(resource, expected[slot, column]),
-                )
-                for slot in slots
-            ]
-            charges.append(holding.charge([(slot, units, float(e)) for slot, units, e in calls]))
-        account.appetite.tried[slots] += 1.0
+        calls = [self._amounts(slot) for slot in slots]
+        charges = [
+            holding.charge(
+                [(slot, *amounts[column]) for slot, amounts in zip(slots, calls, strict=True)]
+            )
+            for column, holding in enumerate(account.holdings)
+        ]
+        for slot in slots:
+            account.appetite.tried[slot] += 1.0
         account.charged += 1
         return msgspec.structs.replace(
-            decision, spending=pack(Spending(tuple(charges), self._priced))
+            decision, spending=pack(Spending(tuple(charges), self._priced, self.short.get(row, "")))
         )
+
+    def _amounts(self, slot: int) -> list[tuple[int, float]]:
+        """What a call of an arm is to reserve and is expected to take, in units, a budget each."""
+        found = self._units.get(slot)
+        if found is None:
+            expected = self._account.appetite.consumption.means()
+            columns = zip(
+                self._account.holdings,
+                self._needs[slot].tolist(),
+                expected[slot].tolist(),
+                strict=True,
+            )
+            found = self._units[slot] = [
+                (_units(one.budget.resource, need), float(_units(one.budget.resource, usual)))
+                for one, need, usual in columns
+            ]
+        return found
 
     def _shares(self) -> Array:
         """What each call of the turn may take for sure, (R,)."""
-        held = [
-            from_units(one.budget.resource, one.rest // self._weight)
-            for one in self._account.holdings
-        ]
-        return np.array(held)
+        return np.array([one.rest // self._weight / one.scale for one in self._account.holdings])
 
     def _serve_the_broke(self, kept: Mask, eligible: Mask, open_arms: Mask) -> list[bool]:
         """Gives rows in which nothing can be paid what the harshest of the budgets that are
         short says; `kept` is changed in place. Returns which rows are to be refused."""
         refused = [False] * len(kept)
         for row in np.flatnonzero(~kept.any(axis=1)):
-            slot = self._last_resort(eligible[row], open_arms[row])
+            slot, budget = self._last_resort(eligible[row], open_arms[row])
             if slot is None:
                 refused[row] = True
                 kept[row] = eligible[row]
             else:
                 kept[row, slot] = True
+                self.short[int(row)] = budget
         return refused
 
-    def _last_resort(self, eligible: Mask, open_arms: Mask) -> int | None:
+    def _last_resort(self, eligible: Mask, open_arms: Mask) -> tuple[int | None, str]:
+        """Who serves, None: nobody; and by which budget's rule."""
         account = self._account
         if not open_arms.any():  # nothing is known of any arm
-            return None
+            return None, ""
         rates = np.array([one.budget.amount for one in account.holdings])
-        weight = np.where(open_arms, (self._needs / rates).max(axis=1), np.inf)
+        lowers = account.appetite.consumption.lowers()
+        weight = np.where(open_arms, (lowers / rates).max(axis=1), np.inf)
         cheapest = int(weight.argmin())
         short = self._needs[cheapest] > self._shares()
         budgets = [one.budget for one in account.holdings]
         blamed = [b for b, is_short in zip(budgets, short, strict=True) if is_short] or budgets
         harshest = max(blamed, key=lambda budget: _HARSHNESS.index(budget.when_exhausted))
         if harshest.when_exhausted is WhenExhausted.CHEAPEST:
-            return cheapest
+            return cheapest, harshest.name
         if harshest.when_exhausted is WhenExhausted.FALLBACK:
             names = [arm.name for arm in account.config.arms]
             slot = names.index(harshest.fallback_arm)
-            return slot if eligible[slot] else None
-        return None
+            return slot if eligible[slot] else None, harshest.name
+        return None, harshest.name
 
 
 def _units(resource: Resource, amount: float) -> int:
     """0 where nothing is known: nothing can be reserved then."""
-    return 0 if np.isnan(amount) else to_units(resource, float(amount))
+    return 0 if isnan(amount) else to_units(resource, amount)

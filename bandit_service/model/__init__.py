@@ -6,6 +6,7 @@ are little-endian float64.
 """
 
 from bandit_service.model.budgets import (
+    MOST_UNITS,
     RATE_REQUESTS,
     UNITS,
     Ask,
@@ -71,17 +72,22 @@ from bandit_service.model.events import (
 )
 from bandit_service.model.feedback import (
     Learned,
+    OtherCall,
     Outcome,
     Preference,
     Recorded,
     RecordedFeedback,
     Submission,
     Usage,
+    pack_calls,
+    unpack_calls,
 )
 from bandit_service.model.ids import moment_of, smallest_id
 from bandit_service.model.previews import (
     AmountPreview,
     ArmPreview,
+    BudgetForecast,
+    BudgetPreview,
     Interval,
     Overlap,
     Preview,
@@ -90,6 +96,7 @@ from bandit_service.model.retention import Limits, Pruned
 from bandit_service.model.views import (
     ArmExplanation,
     ArmStatistics,
+    BudgetExplanation,
     ContestantChoice,
     Explanation,
     FieldChange,
@@ -109,6 +116,7 @@ from bandit_service.model.words import (
     Kind,
     Modality,
     Mode,
+    OtherKind,
     PreferenceLearning,
     Resource,
     Source,
@@ -117,6 +125,7 @@ from bandit_service.model.words import (
 )
 
 __all__ = [
+    "MOST_UNITS",
     "RATE_REQUESTS",
     "UNITS",
     "Algorithm",
@@ -130,6 +139,9 @@ __all__ = [
     "ArmWarmStart",
     "Ask",
     "Budget",
+    "BudgetExplanation",
+    "BudgetForecast",
+    "BudgetPreview",
     "BudgetWindow",
     "CallEnergy",
     "Challenger",
@@ -172,6 +184,8 @@ __all__ = [
     "Mode",
     "Objective",
     "ObjectiveOverride",
+    "OtherCall",
+    "OtherKind",
     "Outcome",
     "Overlap",
     "OverrideLimits",
@@ -210,7 +224,9 @@ __all__ = [
     "from_units",
     "moment_of",
     "pack",
+    "pack_calls",
     "smallest_id",
     "to_units",
     "unpack",
+    "unpack_calls",
 ]

@@ -69,10 +69,12 @@ class Priced(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Spending(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """All that a decision has to do with budgets. `priced` is None where they did not steer."""
+    """All that a decision has to do with budgets. `priced` is None where they did not steer;
+    `exhausted` names the budget that could pay for no arm, so that its `when_exhausted` served."""
 
     charges: tuple[Charge, ...]
     priced: Priced | None = None
+    exhausted: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -3,11 +3,39 @@
 import msgspec
 
 from bandit_service.model.decisions import Claim
-from bandit_service.model.words import Effect, EnergySource, Failure, Kind, Source
+from bandit_service.model.words import Effect, EnergySource, Failure, Kind, OtherKind, Source
+
+
+class OtherCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A call beside the arm's own that the same decision is charged for: the one before a retry, a
+    further model of a cascade, a judge.
+
+    kind and id name it within the decision: told of again it replaces what was said before.
+    """
+
+    kind: OtherKind
+    id: str = ""
+    cost_usd: float | None = None
+    energy_joules: float | None = None
+    energy_source: EnergySource | None = None
+
+
+_calls_encoder = msgspec.msgpack.Encoder()
+_calls_decoder = msgspec.msgpack.Decoder(tuple[OtherCall, ...])
+
+
+def pack_calls(calls: tuple[OtherCall, ...]) -> bytes:
+    return _calls_encoder.encode(calls)
+
+
+def unpack_calls(body: bytes) -> tuple[OtherCall, ...]:
+    """msgspec.ValidationError for what `pack_calls` did not make."""
+    return _calls_decoder.decode(body)
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a call took. None is unknown, never zero."""
+    """What a call took. None is unknown, never zero. `other_calls` have no part in what is learned
+    of the arm; budgets pay for them."""
 
     cost_usd: float | None = None
     input_tokens: int | None = None
@@ -16,6 +44,7 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     time_to_first_token_seconds: float | None = None
     energy_joules: float | None = None
     energy_source: EnergySource | None = None
+    other_calls: tuple[OtherCall, ...] = ()
 
 
 class Preference(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from bandit_service.model.configuration import Objective
+from bandit_service.model.configuration import Budget, Objective
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -47,6 +47,33 @@ class Overlap(msgspec.Struct, frozen=True):
     why_not: str = ""
 
 
+class BudgetForecast(msgspec.Struct, frozen=True):
+    """What a budget would have done; amounts are dollars or joules a decision.
+
+    allowed       what the budget allows; None where `why_not` says why that is not known, and then
+                  it has not been kept to
+    spent         what would have been spent
+    shadow_price  points of quality a unit, at which `allowed` is spent; 0 where less is anyway
+    exhausted     share of the decisions that it could not have paid for, and that would have met
+                  `when_exhausted`
+    """
+
+    budget: Budget
+    spent: Interval | None
+    allowed: float | None = None
+    shadow_price: float | None = None
+    exhausted: float = 0.0
+    why_not: str = ""
+
+
+class BudgetPreview(msgspec.Struct, frozen=True):
+    """One budget as the policy is and with the change; None where it has no such budget."""
+
+    name: str
+    before: BudgetForecast | None
+    after: BudgetForecast | None
+
+
 class Preview(msgspec.Struct, frozen=True):
     """Before and after a change, on recent traffic; None is unknown.
 
@@ -62,3 +89,4 @@ class Preview(msgspec.Struct, frozen=True):
     energy_joules: AmountPreview | None
     overlap: Overlap | None
     objective: Objective
+    budgets: tuple[BudgetPreview, ...] = ()

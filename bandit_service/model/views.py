@@ -6,6 +6,7 @@ from bandit_service.model.challengers import Judged
 from bandit_service.model.configuration import PolicyConfig
 from bandit_service.model.decisions import Routed
 from bandit_service.model.feedback import Outcome
+from bandit_service.model.words import Resource
 
 
 class StoredPolicy(msgspec.Struct, frozen=True):
@@ -117,6 +118,27 @@ class ArmExplanation(msgspec.Struct, frozen=True):
     shadow_probability: float | None
     second_probability: float | None = None
     assumed: bool = False
+    budget_offset: float | None = None
+
+
+class BudgetExplanation(msgspec.Struct, frozen=True):
+    """What one budget did to a decision; dollars or joules, points a dollar or joule.
+
+    first_price, second_price, weight  shadow prices, and the chance of the first; None where the
+                                       budget only counted
+    reserved    for its calls
+    settled     of them, as far as usage told
+    is_short    it could pay for no arm: its `when_exhausted` served
+    """
+
+    budget: str
+    resource: Resource
+    first_price: float | None
+    second_price: float | None
+    weight: float | None
+    reserved: float
+    settled: float | None
+    is_short: bool
 
 
 class ContestantChoice(msgspec.Struct, frozen=True):
@@ -145,3 +167,4 @@ class Explanation(msgspec.Struct, frozen=True):
     arms: tuple[ArmExplanation, ...]
     outcomes: tuple[tuple[str, Outcome], ...]
     contestants: tuple[tuple[ContestantChoice, Judged | None], ...] = ()
+    budgets: tuple[BudgetExplanation, ...] = ()

@@ -40,6 +40,14 @@ class EnergySource(StrEnum):
     ESTIMATED = "estimated"
 
 
+class OtherKind(StrEnum):
+    """Why a call was made beside the arm's own, for the same decision."""
+
+    RETRY = "retry"
+    CASCADE = "cascade"
+    JUDGE = "judge"
+
+
 class Mode(StrEnum):
     """Whether the learner's choice is served."""
 

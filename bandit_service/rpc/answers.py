@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from bandit_service.errors import BanditError
 from bandit_service.model import (
     ArmExplanation,
+    BudgetExplanation,
     ContestantChoice,
     Effect,
     Explanation,
     Judged,
+    OtherCall,
     Outcome,
     Recorded,
     Routed,
     Usage,
 )
 from bandit_service.rpc import form
-from bandit_service.rpc.convert import ENERGY_SOURCES, FAILURES, SOURCES
+from bandit_service.rpc.convert import ENERGY_SOURCES, FAILURES, OTHER_KINDS, SOURCES
+from bandit_service.rpc.convert_budget import RESOURCES
 from bandit_service.rpc.pb import routing_pb2 as pb
 from bandit_service.rpc.status import item_error
 
@@ -79,7 +82,21 @@ def explanation(explained: Explanation) -> pb.GetDecisionResponse:
             outcomes=[_outcome(arm, outcome) for arm, outcome in explained.outcomes],
             recovered=decision.recovered,
             contestants=[_contestant(*each) for each in explained.contestants],
+            budgets=[_budget(budget) for budget in explained.budgets],
         )
+    )
+
+
+def _budget(one: BudgetExplanation) -> pb.BudgetExplanation:
+    return pb.BudgetExplanation(
+        budget=one.budget,
+        resource=RESOURCES.write(one.resource),
+        shadow_price=one.first_price,
+        second_shadow_price=one.second_price,
+        weight=one.weight,
+        reserved=one.reserved,
+        settled=one.settled,
+        exhausted=one.is_short,
     )
 
 
@@ -116,6 +133,7 @@ def _arm(arm: ArmExplanation) -> pb.ArmExplanation:
         shadow_probability=arm.shadow_probability,
         second_probability=arm.second_probability,
         assumed=arm.assumed,
+        budget_offset=arm.budget_offset,
     )
 
 
@@ -167,4 +185,15 @@ def _usage(usage: Usage) -> pb.Usage:
         time_to_first_token=None if first_token is None else form.duration(first_token),
         energy_joules=usage.energy_joules,
         energy_source=ENERGY_SOURCES.write(usage.energy_source) if usage.energy_source else None,
+        other_calls=map(_other_call, usage.other_calls),
+    )
+
+
+def _other_call(one: OtherCall) -> pb.OtherCall:
+    return pb.OtherCall(
+        kind=OTHER_KINDS.write(one.kind),
+        id=one.id,
+        cost_usd=one.cost_usd,
+        energy_joules=one.energy_joules,
+        energy_source=ENERGY_SOURCES.write(one.energy_source) if one.energy_source else None,
     )

@@ -16,12 +16,15 @@ from bandit_service.model import (
     EnergySource,
     Failure,
     Modality,
+    OtherCall,
+    OtherKind,
     Preference,
     Query,
     Source,
     Submission,
     Usage,
 )
+from bandit_service.planning import MOST_OTHER_CALLS
 from bandit_service.rpc import convert_objective, form
 from bandit_service.rpc.pb import routing_pb2 as pb
 
@@ -44,6 +47,7 @@ MODALITIES = form.Vocabulary(pb.Modality, Modality)
 SOURCES = form.Vocabulary(pb.FeedbackSource, Source)
 FAILURES = form.Vocabulary(pb.Failure, Failure)
 ENERGY_SOURCES = form.Vocabulary(pb.EnergySource, EnergySource)
+OTHER_KINDS = form.Vocabulary(pb.OtherCallKind, OtherKind)
 
 _FEWEST_FIELDS = 2  # of a query: its policy and its context
 _FLOAT64 = np.dtype("<f8")
@@ -281,6 +285,7 @@ def _usage(said: pb.Usage) -> Usage:
         energy_source=ENERGY_SOURCES.read("usage.energy_source", said.energy_source)
         if said.energy_source
         else None,
+        other_calls=_other_calls(said.other_calls) if said.other_calls else (),
     )
     if (read.energy_joules is None) != (read.energy_source is None):
         raise InvalidField("usage.energy_source", "goes with energy_joules: give both or neither")
@@ -289,7 +294,38 @@ def _usage(said: pb.Usage) -> Usage:
     return read
 
 
-def _amount(said: pb.Usage, name: str, most: float) -> float | None:
+def _other_calls(given: Sequence[pb.OtherCall]) -> tuple[OtherCall, ...]:
+    if len(given) > MOST_OTHER_CALLS:
+        raise InvalidField("usage.other_calls", f"at most {MOST_OTHER_CALLS}, not {len(given)}")
+    read = tuple(_other_call(said, f"usage.other_calls[{i}]") for i, said in enumerate(given))
+    named = [(one.kind, one.id) for one in read if one.id]
+    if len(set(named)) < len(named):
+        raise InvalidField("usage.other_calls", "two of a kind have the same id")
+    return read
+
+
+def _other_call(said: pb.OtherCall, where: str) -> OtherCall:
+    read = OtherCall(
+        kind=OTHER_KINDS.read(f"{where}.kind", said.kind),
+        id=form.text(f"{where}.id", said.id, LONGEST_ID),
+        cost_usd=_amount(said, "cost_usd", MOST_USD, where),
+        energy_joules=_amount(said, "energy_joules", MOST_JOULES, where),
+        energy_source=ENERGY_SOURCES.read(f"{where}.energy_source", said.energy_source)
+        if said.energy_source
+        else None,
+    )
+    if (read.energy_joules is None) != (read.energy_source is None):
+        raise InvalidField(
+            f"{where}.energy_source", "goes with energy_joules: give both or neither"
+        )
+    if read.cost_usd is None and read.energy_joules is None:
+        raise InvalidField(where, "cost_usd or energy_joules is required: unknown is not zero")
+    return read
+
+
+def _amount(
+    said: pb.Usage | pb.OtherCall, name: str, most: float, where: str = "usage"
+) -> float | None:
     if not said.HasField(name):
         return None
-    return form.number(f"usage.{name}", getattr(said, name), 0, most)
+    return form.number(f"{where}.{name}", getattr(said, name), 0, most)

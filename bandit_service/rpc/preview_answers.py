@@ -1,6 +1,7 @@
 """What a change would have done, as operators are told."""
 
-from bandit_service.model import AmountPreview, Interval, Overlap, Preview
+from bandit_service.model import AmountPreview, BudgetForecast, Interval, Overlap, Preview
+from bandit_service.rpc.convert_budget import RESOURCES, WHEN_EXHAUSTED
 from bandit_service.rpc.convert_objective import objective_message
 from bandit_service.rpc.pb import policy_pb2 as pb
 
@@ -21,6 +22,26 @@ def preview(found: Preview) -> pb.PreviewPolicyResponse:
         energy_joules=_amount(found.energy_joules),
         overlap=_overlap(found.overlap),
         objective=objective_message(found.objective),
+        budgets=[
+            pb.BudgetPreview(
+                budget=one.name, before=_forecast(one.before), after=_forecast(one.after)
+            )
+            for one in found.budgets
+        ],
+    )
+
+
+def _forecast(one: BudgetForecast | None) -> pb.BudgetForecast | None:
+    if one is None:
+        return None
+    return pb.BudgetForecast(
+        resource=RESOURCES.write(one.budget.resource),
+        allowed=one.allowed,
+        spent=interval(one.spent),
+        shadow_price=one.shadow_price,
+        exhausted_share=one.exhausted,
+        when_exhausted=WHEN_EXHAUSTED.write(one.budget.when_exhausted),
+        why_not=one.why_not,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, delete, func, select, text, update
 
-from bandit_service.model import Ask, BudgetWindow, Grant
+from bandit_service.model import Ask, BudgetWindow, Grant, unpack_calls
 from bandit_service.store.checkpoints import Alone
 from bandit_service.store.engine import answering, is_sqlite, writing
 from bandit_service.store.ledger_rows import (
@@ -35,7 +35,8 @@ _NOW = {
     "postgresql": "CAST(extract(epoch FROM clock_timestamp()) AS float8)",
 }
 _USAGES = (
-    "SELECT arm, cost_usd, energy_joules FROM outcome WHERE kind = 'usage' AND decision_id IN "
+    "SELECT arm, cost_usd, energy_joules, other_calls FROM outcome "
+    "WHERE kind = 'usage' AND decision_id IN "
     "(SELECT id FROM decision WHERE policy_id = {p} ORDER BY id DESC LIMIT {p}) "
     "AND (cost_usd IS NOT NULL OR energy_joules IS NOT NULL) ORDER BY decision_id DESC, arm"
 )
@@ -121,12 +122,13 @@ class SqlLedger:
             return self._standing(connection, window.c.id.in_(ids))[::-1]
 
     def usages(self, policy_id: int, limit: int) -> list[tuple[int, float | None, float | None]]:
-        """Slot, dollars and joules of the policy's last calls that told, the oldest first."""
+        """Slot, dollars and joules of the policy's last calls that told, the oldest first; with
+        those of the calls beside them."""
         mark = "?" if is_sqlite(self._engine) else "%s"
         asked = _USAGES.format(p=mark)
         with answering(), self._engine.connect() as connection:
             found = connection.exec_driver_sql(asked, (policy_id, limit)).fetchall()
-        return [(row[0], row[1], row[2]) for row in reversed(found)]
+        return [_with_others(*row) for row in reversed(found)]
 
     def _leases(
         self, connection: Connection, ids: Iterable[int], holder: str, until: float
@@ -207,3 +209,12 @@ class SqlLedger:
             .order_by(window.c.id)
         )
         return [of_row(row) for row in connection.execute(asked).mappings()]
+
+
+def _with_others(
+    slot: int, usd: float | None, joules: float | None, others: bytes | None
+) -> tuple[int, float | None, float | None]:
+    for one in () if others is None else unpack_calls(others):
+        usd = usd if usd is None else usd + (one.cost_usd or 0.0)
+        joules = joules if joules is None else joules + (one.energy_joules or 0.0)
+    return slot, usd, joules

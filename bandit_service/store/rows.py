@@ -24,6 +24,8 @@ from bandit_service.model import (
     Source,
     Unread,
     Usage,
+    pack_calls,
+    unpack_calls,
 )
 from bandit_service.model.stored import event_body, read_event
 
@@ -102,6 +104,7 @@ def outcome_row(one: Outcome) -> Row:
         usage.time_to_first_token_seconds,
         usage.energy_joules,
         usage.energy_source and usage.energy_source._value_,
+        pack_calls(usage.other_calls) if usage.other_calls else None,
     )
 
 
@@ -109,8 +112,11 @@ def outcome_of(row: Row) -> Outcome:
     decision_id, arm, kind, source, position, update_time, value, failure = row[:_USAGE]
     usage = None
     if kind == Kind.USAGE:
-        reported = zip(Usage.__struct_fields__, row[_USAGE:], strict=True)
+        *amounts, others = row[_USAGE:]
+        reported = zip(Usage.__struct_fields__, amounts, strict=False)
         usage = msgspec.convert(dict(reported), Usage)
+        if others is not None:
+            usage = msgspec.structs.replace(usage, other_calls=unpack_calls(others))
     return Outcome(
         decision_id,
         arm,

@@ -73,11 +73,11 @@ def sweep(
     return result, result.policies[0].budgets
 
 
-def controllers(table: OutcomeTable, seeds: int, jobs: int) -> None:
+def controllers(table: OutcomeTable, budgets: Sequence[float], seeds: int, jobs: int) -> None:
     """Quality of each controller at each budget, and the most that a seed spent."""
-    print("controller            " + "".join(f"{budget:<17.3g}" for budget in USD["paretobandit"]))
+    print("controller            " + "".join(f"{budget:<17.3g}" for budget in budgets))
     for name in CONTROLLERS:
-        _, kept = sweep(table, allowances(USD["paretobandit"], (), name), seeds, jobs)
+        _, kept = sweep(table, allowances(budgets, (), name), seeds, jobs)
         cells = (f"{each.quality.mean:.4f} ({each.utilisation.max:.3f})  " for each in kept)
         print(f"{name:<22}" + "".join(cells), flush=True)
 
@@ -130,9 +130,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"\nrouterbench: joules a query (derived), arms of known energy only, {seeds} seeds")
         given = allowances((), JOULES)
         print(table_of(sweep(loading.load(data / "routerbench"), given, seeds, jobs)[0]))
-    if "controllers" in options.only:
-        print(f"\nparetobandit: controllers, quality (most spent by a seed), {seeds} seeds")
-        controllers(loading.load(data / "paretobandit"), seeds, jobs)
+    for name in ("paretobandit", "routerbench") if "controllers" in options.only else ():
+        print(f"\n{name}: controllers, quality (most spent by a seed), {seeds} seeds")
+        controllers(loading.load(data / name), USD[name], seeds, jobs)
     if "weather" in options.only:
         print(f"\nparetobandit: when things go wrong, {seeds} seeds")
         weather(data / "paretobandit", seeds, jobs)

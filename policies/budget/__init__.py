@@ -12,13 +12,14 @@ from policies.budget.keeper import Keeper
 from policies.budget.knapsack import KnapsackThreshold
 from policies.budget.pacing import Pacing
 from policies.budget.resolving import Resolving
-from policies.budget.restraint import Exhaustion, Restraint, restrain
+from policies.budget.restraint import FLOOR_SHARE, Exhaustion, Restraint, restrain
 from policies.budget.scores import scores
 from policies.budget.virtual_queue import VirtualQueue
 
 __all__ = [
     "CONTROLLERS",
     "DEFAULT",
+    "FLOOR_SHARE",
     "Consumption",
     "Controller",
     "Exhaustion",

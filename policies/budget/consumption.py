@@ -7,6 +7,7 @@ knows nothing of hidden reasoning or of long answers, and what was too dear is f
 """
 
 from dataclasses import dataclass, field
+from math import isnan
 
 import numpy as np
 
@@ -33,16 +34,33 @@ class Consumption:
     weights: Array = field(init=False)
     _means: Array | None = field(init=False, default=None)
     _uppers: Array | None = field(init=False, default=None)
+    _all_paid: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.totals, self.squares, self.weights = (np.zeros(self.listed.shape) for _ in range(3))
 
     def note(self, arm: int, taken: Array) -> None:
         """One call of `arm` took this, (R,); NaN where that is not known."""
-        known = ~np.isnan(taken)
-        for sums, value in ((self.totals, taken), (self.squares, taken**2), (self.weights, 1.0)):
-            sums[arm] = np.where(known, sums[arm] * (1.0 - 1.0 / MEMORY) + value, sums[arm])
+        means, uppers = self._means, self._uppers
         self._means = self._uppers = None
+        for column, amount in enumerate(taken.tolist()):
+            if not isnan(amount):
+                self._add(arm, column, amount)
+        if self._all_paid and means is not None and uppers is not None:
+            # No other arm is guessed by this one, so only its own numbers have changed.
+            self._means, self._uppers = means.copy(), uppers.copy()
+            row = slice(arm, arm + 1)
+            sums = self.totals[row], self.squares[row], self.weights[row]
+            self._means[row] = sums[0] / sums[2]
+            self._uppers[row] = _upper(self._means[row], *sums)
+
+    def _add(self, arm: int, column: int, amount: float) -> None:
+        for sums, value in (
+            (self.totals, amount),
+            (self.squares, amount * amount),
+            (self.weights, 1.0),
+        ):
+            sums[arm, column] = sums.item(arm, column) * (1.0 - 1.0 / MEMORY) + value
 
     def reprice(self, listed: Array) -> None:
         """New list prices (K, R): what was learned under the old ones moves with them, at once."""
@@ -61,7 +79,10 @@ class Consumption:
         if self._means is None:
             paid = self.weights > 0.0
             seen = self.totals / np.where(paid, self.weights, 1.0)
-            self._means = seen if paid.all() else np.where(paid, seen, self._guessed(seen, paid))
+            self._all_paid = bool(paid.all())
+            self._means = (
+                seen if self._all_paid else np.where(paid, seen, self._guessed(seen, paid))
+            )
         return self._means
 
     def uppers(self) -> Array:
@@ -69,11 +90,18 @@ class Consumption:
         if self._uppers is None:
             means, paid = self.means(), self.weights > 0.0
             weights = np.where(paid, self.weights, 1.0)
-            about = np.maximum(self.squares - means * self.totals, 0.0)
-            deviation = np.sqrt((about + PRIOR_CALLS * means**2) / (weights + PRIOR_CALLS))
-            seen = means + DEVIATIONS * deviation * np.sqrt(1.0 + 1.0 / weights)
+            seen = _upper(means, self.totals, self.squares, weights)
             self._uppers = np.where(paid, seen, means * UNPAID_UPPER / UNPAID)
         return self._uppers
+
+    def lowers(self) -> Array:
+        """What a call may turn out to take on average once more is known, (K, R): a standard error
+        below the mean, and as listed of an arm that was never paid for. NaN as in `means`."""
+        means, paid = self.means(), self.weights > 0.0
+        weights = np.where(paid, self.weights, 1.0)
+        deviation = (self.uppers() - means) / (DEVIATIONS * np.sqrt(1.0 + 1.0 / weights))
+        seen = np.maximum(means - deviation / np.sqrt(weights), 0.0)
+        return np.where(paid, seen, means / UNPAID)
 
     def reserves(self) -> Array:
         """What to set aside for a call that is not settled yet, (K, R).
@@ -97,3 +125,11 @@ class Consumption:
         known = ~np.isnan(dearest)
         most = np.where(known.any(axis=0), np.where(known, dearest, 0.0).max(axis=0), np.nan)
         return np.where(np.isnan(guessed), most, guessed)
+
+
+def _upper(means: Array, totals: Array, squares: Array, weights: Array) -> Array:
+    """What a call hardly ever exceeds, by calls that were paid."""
+    about = np.maximum(squares - means * totals, 0.0)
+    deviation = np.sqrt((about + PRIOR_CALLS * means**2) / (weights + PRIOR_CALLS))
+    upper: Array = means + DEVIATIONS * deviation * np.sqrt(1.0 + 1.0 / weights)
+    return upper

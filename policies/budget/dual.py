@@ -12,7 +12,7 @@ corners of the hull where all queries look alike. With several, each price is so
 until none moves.
 """
 
-from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -68,26 +68,27 @@ def _prices(price: Array, which: int, low: float, high: float, weight: float) ->
 
 def _solve_one(scores: Array, amount: Array, target: float, start: float) -> tuple[float, ...]:
     """Prices low <= high, and the weight of the low one, that take `target` on average."""
-
-    def taken(price: float) -> float:
-        return float(amount[np.argmax(scores - price * amount, axis=1)].mean())
-
-    if (at_zero := taken(0.0)) <= target:
+    curve = _Curve(scores, amount)
+    if start == 0.0 and curve.taken(0.0) <= target:  # a budget that does not bind seldom begins to
         return 0.0, 0.0, 1.0
     dearest = _dearest(scores, amount)
-    if (least := taken(dearest)) > target:
-        return dearest, dearest, 1.0
-    low, high, above, below = 0.0, dearest, at_zero, least
+    low, high, above, below = 0.0, dearest, np.inf, -np.inf
     if 0.0 < start < dearest:  # most of the time the price has hardly moved
         for guess in (start / NARROW, start * NARROW):
             if low < guess < high:
-                low, high, above, below = _halved(low, high, above, below, guess, taken, target)
+                low, high, above, below = _halved(low, high, above, below, guess, curve, target)
+    # Spending falls with the price, so an end that was replaced need not be looked at.
+    if low == 0.0 and (above := curve.taken(0.0)) <= target:
+        return 0.0, 0.0, 1.0
+    if high == dearest and (below := curve.taken(dearest)) > target:
+        return dearest, dearest, 1.0
     for _ in range(HALVINGS):
         if high - low <= CLOSE * high or high < NOTHING * dearest:
             break
+        curve.narrow(low, high)
         # Prices go over orders of magnitude: halve their logarithm, once there is a lower end.
         middle = (low * high) ** 0.5 if low > 0.0 else high / 32.0
-        low, high, above, below = _halved(low, high, above, below, middle, taken, target)
+        low, high, above, below = _halved(low, high, above, below, middle, curve, target)
     if above - below <= FINE * target:
         return high, high, 1.0
     weight = (target - below) / (above - below)
@@ -100,19 +101,51 @@ def _halved(
     above: float,
     below: float,
     middle: float,
-    taken: Callable[[float], float],
+    curve: "_Curve",
     target: float,
 ) -> tuple[float, float, float, float]:
     """The part of the interval in which the spending crosses the target."""
-    amount = taken(middle)
+    amount = curve.taken(middle)
     return (middle, high, amount, below) if amount > target else (low, middle, above, amount)
+
+
+class _Curve:
+    """What queries with scores (n, K) take on average at a price, each sent to its best arm.
+
+    A query that takes the same at both ends of an interval takes that within it, too: the higher
+    the price, the less. Once that is so it is not looked at again.
+    """
+
+    def __init__(self, scores: Array, amount: Array) -> None:
+        self._scores, self._amount, self._count = scores, amount, len(scores)
+        self._settled = 0.0  # what those take that are not looked at any more
+        self._at: dict[float, Array] = {}  # what each query takes, by price
+
+    def taken(self, price: float) -> float:
+        chosen = (self._scores - price * self._amount).argmax(axis=1)
+        each = self._at[price] = self._amount.take(chosen)
+        return (self._settled + float(each.sum())) / self._count
+
+    def narrow(self, low: float, high: float) -> None:
+        """From here on prices are within these two, which have been looked at."""
+        self._at = {price: self._at[price] for price in (low, high)}
+        at_low, at_high = self._at.values()
+        undecided = (at_low != at_high).nonzero()[0]
+        if 2 * len(undecided) < len(at_low):
+            self._settled += float(at_low.sum()) - float(at_low.take(undecided).sum())
+            self._scores = self._scores.take(undecided, axis=0)
+            self._at = {low: at_low.take(undecided), high: at_high.take(undecided)}
 
 
 def _dearest(scores: Array, amount: Array) -> float:
     """A price at which nothing but the arms that take least is worth taking."""
-    known = scores[np.isfinite(scores)]
-    steps = np.diff(np.unique(amount))
-    apart = steps[steps > CLOSE**2 * float(np.abs(amount).max())]
-    if not len(known) or not len(apart):
-        return 0.0
-    return 1.01 * float(known.max() - known.min() + CLOSE) / float(apart.min())
+    most, least = float(scores.max(initial=-np.inf)), float(scores.min(initial=np.inf))
+    if not (np.isfinite(most) and np.isfinite(least)):  # not every query has every arm
+        known = scores[np.isfinite(scores)]
+        if not len(known):
+            return 0.0
+        most, least = float(known.max()), float(known.min())
+    ordered = sorted(amount.tolist())
+    same = CLOSE**2 * max(abs(ordered[0]), abs(ordered[-1]))
+    apart = min((b - a for a, b in pairwise(ordered) if b - a > same), default=0.0)
+    return 1.01 * (most - least + CLOSE) / apart if apart else 0.0

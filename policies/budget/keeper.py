@@ -21,6 +21,7 @@ class Keeper:
 
     rate         (R,)  what may be taken a request, in true units, > 0
     consumption  of the policy's arms
+    calls        that a decision makes: a duel two
     spent        (R,)  settled, and set aside for calls that are not
     decided      requests so far
     tried        (K,) decisions for each arm so far
@@ -35,6 +36,7 @@ class Keeper:
     requests: int | None = None
     exhaustion: Exhaustion = Exhaustion.CHEAPEST
     fallback: int | None = None
+    calls: int = 1
     spent: Array = field(init=False)
     decided: int = field(init=False, default=0)
     price: Array = field(init=False)
@@ -59,26 +61,36 @@ class Keeper:
         known: Mask = np.logical_not(np.isnan(self.consumption.means()).any(axis=1))
         return known
 
-    def restraint(self, scores: Array, eligible: Mask) -> Restraint:
-        """What the budgets leave of n queries; `scores` and `eligible` are (n, K).
+    def restraint(self, scores: Array, eligible: Mask | None) -> Restraint:
+        """What the budgets leave of n queries; `scores` and `eligible` are (n, K), None: all.
 
         `scores` is what the arms would be judged by without a price; see `policies.scores`.
         """
-        purse, means = self.purse(), self.consumption.means()
+        purse, means = self.purse(), self.calls * self.consumption.means()
         amounts = np.where(np.isnan(means), 0.0, means)
-        judged = np.where(eligible, scores, -np.inf)
+        judged = scores if eligible is None else np.where(eligible, scores, -np.inf)
         prices = self.controller.prices(self._state, purse, amounts, judged)
         self.price = prices.mean
-        uppers = self.consumption.uppers()
+        uppers = self.calls * self.consumption.uppers()
         return restrain(
-            prices, purse, eligible, means, uppers, self.tried, self.exhaustion, self.fallback
+            prices,
+            purse,
+            eligible,
+            means,
+            uppers,
+            self.tried,
+            self.exhaustion,
+            self.fallback,
+            len(scores),
+            self.consumption.lowers,
         )
 
-    def reserve(self, arm: int) -> Array:
-        """Books a decision for `arm`, and returns what was reserved, (R,), to settle it with."""
+    def reserve(self, arm: int, is_second: bool = False) -> Array:
+        """Books a call of `arm`, and returns what was reserved, (R,), to settle it with. The first
+        of a decision counts as one."""
         amounts = self.consumption.reserves()[arm]
         reserved: Array = np.where(np.isnan(amounts), 0.0, amounts)
-        self.decided += 1
+        self.decided += not is_second
         self.tried[arm] += 1
         self.spent = self.spent + reserved
         return reserved

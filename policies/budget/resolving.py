@@ -38,9 +38,12 @@ class Window:
         if self.scores.shape != (size, scores.shape[1]):
             self.scores, self.count = np.empty((size, scores.shape[1])), 0
             self.solved, self.prices = -1, None
-        for row in scores[-size:]:
-            self.scores[self.count % size] = row
-            self.count += 1
+        kept = scores[-size:]
+        first = self.count % size
+        ahead = min(len(kept), size - first)
+        self.scores[first : first + ahead] = kept[:ahead]
+        self.scores[: len(kept) - ahead] = kept[ahead:]
+        self.count += len(kept)
 
     def recent(self) -> Array:
         return self.scores[: min(self.count, len(self.scores))]

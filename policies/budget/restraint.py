@@ -8,6 +8,8 @@ the exploration floor goes in, as far as money for it is there. Fixed before the
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from math import inf, isfinite, isinf
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +26,8 @@ FIRST_TRIES = 3
 FIRST_CHANCE = 0.05
 ENDLESS = 1000.0  # requests that count as "what is left" where there is no end
 
-# (offsets (n, K), eligible (n, K)) -> chances (n, K)
-Learner = Callable[[Array, Mask], Array]
+# (offsets (n, K), eligible (n, K) or None) -> chances (n, K)
+Learner = Callable[[Array, Mask | None], Array]
 
 
 class Exhaustion(Enum):
@@ -43,31 +45,30 @@ class Restraint:
     prices    of the controller
     amounts   (K, R) expected of a call
     eligible  (n, K) arms that may be played: offered, open, and payable. A row without any is
-              to be refused
+              to be refused. None: all of them
     room      (R,) what the exploration floor may take of each query for each arm, above the
               cheapest one
-    untried   (K,) arms to be tried soon
+    untried   (K,) arms to be tried soon; None: none
     """
 
     prices: Prices
     amounts: Array
-    eligible: Mask
+    eligible: Mask | None
     room: Array
-    untried: Mask
+    untried: Mask | None
 
     def chances(self, learner: Learner, offsets: Array | None, floor: float) -> Array:
         """The distribution to draw from, (n, K). ValueError where a row has no eligible arm."""
         prices = self.prices
-        before = 0.0 if offsets is None else offsets
-        first = learner(before - self._penalty(prices.first), self.eligible)
+        first = learner(self._less(offsets, prices.first), self.eligible)
         if prices.second is not None and prices.weight < 1.0:
-            second = learner(before - self._penalty(prices.second), self.eligible)
+            second = learner(self._less(offsets, prices.second), self.eligible)
             first = prices.weight * first + (1.0 - prices.weight) * second
         return self.with_floor(first, floor)
 
     def offsets(self, offsets: Array | None) -> Array:
         """What is added to each arm's quality where one price has to do, (1, K) or (n, K)."""
-        return (0.0 if offsets is None else offsets) - self._penalty(self.prices.mean)
+        return self._less(offsets, self.prices.mean)
 
     def with_floor(self, chances: Array, floor: float) -> Array:
         """At least `floor` / |E| for every eligible arm E, less where `room` does not allow it.
@@ -75,6 +76,8 @@ class Restraint:
         Each arm may take an equal part of the room: what is dear is tried seldom, what is cheap
         as often as without a budget.
         """
+        if self.eligible is None:
+            return self._with_floor_for_all(chances, floor)
         counts = np.maximum(self.eligible.sum(axis=1, keepdims=True), 1)
         amounts = np.where(self.eligible[:, :, None], self.amounts, np.inf)
         above = np.maximum(self.amounts - amounts.min(axis=1, keepdims=True), 0.0)
@@ -83,48 +86,81 @@ class Restraint:
         np.divide(part, above, out=allowed, where=above > 0.0)
         allowed = allowed.min(axis=2)
         least = np.minimum(floor, allowed) / counts
-        if floor > 0.0:
+        if floor > 0.0 and self.untried is not None:
             least = np.where(self.untried, np.maximum(least, FIRST_CHANCE / counts), least)
         least = np.where(self.eligible, least, 0.0)
         mixed: Array = chances * (1.0 - least.sum(axis=1, keepdims=True)) + least
         return mixed
 
-    def _penalty(self, price: Array) -> Array:
-        return (self.amounts @ price)[None, :]
+    def _with_floor_for_all(self, chances: Array, floor: float) -> Array:
+        """The same where no arm fell out: then all rows have one least chance an arm."""
+        arms = len(self.amounts)
+        above = self.amounts - np.minimum.reduce(self.amounts, axis=0)
+        # Of its room, what an arm's least chance would take; beyond 1 it has to be less.
+        if min(self.room.tolist()) > 0.0:
+            taking = np.maximum.reduce(above * (floor / self.room), axis=1)
+        else:  # then only arms that take no more than the cheapest have one
+            beyond = np.where(above > 0.0, np.inf, 0.0)
+            within = above * (floor / np.where(self.room > 0.0, self.room, 1.0))
+            taking = np.where(self.room > 0.0, within, beyond).max(axis=1)
+        least = (floor / arms) / np.maximum(taking, 1.0)
+        if floor > 0.0 and self.untried is not None:
+            least = np.where(self.untried, np.maximum(least, FIRST_CHANCE / arms), least)
+        mixed: Array = chances * (1.0 - float(np.add.reduce(least)))
+        mixed += least
+        return mixed
+
+    def _less(self, offsets: Array | None, price: Array) -> Array:
+        """Offsets less what the price makes of each arm's amounts."""
+        penalty = (self.amounts @ price)[None, :]
+        return -penalty if offsets is None else offsets - penalty
 
 
 def restrain(
     prices: Prices,
     purse: Purse,
-    eligible: Mask,
+    eligible: Mask | None,
     means: Array,
     uppers: Array,
     tried: Array,
     exhaustion: Exhaustion = Exhaustion.CHEAPEST,
     fallback: int | None = None,
+    rows: int = 1,
+    lowers: Callable[[], Array] | None = None,
 ) -> Restraint:
-    """What these prices, and what remains, leave of the eligible arms (n, K), n >= 1.
+    """What these prices, and what remains, leave of the eligible arms (n, K), n >= 1; None: all.
 
     means, uppers  (K, R) of a call; NaN: nothing is known, so it cannot be paid
     tried          (K,) decisions for each arm so far
     fallback       the slot that serves under Exhaustion.FALLBACK
+    rows           n, where `eligible` is None
+    lowers         (K, R) what calls may turn out to take; None: the means
+
+    Where nothing but the cheapest arm can be paid, it is the one that may turn out so: by the
+    means, an arm whose first calls happened to be dear would never be found out to be cheap.
 
     An arm can be paid if its upper amount fits into what remains after the cheapest arm has
     served the other requests that are left. The cheapest one needs to fit only once: its own
     requests were set aside for it.
     """
+    if eligible is None:
+        limits = _limits(purse, np.minimum.reduce(means, axis=0))
+        if prices.open is None and np.logical_and.reduce(uppers <= limits.call, axis=None):
+            return _exploring(prices, means, None, limits, tried)
+        eligible = np.ones((rows, len(means)), dtype=np.bool_)
     amounts = np.where(np.isnan(means), np.inf, means)
     tops = np.where(np.isnan(uppers), np.inf, uppers)
-    weight = np.where(eligible, (amounts / purse.rate).max(axis=1), np.inf)
+    least = amounts if lowers is None else np.nan_to_num(lowers(), nan=np.inf)
+    weight = np.where(eligible, (least / purse.rate).max(axis=1), np.inf)
     cheapest = weight.argmin(axis=1)
-    rows = np.arange(len(eligible))
+    each = np.arange(len(eligible))
     # Retired arms, and what no caller allows, will not serve the other requests either.
-    reserve = _reserve(purse, amounts[eligible.any(axis=0)])
-    remaining = purse.remaining
-    payable = (tops <= remaining - reserve).all(axis=1)
+    served = amounts[eligible.any(axis=0)]
+    limits = _limits(purse, served.min(axis=0, initial=np.inf))
+    payable = (tops <= limits.call).all(axis=1)
     kept = eligible & payable
-    once = (amounts[cheapest] <= remaining).all(axis=1)
-    kept[rows, cheapest] |= once & eligible[rows, cheapest]
+    once = (amounts[cheapest] <= limits.remaining).all(axis=1)
+    kept[each, cheapest] |= once & eligible[each, cheapest]
     if prices.open is not None:
         # A threshold that closes everything still leaves the cheapest.
         opened = kept & prices.open
@@ -133,31 +169,55 @@ def restrain(
         kept = opened
     kept = _served(kept, eligible, cheapest, exhaustion, fallback)
     finite = np.where(np.isfinite(amounts), amounts, 0.0)
-    pot, left = _for_exploring(purse, remaining - reserve)
-    room = pot / (left * max(1, len(amounts)))
-    above = finite - finite.min(axis=0)
-    untried = (tried < FIRST_TRIES) & (FIRST_TRIES * above <= pot).all(axis=1)
-    return Restraint(prices, finite, kept, room, untried)
+    return _exploring(prices, finite, kept, limits, tried)
 
 
-def _reserve(purse: Purse, amounts: Array) -> Array:
-    """What the cheapest arm takes for the requests after this one, (R,)."""
-    if purse.left is None or not len(amounts):
-        return np.zeros(len(purse.rate))
-    least = amounts.min(axis=0)
-    to_come = np.maximum(np.asarray(purse.left) - 1.0, 0.0)
-    known = np.isfinite(least) & np.isfinite(to_come)
-    kept: Array = np.where(known, np.where(known, least, 0.0) * np.where(known, to_come, 0.0), 0.0)
-    return kept
+class _Limits(NamedTuple):
+    """What remains, (R,) each: in all; for this call, once the cheapest arm's calls for the other
+    requests are set aside; for exploring, in all; and the same a request."""
+
+    remaining: Array
+    call: Array
+    pot: Array
+    each: Array
 
 
-def _for_exploring(purse: Purse, above: Array) -> tuple[Array, float | Array]:
-    """What the floor may take in all, (R,), and of how many queries."""
-    if purse.left is None:
-        return FLOOR_SHARE * purse.rate * ENDLESS, ENDLESS
-    endless = np.isinf(purse.left)
-    pot: Array = FLOOR_SHARE * np.where(endless, purse.rate * ENDLESS, np.maximum(above, 0.0))
-    return pot, np.where(endless, ENDLESS, np.maximum(purse.left, 1.0))
+def _limits(purse: Purse, least: Array) -> _Limits:
+    """`least` (R,) is what the cheapest arm takes. Of a handful of numbers: plain Python is
+    quicker."""
+    count = len(purse.rate)
+    lefts, requests = purse.left, purse.requests
+    found = []
+    for rate, spent, cheapest, left, so_far in zip(
+        purse.rate.tolist(),
+        purse.spent.tolist(),
+        least.tolist(),
+        lefts.tolist() if isinstance(lefts, np.ndarray) else [lefts] * count,
+        requests.tolist() if isinstance(requests, np.ndarray) else [requests] * count,
+        strict=True,
+    ):
+        if left is None or isinf(left):
+            pot = FLOOR_SHARE * rate * ENDLESS
+            found.append((inf, inf, pot, pot / ENDLESS))
+            continue
+        remaining = rate * (so_far + left) - spent
+        to_come = max(left - 1.0, 0.0)
+        call = remaining - (cheapest * to_come if isfinite(cheapest) else 0.0)
+        pot = FLOOR_SHARE * max(call, 0.0)
+        found.append((remaining, call, pot, pot / max(left, 1.0)))
+    return _Limits(*np.array(found).T)
+
+
+def _exploring(
+    prices: Prices, amounts: Array, kept: Mask | None, limits: _Limits, tried: Array
+) -> Restraint:
+    """With the floor's room among the arms, and those that have to be tried."""
+    untried = None
+    seldom = tried < FIRST_TRIES
+    if np.logical_or.reduce(seldom):
+        above = amounts - amounts.min(axis=0)
+        untried = seldom & (FIRST_TRIES * above <= limits.pot).all(axis=1)
+    return Restraint(prices, amounts, kept, limits.each / max(1, len(amounts)), untried)
 
 
 def _served(

@@ -12,6 +12,8 @@ from scipy.special import ndtri
 
 from policies.policy import Array, Estimates, Policy
 
+BLOCK = 256  # decisions whose luck is made at once
+
 
 def scores(policy: Policy[Any], beliefs: Estimates, first: int) -> Array:
     """(n, K), for decisions number `first`, `first` + 1 and so on.
@@ -30,10 +32,22 @@ def scores(policy: Policy[Any], beliefs: Estimates, first: int) -> Array:
 
 def _luck(first: int, rows: int, arms: int) -> Array:
     """Standard normal numbers (n, K) that follow from the decision's number alone."""
-    numbers = np.arange(first + 1, first + rows + 1)[:, None]
-    fractions = _fractions(arms)
-    even = (numbers * fractions) % 1.0
+    block, at = divmod(first, BLOCK)
+    if at + rows <= BLOCK:
+        return _block(block, arms)[at : at + rows]
+    return np.concatenate(
+        [_luck(first, BLOCK - at, arms), _luck(first + BLOCK - at, rows - BLOCK + at, arms)]
+    )
+
+
+@lru_cache(maxsize=64)
+def _block(number: int, arms: int) -> Array:
+    """The luck of `BLOCK` decisions in turn, (BLOCK, K): made at once, it takes a tenth of the
+    time."""
+    numbers = np.arange(number * BLOCK + 1, (number + 1) * BLOCK + 1)[:, None]
+    even = (numbers * _fractions(arms)) % 1.0
     luck: Array = ndtri(np.clip(even, 1e-6, 1.0 - 1e-6))
+    luck.flags.writeable = False
     return luck
 
 

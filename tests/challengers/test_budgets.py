@@ -39,5 +39,5 @@ async def test_what_cannot_be_paid_has_no_chance_with_anybody(database):
 
     found = audited(f"sqlite:///{database}")
     assert found.holds
-    assert (found.decisions, found.rederived) == (short + rich, 0)
-    assert found.not_rederived == {"under a budget, whose ledger has a part in it": 12}
+    assert found.decisions == found.rederived == short + rich
+    assert found.not_rederived == {}

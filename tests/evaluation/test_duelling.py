@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bandit_service.errors import BadTable
+from bandit_service.evaluation.allowances import Allowance
 from bandit_service.evaluation.contestants import entered, named
 from bandit_service.evaluation.contexts import contexts_of
 from bandit_service.evaluation.loading import load
@@ -190,6 +191,22 @@ def test_a_duel_has_the_mean_quality_and_both_bills():
     assert streams.average(table.quality).tolist() == [[0.5], [0.5]]
     assert streams.total(table.cost_usd).tolist() == [[3.0], [4.0]]
     assert streams.slower(table.latency_seconds).tolist() == [[3.0], [2.0]]
+
+
+def test_under_a_budget_both_calls_of_a_duel_are_paid():
+    """Arms that take 1, 2 and 4, and may take 3 a duel on average: without a budget it is more."""
+    costs = np.tile([1.0, 2.0, 4.0], (400, 1))
+    qualities = np.tile([0.2, 0.5, 0.9], (400, 1))
+    table = a_table(qualities, cost_usd=costs)
+    (entry,) = entered([FGTS], table)
+    simulation = Simulation(table, entry)
+
+    free = simulation.run(Traffic(), seed=0)
+    kept = simulation.run(Traffic(), seed=0, allowance=Allowance(usd_per_query=3.0))
+
+    paid = [together(table, [run]).total(table.cost_usd).mean() for run in (free, kept)]
+    assert paid[0] > 3.8
+    assert 0.7 * 3.0 <= paid[1] <= 1.01 * 3.0  # a duel of an arm with itself is one call
 
 
 def test_a_study_tells_the_shares_and_regret_of_both_arms():

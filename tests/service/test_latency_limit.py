@@ -8,9 +8,10 @@ from bandit_service.calls import CallStatistics
 from bandit_service.configuration import check
 from bandit_service.eligibility import Exclusion
 from bandit_service.errors import InvalidField
+from bandit_service.foreseeing import Snapshot
 from bandit_service.model import Objective, Usage, UsageLesson
 from bandit_service.offsets import offsets
-from bandit_service.previewing import Snapshot, preview
+from bandit_service.previewing import preview
 from tests.builders import (
     NOW,
     a_config,

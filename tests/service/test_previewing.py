@@ -10,6 +10,7 @@ import pytest
 from bandit_service import configuration
 from bandit_service.eligibility import Exclusion
 from bandit_service.errors import InvalidField, StaleEtag
+from bandit_service.foreseeing import Snapshot
 from bandit_service.model import (
     Algorithm,
     Arm,
@@ -17,7 +18,7 @@ from bandit_service.model import (
     Usage,
     UsageLesson,
 )
-from bandit_service.previewing import Snapshot, preview
+from bandit_service.previewing import preview
 from bandit_service.resampling import Resamples
 from tests.builders import (
     NOW,

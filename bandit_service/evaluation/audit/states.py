@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,8 +13,9 @@ from bandit_service.eligibility import Eligibility, Exclusion
 from bandit_service.engine import FOLD_VERSION, PolicyEngine
 from bandit_service.evaluation.audit.results import Finding
 from bandit_service.evaluation.audit.telling import of
-from bandit_service.model import Decision, Query
+from bandit_service.model import Decision, Query, unpack
 from bandit_service.offsets import offsets
+from policies.budget import Prices, Restraint
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -23,7 +25,6 @@ EQUAL = 1e-9
 # Why the state does not say what a decision's probabilities were.
 OLDER_FOLD = "folded by another version of the service"
 OTHER_FEATURES = "made with another version of the features"
-BUDGET = "under a budget, whose ledger has a part in it"
 RECOVERED = "made of a token; the probabilities went with the row"
 
 
@@ -38,7 +39,7 @@ class Rederiver:
 
     def findings(self, decisions: Sequence[Decision]) -> Iterator[Finding]:
         """decisions: made at the engine's position."""
-        alike: dict[float, list[Decision]] = {}
+        alike: dict[tuple[float, bytes], list[Decision]] = {}
         for one in decisions:
             reason = self._unknowable(one)
             if reason is not None:
@@ -48,8 +49,8 @@ class Rederiver:
             if wrong := self._misfit(one):
                 yield wrong
             else:
-                alike.setdefault(one.clock, []).append(one)
-        for clock, made in alike.items():
+                alike.setdefault((one.clock, _prices(one)), []).append(one)
+        for (clock, _), made in alike.items():
             yield from self._compare(made, clock)
 
     def _unknowable(self, one: Decision) -> str | None:
@@ -60,8 +61,6 @@ class Rederiver:
             return OLDER_FOLD
         if one.feature_version != engine.shape.version and one.revision == engine.revision:
             return OTHER_FEATURES
-        if one.spending is not None:
-            return BUDGET
         return None
 
     def _misfit(self, one: Decision) -> Finding | None:
@@ -100,14 +99,21 @@ class Rederiver:
         eligible = np.array([_choosable(one) for one in made])
         beliefs = policy.estimates(engine.state, contexts, clock=clock)
         added = self._offsets(made)
-        wanted = policy.probabilities(
-            engine.state, contexts, eligible=eligible, offsets=added, clock=clock
-        )
-        wanted = policies.with_floor(wanted, eligible, engine.config.floor)
-        asides = self._asides(made, contexts, eligible, wanted, added, clock)
+        restraint, floor = _restraint(made[0], eligible), engine.config.floor
+
+        def learner(offsets: Array | None, eligible: Mask | None) -> Array:
+            return policy.probabilities(
+                engine.state, contexts, eligible=eligible, offsets=offsets, clock=clock
+            )
+
+        pairs = self._pairs(made, contexts, eligible, added, clock, restraint)
+        if restraint is None:
+            wanted = policies.with_floor(learner(added, eligible), eligible, floor)
+        else:
+            wanted = restraint.chances(learner, added, floor)
+        asides = self._asides(made, contexts, eligible, wanted, added, clock, restraint)
         if asides is not None:
             wanted = mixture(list(asides.swapaxes(0, 1)), [c.share for c in engine.contenders])
-        pairs = self._pairs(made, contexts, eligible, added, clock)
         for row, one in enumerate(made):
             numbers = [
                 ("means", one.means, beliefs.mean[row]),
@@ -153,6 +159,7 @@ class Rederiver:
         wanted: Array,
         added: Array | None,
         clock: float,
+        restraint: Restraint | None,
     ) -> Array | None:
         """What the incumbent and each challenger would have drawn from, (n, 1 + C, K).
 
@@ -163,7 +170,7 @@ class Rederiver:
             return None
         queries = _queries(made, engine.config.name)
         parts = [
-            one.chances(queries, contexts, eligible, engine.calls, clock, None)
+            one.chances(queries, contexts, eligible, engine.calls, clock, restraint)
             for one in engine.contenders
         ]
         asides = np.stack([wanted, *parts], axis=1)
@@ -219,19 +226,46 @@ class Rederiver:
         eligible: Mask,
         added: Array | None,
         clock: float,
+        restraint: Restraint | None,
     ) -> tuple[Array, Array] | None:
         engine = self._engine
         if not isinstance(engine.policy, policies.LearnsPairs):
             return None
         if all(one.second_probabilities is None for one in made):
             return None
+        judged = added if restraint is None else restraint.offsets(added)
         first, second = engine.policy.pair_probabilities(
-            engine.state, contexts, eligible=eligible, offsets=added, clock=clock
+            engine.state, contexts, eligible=eligible, offsets=judged, clock=clock
         )
         floor = engine.config.floor
+        if restraint is not None:
+            return restraint.with_floor(first, floor), restraint.with_floor(second, floor)
         return policies.with_floor(first, eligible, floor), policies.with_floor(
             second, eligible, floor
         )
+
+
+def _prices(one: Decision) -> bytes:
+    """What budgets made of a decision, equal for those that they made the same of."""
+    priced = None if one.spending is None else unpack(one.spending).priced
+    return b"" if priced is None else msgspec.msgpack.encode(priced)
+
+
+def _restraint(one: Decision, eligible: Mask) -> Restraint | None:
+    """As the budgets were when it was made, from what is stored with it; None where they did not
+    steer. What could be paid is in its exclusions."""
+    priced = None if one.spending is None else unpack(one.spending).priced
+    if priced is None:
+        return None
+    first = np.frombuffer(priced.first)
+    second = None if priced.second is None else np.frombuffer(priced.second)
+    return Restraint(
+        Prices(first, second, priced.weight),
+        np.frombuffer(priced.amounts).reshape(-1, len(first)),
+        eligible,
+        np.frombuffer(priced.room),
+        np.frombuffer(priced.untried, dtype=np.bool_),
+    )
 
 
 def _queries(made: Sequence[Decision], policy: str) -> list[Query]:

@@ -547,7 +547,7 @@ class PreviewPolicyRequest(_message.Message):
     def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., decisions: _Optional[int] = ...) -> None: ...
 
 class PreviewPolicyResponse(_message.Message):
-    __slots__ = ("basis", "decisions", "left_out", "arms", "quality", "cost_usd", "latency_seconds", "energy_joules", "overlap", "objective")
+    __slots__ = ("basis", "decisions", "left_out", "arms", "quality", "cost_usd", "latency_seconds", "energy_joules", "overlap", "objective", "budgets")
     BASIS_FIELD_NUMBER: _ClassVar[int]
     DECISIONS_FIELD_NUMBER: _ClassVar[int]
     LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
@@ -558,6 +558,7 @@ class PreviewPolicyResponse(_message.Message):
     ENERGY_JOULES_FIELD_NUMBER: _ClassVar[int]
     OVERLAP_FIELD_NUMBER: _ClassVar[int]
     OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
     basis: PreviewBasis
     decisions: int
     left_out: int
@@ -568,7 +569,36 @@ class PreviewPolicyResponse(_message.Message):
     energy_joules: AmountPreview
     overlap: Overlap
     objective: Objective
-    def __init__(self, basis: _Optional[_Union[PreviewBasis, str]] = ..., decisions: _Optional[int] = ..., left_out: _Optional[int] = ..., arms: _Optional[_Iterable[_Union[ArmPreview, _Mapping]]] = ..., quality: _Optional[_Union[AmountPreview, _Mapping]] = ..., cost_usd: _Optional[_Union[AmountPreview, _Mapping]] = ..., latency_seconds: _Optional[_Union[AmountPreview, _Mapping]] = ..., energy_joules: _Optional[_Union[AmountPreview, _Mapping]] = ..., overlap: _Optional[_Union[Overlap, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ...) -> None: ...
+    budgets: _containers.RepeatedCompositeFieldContainer[BudgetPreview]
+    def __init__(self, basis: _Optional[_Union[PreviewBasis, str]] = ..., decisions: _Optional[int] = ..., left_out: _Optional[int] = ..., arms: _Optional[_Iterable[_Union[ArmPreview, _Mapping]]] = ..., quality: _Optional[_Union[AmountPreview, _Mapping]] = ..., cost_usd: _Optional[_Union[AmountPreview, _Mapping]] = ..., latency_seconds: _Optional[_Union[AmountPreview, _Mapping]] = ..., energy_joules: _Optional[_Union[AmountPreview, _Mapping]] = ..., overlap: _Optional[_Union[Overlap, _Mapping]] = ..., objective: _Optional[_Union[Objective, _Mapping]] = ..., budgets: _Optional[_Iterable[_Union[BudgetPreview, _Mapping]]] = ...) -> None: ...
+
+class BudgetPreview(_message.Message):
+    __slots__ = ("budget", "before", "after")
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    budget: str
+    before: BudgetForecast
+    after: BudgetForecast
+    def __init__(self, budget: _Optional[str] = ..., before: _Optional[_Union[BudgetForecast, _Mapping]] = ..., after: _Optional[_Union[BudgetForecast, _Mapping]] = ...) -> None: ...
+
+class BudgetForecast(_message.Message):
+    __slots__ = ("resource", "allowed", "spent", "shadow_price", "exhausted_share", "when_exhausted", "why_not")
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_FIELD_NUMBER: _ClassVar[int]
+    SPENT_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_PRICE_FIELD_NUMBER: _ClassVar[int]
+    EXHAUSTED_SHARE_FIELD_NUMBER: _ClassVar[int]
+    WHEN_EXHAUSTED_FIELD_NUMBER: _ClassVar[int]
+    WHY_NOT_FIELD_NUMBER: _ClassVar[int]
+    resource: _budget_pb2.Resource
+    allowed: float
+    spent: Interval
+    shadow_price: float
+    exhausted_share: float
+    when_exhausted: _budget_pb2.WhenExhausted
+    why_not: str
+    def __init__(self, resource: _Optional[_Union[_budget_pb2.Resource, str]] = ..., allowed: _Optional[float] = ..., spent: _Optional[_Union[Interval, _Mapping]] = ..., shadow_price: _Optional[float] = ..., exhausted_share: _Optional[float] = ..., when_exhausted: _Optional[_Union[_budget_pb2.WhenExhausted, str]] = ..., why_not: _Optional[str] = ...) -> None: ...
 
 class ArmPreview(_message.Message):
     __slots__ = ("arm", "before", "after")

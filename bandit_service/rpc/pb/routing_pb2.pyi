@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from bandit_service.rpc.pb import budget_pb2 as _budget_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -53,6 +54,13 @@ class Effect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EFFECT_NOT_CONFIGURED: _ClassVar[Effect]
     EFFECT_OTHER_FEATURES: _ClassVar[Effect]
     EFFECT_ARM_REMOVED: _ClassVar[Effect]
+
+class OtherCallKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OTHER_CALL_KIND_UNSPECIFIED: _ClassVar[OtherCallKind]
+    OTHER_CALL_KIND_RETRY: _ClassVar[OtherCallKind]
+    OTHER_CALL_KIND_CASCADE: _ClassVar[OtherCallKind]
+    OTHER_CALL_KIND_JUDGE: _ClassVar[OtherCallKind]
 MODALITY_UNSPECIFIED: Modality
 MODALITY_TEXT: Modality
 MODALITY_IMAGE: Modality
@@ -81,6 +89,10 @@ EFFECT_OUTRANKED: Effect
 EFFECT_NOT_CONFIGURED: Effect
 EFFECT_OTHER_FEATURES: Effect
 EFFECT_ARM_REMOVED: Effect
+OTHER_CALL_KIND_UNSPECIFIED: OtherCallKind
+OTHER_CALL_KIND_RETRY: OtherCallKind
+OTHER_CALL_KIND_CASCADE: OtherCallKind
+OTHER_CALL_KIND_JUDGE: OtherCallKind
 
 class RouteRequest(_message.Message):
     __slots__ = ("policy", "request_id", "text", "vector", "packed_vector", "input_tokens", "output_tokens", "required_tags", "required_modalities", "allowed_arms", "session", "subject", "duel", "min_position", "objective", "labels")
@@ -240,7 +252,7 @@ class Preference(_message.Message):
     def __init__(self, preferred_arm: _Optional[str] = ..., other_decision_id: _Optional[str] = ..., preferred_decision_id: _Optional[str] = ..., tie: bool = ..., other_token: _Optional[bytes] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("cost_usd", "input_tokens", "output_tokens", "latency", "time_to_first_token", "energy_joules", "energy_source")
+    __slots__ = ("cost_usd", "input_tokens", "output_tokens", "latency", "time_to_first_token", "energy_joules", "energy_source", "other_calls")
     COST_USD_FIELD_NUMBER: _ClassVar[int]
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
@@ -248,6 +260,7 @@ class Usage(_message.Message):
     TIME_TO_FIRST_TOKEN_FIELD_NUMBER: _ClassVar[int]
     ENERGY_JOULES_FIELD_NUMBER: _ClassVar[int]
     ENERGY_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    OTHER_CALLS_FIELD_NUMBER: _ClassVar[int]
     cost_usd: float
     input_tokens: int
     output_tokens: int
@@ -255,7 +268,22 @@ class Usage(_message.Message):
     time_to_first_token: _duration_pb2.Duration
     energy_joules: float
     energy_source: EnergySource
-    def __init__(self, cost_usd: _Optional[float] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_to_first_token: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., energy_joules: _Optional[float] = ..., energy_source: _Optional[_Union[EnergySource, str]] = ...) -> None: ...
+    other_calls: _containers.RepeatedCompositeFieldContainer[OtherCall]
+    def __init__(self, cost_usd: _Optional[float] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_to_first_token: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., energy_joules: _Optional[float] = ..., energy_source: _Optional[_Union[EnergySource, str]] = ..., other_calls: _Optional[_Iterable[_Union[OtherCall, _Mapping]]] = ...) -> None: ...
+
+class OtherCall(_message.Message):
+    __slots__ = ("kind", "id", "cost_usd", "energy_joules", "energy_source")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    COST_USD_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_JOULES_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    kind: OtherCallKind
+    id: str
+    cost_usd: float
+    energy_joules: float
+    energy_source: EnergySource
+    def __init__(self, kind: _Optional[_Union[OtherCallKind, str]] = ..., id: _Optional[str] = ..., cost_usd: _Optional[float] = ..., energy_joules: _Optional[float] = ..., energy_source: _Optional[_Union[EnergySource, str]] = ...) -> None: ...
 
 class FeedbackResponse(_message.Message):
     __slots__ = ("feedback_id", "position", "duplicate", "effect")
@@ -302,7 +330,7 @@ class GetDecisionResponse(_message.Message):
     def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("response", "policy", "create_time", "context", "arms", "clock", "outcomes", "recovered", "contestants")
+    __slots__ = ("response", "policy", "create_time", "context", "arms", "clock", "outcomes", "recovered", "contestants", "budgets")
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -312,6 +340,7 @@ class Decision(_message.Message):
     OUTCOMES_FIELD_NUMBER: _ClassVar[int]
     RECOVERED_FIELD_NUMBER: _ClassVar[int]
     CONTESTANTS_FIELD_NUMBER: _ClassVar[int]
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
     response: RouteResponse
     policy: str
     create_time: _timestamp_pb2.Timestamp
@@ -321,7 +350,8 @@ class Decision(_message.Message):
     outcomes: _containers.RepeatedCompositeFieldContainer[Outcome]
     recovered: bool
     contestants: _containers.RepeatedCompositeFieldContainer[ContestantChoice]
-    def __init__(self, response: _Optional[_Union[RouteResponse, _Mapping]] = ..., policy: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., context: _Optional[_Union[ContextSummary, _Mapping]] = ..., arms: _Optional[_Iterable[_Union[ArmExplanation, _Mapping]]] = ..., clock: _Optional[float] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., recovered: bool = ..., contestants: _Optional[_Iterable[_Union[ContestantChoice, _Mapping]]] = ...) -> None: ...
+    budgets: _containers.RepeatedCompositeFieldContainer[BudgetExplanation]
+    def __init__(self, response: _Optional[_Union[RouteResponse, _Mapping]] = ..., policy: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., context: _Optional[_Union[ContextSummary, _Mapping]] = ..., arms: _Optional[_Iterable[_Union[ArmExplanation, _Mapping]]] = ..., clock: _Optional[float] = ..., outcomes: _Optional[_Iterable[_Union[Outcome, _Mapping]]] = ..., recovered: bool = ..., contestants: _Optional[_Iterable[_Union[ContestantChoice, _Mapping]]] = ..., budgets: _Optional[_Iterable[_Union[BudgetExplanation, _Mapping]]] = ...) -> None: ...
 
 class ContestantChoice(_message.Message):
     __slots__ = ("name", "share", "failed", "probabilities", "arm", "weight", "evidence")
@@ -364,6 +394,26 @@ class ContestantEvidence(_message.Message):
     read_time: _timestamp_pb2.Timestamp
     def __init__(self, difference: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., judged_decisions: _Optional[int] = ..., undecided_decisions: _Optional[int] = ..., read_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class BudgetExplanation(_message.Message):
+    __slots__ = ("budget", "resource", "shadow_price", "second_shadow_price", "weight", "reserved", "settled", "exhausted")
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_PRICE_FIELD_NUMBER: _ClassVar[int]
+    SECOND_SHADOW_PRICE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    RESERVED_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    EXHAUSTED_FIELD_NUMBER: _ClassVar[int]
+    budget: str
+    resource: _budget_pb2.Resource
+    shadow_price: float
+    second_shadow_price: float
+    weight: float
+    reserved: float
+    settled: float
+    exhausted: bool
+    def __init__(self, budget: _Optional[str] = ..., resource: _Optional[_Union[_budget_pb2.Resource, str]] = ..., shadow_price: _Optional[float] = ..., second_shadow_price: _Optional[float] = ..., weight: _Optional[float] = ..., reserved: _Optional[float] = ..., settled: _Optional[float] = ..., exhausted: bool = ...) -> None: ...
+
 class ContextSummary(_message.Message):
     __slots__ = ("feature_version", "dimension", "norm", "values")
     FEATURE_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -377,7 +427,7 @@ class ContextSummary(_message.Message):
     def __init__(self, feature_version: _Optional[str] = ..., dimension: _Optional[int] = ..., norm: _Optional[float] = ..., values: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ArmExplanation(_message.Message):
-    __slots__ = ("arm", "probability", "ineligible_reason", "quality", "quality_deviation", "objective_offset", "shadow_probability", "second_probability", "assumed")
+    __slots__ = ("arm", "probability", "ineligible_reason", "quality", "quality_deviation", "objective_offset", "shadow_probability", "second_probability", "assumed", "budget_offset")
     ARM_FIELD_NUMBER: _ClassVar[int]
     PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     INELIGIBLE_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -387,6 +437,7 @@ class ArmExplanation(_message.Message):
     SHADOW_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     SECOND_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     ASSUMED_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_OFFSET_FIELD_NUMBER: _ClassVar[int]
     arm: str
     probability: float
     ineligible_reason: str
@@ -396,7 +447,8 @@ class ArmExplanation(_message.Message):
     shadow_probability: float
     second_probability: float
     assumed: bool
-    def __init__(self, arm: _Optional[str] = ..., probability: _Optional[float] = ..., ineligible_reason: _Optional[str] = ..., quality: _Optional[float] = ..., quality_deviation: _Optional[float] = ..., objective_offset: _Optional[float] = ..., shadow_probability: _Optional[float] = ..., second_probability: _Optional[float] = ..., assumed: bool = ...) -> None: ...
+    budget_offset: float
+    def __init__(self, arm: _Optional[str] = ..., probability: _Optional[float] = ..., ineligible_reason: _Optional[str] = ..., quality: _Optional[float] = ..., quality_deviation: _Optional[float] = ..., objective_offset: _Optional[float] = ..., shadow_probability: _Optional[float] = ..., second_probability: _Optional[float] = ..., assumed: bool = ..., budget_offset: _Optional[float] = ...) -> None: ...
 
 class Outcome(_message.Message):
     __slots__ = ("kind", "arm", "source", "value", "failure", "usage", "position", "update_time")

@@ -114,6 +114,7 @@ def test_a_stream_of_known_prices_is_spent_to_the_end():
         scores = rng.normal([0.5, 0.7], 0.1)[None]
         restraint = keeper.restraint(scores, np.ones((1, 2), dtype=bool))
         price = restraint.prices.mean
+        assert restraint.eligible is not None
         judged = np.where(restraint.eligible[0], scores[0] - restraint.amounts @ price, -np.inf)
         arm = int(judged.argmax())
         reserved = keeper.reserve(arm)

@@ -87,6 +87,7 @@ def test_each_of_several_budgets_has_a_say():
 
     kept = restrain(FREE, two, np.ones((1, 4), dtype=bool), means, 2.0 * means, np.ones(4))
 
+    assert kept.eligible is not None
     assert kept.eligible.tolist() == [[True, True, True, False]]
 
 
@@ -96,6 +97,7 @@ def test_a_closed_threshold_leaves_the_cheapest():
 
     kept = restrain(prices, purse(rate=50.0), two, MEANS, UPPERS, TRIED)
 
+    assert kept.eligible is not None
     assert kept.eligible.tolist() == [[False, False, True], [True, False, False]]
 
 

@@ -17,6 +17,7 @@ def left_of(purse: Purse) -> tuple[np.ndarray, ...]:
     found = restrain(
         Prices(np.zeros(2)), purse, ALL.copy(), MEANS, UPPERS, TRIED, Exhaustion.REFUSE
     )
+    assert found.eligible is not None
     return Resolving().targets(purse), found.eligible, found.room
 
 

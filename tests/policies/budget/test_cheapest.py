@@ -1,0 +1,47 @@
+"""Which arm is taken for the cheapest where nothing else can be paid."""
+
+import numpy as np
+
+from policies.budget import Consumption, Keeper, Resolving
+
+
+def played(first_calls: list[float], steps: int = 2_000) -> tuple[float, np.ndarray]:
+    """Two arms that take 3 and 1 on average, with heavy tails, within 1.4 a request; the first
+    calls of the cheaper one are given. What was spent over the budget, and the arms' shares."""
+    rng = np.random.default_rng(11)
+    rate, spent = 1.4, 0.0
+    keeper = Keeper(Resolving(), np.array([rate]), Consumption(np.array([[3.0], [1.0]])), steps)
+    for amount in first_calls:
+        keeper.settle(1, keeper.reserve(1), np.array([amount]))
+        spent += amount
+    while keeper.decided < steps:
+        restraint = keeper.restraint(np.array([[0.5, 0.5]]), None)
+        prices = restraint.prices.mean
+        open_ = np.ones(2, bool) if restraint.eligible is None else restraint.eligible[0]
+        judged = np.where(open_, 0.5 - restraint.amounts @ prices, -np.inf)
+        chances = restraint.with_floor(np.eye(2)[[int(judged.argmax())]], 0.01)[0]
+        arm = int(rng.random() > chances[0])
+        taken = float(rng.lognormal(-0.5, 1.0)) * (3.0, 1.0)[arm]
+        keeper.settle(arm, keeper.reserve(arm), np.array([taken]))
+        spent += taken
+    return spent / (rate * steps), keeper.tried / steps
+
+
+def test_an_arm_whose_first_calls_were_dear_is_found_out_to_be_cheap():
+    """By the means alone the other arm is the cheapest for ever: nobody tries this one again."""
+    spent, shares = played([0.5, 9.0, 2.0, 8.0, 1.0, 7.0])
+    assert spent < 1.02
+    assert shares[1] > 0.75
+
+
+def test_lower_bounds_are_a_standard_error_below_the_mean():
+    found = Consumption(np.array([[3.0], [1.0]]))
+    assert found.lowers().tolist() == [[3.0], [1.0]]  # as listed
+    for amount in (1.0, 2.0, 3.0, 2.0):
+        found.note(0, np.array([amount]))
+    weights = (1.0 - 1.0 / 300.0) ** np.arange(4)[::-1]
+    amounts = np.array([1.0, 2.0, 3.0, 2.0])
+    mean = weights @ amounts / weights.sum()
+    about = weights @ (amounts - mean) ** 2
+    error = np.sqrt((about + 2.0 * mean**2) / (weights.sum() + 2.0) / weights.sum())
+    np.testing.assert_allclose(found.lowers()[0, 0], mean - error)
