@@ -62,10 +62,10 @@ class Acknowledged:
         return len(self.choices) + len(self.feedback)
 
     async def reach(self, count: int) -> None:
-        """Waits until so much has been acknowledged."""
-        async with asyncio.timeout(2 * PATIENCE):
-            while self.count() < count:
-                self.heard.clear()
+        """Waits until so much has been acknowledged, however slowly."""
+        while self.count() < count:
+            self.heard.clear()
+            async with asyncio.timeout(2 * PATIENCE):
                 await self.heard.wait()
 
 
