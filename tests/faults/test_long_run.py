@@ -21,9 +21,8 @@ KEPT = {
     "bandit_service.answered.MOST_BYTES": KEPT_ROWS * 1_200,
 }
 WARM_UP = effort(3_000, 6_000)  # answers; statements, branches and buffers are all used by then
-# The first checkpoint loads what packs it, once and for good: on a slow machine, a minute after the
-# start, that would be in the middle of the measurement.
-OPTIONS = effort(("--checkpoint-seconds", "3600"), ())
+# The first checkpoint loads what packs it, once and for good: not in the middle of the measurement.
+OPTIONS = ("--checkpoint-seconds", effort("3600", "5"))
 LEAST = 1_000  # answers during the measurement
 # What the objects of all rows kept take, if not one of them were there at its beginning: a decision
 # of three arms with its context, its request id and the places that hold it, in each of two caches.
