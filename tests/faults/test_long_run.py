@@ -12,7 +12,7 @@ from tests.faults.effort import effort, seeded, write_counts
 from tests.faults.processes import Service, services
 
 SECONDS = effort(2.0, 600.0)
-SAMPLES = 40
+SAMPLES, READINGS = 40, effort(3, 10)
 # So few that they are full when the measurement begins: from then on a new one takes the place of
 # an old one, and what grows all the same is kept by mistake.
 KEPT_ROWS = 30
@@ -47,16 +47,25 @@ class Sizes:
         return max(self.resident[3 * quarter :]) - max(self.resident[2 * quarter : 3 * quarter])
 
 
+async def traced(service: Service) -> int:
+    """The least of a few readings: a call or a checkpoint under way is not kept."""
+    readings = []
+    for _ in range(READINGS):
+        readings.append(await asyncio.to_thread(service.traced_bytes))
+        await asyncio.sleep(0.2)
+    return min(readings)
+
+
 async def sizes_over_time(service: Service, luck) -> tuple[Acknowledged, Sizes]:
     await asyncio.to_thread(service.start)
     async with under_clients([service.address], luck) as told:
         await told.reach(WARM_UP)
-        sizes = Sizes(await asyncio.to_thread(service.traced_bytes), 0, [])
+        sizes = Sizes(await traced(service), 0, [])
         for _ in range(SAMPLES):
             await asyncio.sleep(SECONDS / SAMPLES)
             sizes.resident.append(service.resident_bytes())
         await told.reach(WARM_UP + LEAST)
-        sizes.after = await asyncio.to_thread(service.traced_bytes)
+        sizes.after = await traced(service)
     return told, sizes
 
 
