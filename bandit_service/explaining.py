@@ -95,8 +95,9 @@ def budgets_of(
         for arm, _ in charge.arms:
             said = told.latest(decision.id, arm, Kind.USAGE)
             usage = None if said is None else said.usage
-            known = taken(usage, charge.resource) or beside(usage, charge.resource)
-            if known or taken(usage, charge.resource) is not None:
+            own = taken(usage, charge.resource)
+            known = beside(usage, charge.resource) if own is None else own
+            if known or own is not None:
                 heard.append(known)
         found.append(
             BudgetExplanation(
