@@ -5,13 +5,16 @@
 Every decision and every piece of feedback is durable before it is answered. The policy has
 32-dimensional vectors and 8 arms unless a line says otherwise; `hierarchical_thompson` is what a
 newcomer gets. Rounds of echo and service alternate, and each ratio is of medians over the rounds.
-Of batches it says how many rows there are to an empty call, 64 of those in flight.
+Of batches it says how many rows there are to an empty call, 64 of those in flight. The first line
+is the disk by itself: no durable answer comes sooner, and none has a better 99th percentile.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import statistics
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,12 +60,36 @@ def measure(quick: bool) -> Iterable[dict[str, Any]]:
         processes.databases(with_postgres=not quick) as urls,
         processes.echo_server() as echo_port,
     ):
+        _print(disk := _disk(Path(folder)))
+        yield disk
         files = policy_files(Path(folder))
         for database, url in urls.items():
             with processes.service(url, *files) as port:
                 for row in _measure_one(database, port, echo_port, scale):
                     _print(row)
                     yield row
+
+
+def _disk(folder: Path, writes: int = 500, size: int = 16_384) -> dict[str, Any]:
+    """How long the disk takes to make one small write durable."""
+    made_durable = getattr(os, "fdatasync", os.fsync)  # macOS has but the other
+    took = []
+    file = os.open(folder / "disk", os.O_CREAT | os.O_WRONLY, 0o600)
+    try:
+        for number in range(writes):
+            os.pwrite(file, bytes(size), number * size)
+            began = time.perf_counter()
+            made_durable(file)
+            took.append(1e3 * (time.perf_counter() - began))
+    finally:
+        os.close(file)
+    hundredths = statistics.quantiles(took, n=100)
+    return {
+        "what": f"The disk alone, {size // 1024} KiB made durable, p50 ms",
+        "service": hundredths[49],
+        "p50_ms": hundredths[49],
+        "p99_ms": hundredths[98],
+    }
 
 
 def _measure_one(
