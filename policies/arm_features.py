@@ -11,13 +11,14 @@ from policies.policy import Array
 @dataclass(frozen=True)
 class ArmFeatures:
     """With `embeddings`, one vector (d,) an arm: phi = x * embedding, and all arms share their
-    weights. Without: every arm has weights of its own, for the first `width` features and
-    the last one, the constant.
+    weights. Without: every arm has weights of its own, for the first `width` features, times
+    `scale`, and the last one, the constant.
     """
 
     dim: int
     width: int
     embeddings: tuple[tuple[float, ...], ...] = ()
+    scale: float = 1.0
     table: Array = field(init=False, repr=False, compare=False)  # (K, d), of the embeddings
 
     def __post_init__(self) -> None:
@@ -52,6 +53,7 @@ class ArmFeatures:
         return made
 
     def _seen(self, contexts: Array) -> Array:
-        if self.own == self.dim:
+        if self.embeddings:
             return contexts
-        return np.concatenate((contexts[:, : self.own - 1], contexts[:, -1:]), axis=1)
+        features = contexts[:, : self.own - 1] * self.scale
+        return np.concatenate((features, contexts[:, -1:]), axis=1)

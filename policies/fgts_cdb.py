@@ -39,6 +39,8 @@ class FGTSCDB:
     norm       S in it, the length expected of the weights, in [0, 20]
     horizon    T in it, the number of duels expected, >= 1
     ridge      prior precision of the weights, in [1e-3, 1e6]
+    feature_ridge  that of an arm's own weights for the features, where there are no embeddings;
+               `ridge` is the constant's then. In [1e-3, 1e6]
     draws      kept a sampler, in [2, 256]
     steps      Langevin steps of a draw that moves, in [1, 100]
     moved      draws a sampler that move with a pair, in [1, 256], at most `draws`
@@ -67,6 +69,7 @@ class FGTSCDB:
     norm: float = setting(1.0, least=0, most=20)
     horizon: int = setting(2000, least=1, most=10**12)
     ridge: float = setting(1.0, least=1e-3, most=1e6)
+    feature_ridge: float = setting(16.0, least=1e-3, most=1e6)
     draws: int = setting(16, least=2, most=256)
     steps: int = setting(5, least=1, most=100)
     moved: int = setting(4, least=1, most=256)
@@ -85,7 +88,10 @@ class FGTSCDB:
             raise ValueError(f"every embedding must have {self.dim} numbers (dim)")
         mu = self.mu if self.mu >= 0.0 else 1.0 / (10.0 * exp(self.norm) * self.horizon**0.5)
         prior = DuelPrior(
-            features=ArmFeatures(self.dim, self.width, self.embeddings),
+            # A weight N(0, 1 / ridge) of scale * x is one N(0, 1 / feature_ridge) of x.
+            features=ArmFeatures(
+                self.dim, self.width, self.embeddings, (self.ridge / self.feature_ridge) ** 0.5
+            ),
             half_life=self.half_life,
             ridge=self.ridge,
             eta=self.eta,

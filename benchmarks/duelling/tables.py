@@ -35,7 +35,11 @@ RANDOM, CONTEXT_FREE, GENERIC = (
     "double Thompson, no context",
     "fgts_cdb, generic embeddings",
 )
-WIDTHS = 16, 4  # features that an arm without an embedding has weights for, besides the constant
+# Without embeddings every arm has weights of its own, and what is shrunk is those of features.
+OWN: dict[str, dict[str, float]] = {
+    "fgts_cdb, weights for each arm": {},
+    "fgts_cdb, the same, not shrunk": {"feature_ridge": 1.0},
+}
 PASSES, BEST, QUERIES, LABELLED = 8, 8, 400, 20
 
 Verdict = Callable[[int, int, int, float], float | None]  # row, two slots, luck
@@ -153,8 +157,8 @@ def _embedded(table: OutcomeTable, ground: Ground, way: Way, *, projected: bool)
     return made
 
 
-def _own(dim: int, arms: int, width: int) -> Made:
-    policy = policies.build("fgts_cdb", dim=dim, settings={"width": width})
+def _own(dim: int, arms: int, settings: Mapping[str, float]) -> Made:
+    policy = policies.build("fgts_cdb", dim=dim, settings=settings)
     return lambda _: Learner(policy, arms)
 
 
@@ -165,8 +169,8 @@ def _ground(table: OutcomeTable, verdict: Verdict, rows: Callable[[int], Array])
         RANDOM: lambda _: Chance(),
         CONTEXT_FREE: lambda _: DoubleThompson(arms),
     }
-    for width in WIDTHS:
-        entries[f"fgts_cdb, {width} weights an arm"] = _own(dim, arms, width)
+    for name, settings in OWN.items():
+        entries[name] = _own(dim, arms, settings)
     return Ground(contexts, table.quality, verdict, rows, entries)
 
 

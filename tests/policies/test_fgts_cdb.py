@@ -173,6 +173,26 @@ def test_what_leaves_the_window_goes_on_counting(embedded: bool) -> None:
     assert cosine > 0.9
 
 
+def test_features_have_a_prior_of_their_own_where_arms_have_weights_of_their_own() -> None:
+    # In the weights that the state holds, the prior is round; so the utilities and the differences
+    # of weights `theta` of x, and their prior with a precision each, are to come out of these.
+    ridge, feature_ridge = 2.0, 18.0
+    policy = FGTSCDB(dim=DIM, width=5, ridge=ridge, feature_ridge=feature_ridge)
+    state = policy.start(ARMS)
+    seen = [0, 1, 2, 3, 4, DIM - 1]
+    precision = np.array([feature_ridge] * 5 + [ridge])
+    theta = np.random.default_rng(11).normal(size=(ARMS, 6))
+    x = np.random.default_rng(12).normal(size=(20, DIM))
+    held = theta * np.sqrt(precision / ridge)
+
+    assert ridge * (held**2).sum() == pytest.approx((precision * theta**2).sum())
+    utilities = state.utilities(x, held.reshape(1, -1))[0]
+    np.testing.assert_allclose(utilities, x[:, seen] @ theta.T, atol=1e-12)
+    policy.compare(state, (3, x[0]), (6, x[0]), 1.0, clock=0.0)
+    gap = state._differences() @ held.ravel()
+    np.testing.assert_allclose(gap, [x[0, seen] @ (theta[3] - theta[6])], atol=1e-12)
+
+
 def test_a_revised_verdict_takes_the_place_of_the_first() -> None:
     embeddings, _ = a_world(8)
     policy = a_policy(embeddings)
