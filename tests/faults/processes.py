@@ -25,7 +25,7 @@ class Service:
         self._arguments = ["serve", "--listen", self.address, "--database", database, *arguments]
         self.pid = 0
         self.starts = 0
-        self.smaller: dict[str, int] = {}
+        self.smaller: dict[str, float] = {}
         self.is_traced = False
 
     def start(self, failpoints: str = "", serving: bool = True) -> None:

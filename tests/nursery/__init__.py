@@ -40,7 +40,7 @@ class Nursery:
         log: Path,
         *,
         environment: dict[str, str] | None = None,
-        smaller: dict[str, int] | None = None,
+        smaller: dict[str, float] | None = None,
         traced: Path | None = None,
     ) -> int:
         """Its process id. It writes to `log` with .out and .err, and its exit code to .code."""

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import Any, cast
 
 import psycopg
@@ -21,11 +21,13 @@ from bandit_service.store.engine import open_engine
 from bandit_service.store.partitions import PARTITIONED
 from bandit_service.store.sql_store import SqlStore
 from tests.builders import a_query, a_submission
+from tests.faults.effort import effort, write_counts
 from tests.patience import PATIENCE
 from tests.service.running import Service, WatchedStore, running_on
 from tests.store.test_migrations import HEAD
 
 BEFORE = "0002"  # the last revision without partitions
+MIGRATIONS = effort(1, 20)  # under load
 ROWS = "SELECT tableoid::regclass::text, count(*) FROM {} GROUP BY 1"
 
 
@@ -41,7 +43,10 @@ def migrate_to(url: str, revision: str) -> None:
 
 @pytest.fixture
 def url(postgres_databases: Callable[[str], str]) -> str:
-    """A database of the version before."""
+    return of_the_version_before(postgres_databases)
+
+
+def of_the_version_before(postgres_databases: Callable[[str], str]) -> str:
     url = postgres_databases("template0")
     migrate_to(url, BEFORE)
     return url
@@ -98,6 +103,7 @@ class Load:
         self.routed: dict[str, Routed] = {}  # by request id
         self.recorded: dict[str, Recorded] = {}  # by feedback id
         self.sent_again = 0
+        self.slowest = 0.0  # seconds, of one call with all that it was sent again
 
     async def run(self, until: asyncio.Event) -> None:
         is_last = False
@@ -119,17 +125,20 @@ class Load:
             )
 
     async def _insist(self, call: Callable[[], Any]) -> Any:
+        began = time.monotonic()
         while True:
             try:
-                return await call()
+                answer = await call()
+                self.slowest = max(self.slowest, time.monotonic() - began)
+                return answer
             except StoreUnavailable:
                 self.sent_again += 1
                 await asyncio.sleep(0.05)
 
 
-@pytest.fixture
-async def services(url: str) -> AsyncIterator[list[Service]]:
-    """Two of the version before, which do not look at the schema again."""
+@asynccontextmanager
+async def two_services(url: str) -> AsyncIterator[list[Service]]:
+    """Of the version before, which do not look at the schema again."""
     async with AsyncExitStack() as stack:
         running = []
         for _ in range(2):
@@ -141,7 +150,7 @@ async def services(url: str) -> AsyncIterator[list[Service]]:
 
 
 async def test_a_migration_under_load_loses_nothing_and_fails_nobody(
-    url: str, services: list[Service], monkeypatch: pytest.MonkeyPatch
+    postgres_databases: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held_up, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -150,6 +159,27 @@ async def test_a_migration_under_load_loses_nothing_and_fails_nobody(
         time.sleep(0.2)
 
     monkeypatch.setattr("bandit_service.store.locks.time", type("Clock", (), {"sleep": pause}))
+    loads: list[Load] = []
+    for _ in range(MIGRATIONS):
+        held_up.clear()
+        url = of_the_version_before(postgres_databases)
+        async with two_services(url) as services:
+            loads += await migrated_under_load(url, services, held_up)
+    write_counts(
+        "test_live_migration::test_a_migration_under_load_loses_nothing_and_fails_nobody",
+        migrations=MIGRATIONS,
+        acknowledged=sum(len(load.routed) + len(load.recorded) for load in loads),
+        lost=0,
+        twice=0,
+        sent_again=sum(load.sent_again for load in loads),
+        slowest_seconds=round(max(load.slowest for load in loads), 2),
+    )
+
+
+async def migrated_under_load(
+    url: str, services: list[Service], held_up: asyncio.Event
+) -> list[Load]:
+    """Two services and an older program work on, and for a while somebody holds a table."""
     loads = [Load(service, f"service {number}") for number, service in enumerate(services)]
     migrated, stop = asyncio.Event(), threading.Event()
     old = OldProgram(url)
@@ -172,6 +202,7 @@ async def test_a_migration_under_load_loses_nothing_and_fails_nobody(
     assert rounds > 1
     assert all(len(load.recorded) == len(load.routed) > 1 for load in loads)
     check_nothing_is_lost(url, loads, rounds)
+    return loads
 
 
 def check_nothing_is_lost(url: str, loads: list[Load], rounds: int) -> None:
