@@ -45,10 +45,11 @@ class Shelf:
 
     def damage(self, checkpoint: int, luck: random.Random) -> Undo:
         """Changes one thing of it; what is returned takes that back."""
-        kinds = (self._damage_row, self._lose_part, *[self._damage_part] * 4)
+        kinds = (self._damage_row, self._lose_part, *[self.damage_part] * 4)
         return luck.choice(kinds)(checkpoint, luck)
 
-    def _damage_part(self, checkpoint: int, luck: random.Random) -> Undo:
+    def damage_part(self, checkpoint: int, luck: random.Random) -> Undo:
+        """Of its bytes, not of what is said of it."""
         part, body = self._a_part(checkpoint, luck)
         how = luck.choice((_a_bit, _a_byte, _shorter, _longer, _of_zeros))
         change = partial(

@@ -19,8 +19,10 @@ from tests.faults.guarantees import GUARANTEES, Guarantee
 
 PAGE = ROOT / "docs" / "guarantees.md"
 # What the tests of a guarantee count together, in this order.
-_SUMS = ("kills", "pauses", "failures", "seeds", "damaged", "loaded", "migrations")
-_SUMS += ("acknowledged", "lost", "twice")
+_SUMS = (
+    *("kills", "pauses", "failures", "seeds", "damaged", "loaded", "migrations"),
+    *("acknowledged", "lost", "twice"),
+)
 _HEAD = """# What is promised, and what proves it
 
 Made by `make guarantees` from what the tests counted; do not edit. The short version of every

@@ -53,10 +53,14 @@ class SimulatedStore(ModelStore):
         self.tables = self.synced
 
     @contextmanager
-    def write(self) -> Iterator[ModelTransaction]:
+    def changing(self) -> Iterator[Tables]:
         self._answer()
-        with super().write() as transaction:
-            yield transaction
+        with super().changing() as tables:
+            yield tables
+
+    def reading(self) -> Tables:
+        self._answer()
+        return super().reading()
 
     def heads(self) -> dict[int, int]:
         self._answer()

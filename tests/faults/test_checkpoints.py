@@ -119,6 +119,7 @@ def test_whatever_changes_in_a_checkpoint_is_found(store_url, monkeypatch, reque
     keeper = Keeper(store.checkpoints, BY_SECRET)
     identity = write(store, events_of(1))
     lease = store.leases.take("chores", "me", 3_600.0)
+    assert lease is not None
     older = keeper.save(identity, folded(events_of(1)[:30], identity).snapshot(), lease)
     newer = keeper.save(identity, folded(events_of(1)[:50], identity).snapshot(), lease)
     truth = folded(events_of(1), identity).state_hash()
