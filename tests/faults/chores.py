@@ -19,11 +19,13 @@ KEEP = Keep(decisions_days=1, journal_days=1)
 SAVED, NOT_MINE, LOST, AWAY, BAD = "saved", "not mine", "lost the lease", "away", "bad"
 
 
-def checkpoint(replica: Replica, holder: str, now: Callable[[], float]) -> str:
+def checkpoint(
+    replica: Replica, holder: str, now: Callable[[], float], seconds: float = LEASE_SECONDS
+) -> str:
     """Saves what the replica has learned, if it has the lease or can take it; what came of it."""
     try:
         keeper = Keeper(replica.store.checkpoints, BY_SECRET, now)
-        lease = replica.store.leases.take(CHORES, holder, LEASE_SECONDS)
+        lease = replica.store.leases.take(CHORES, holder, seconds)
         if lease is None:
             return NOT_MINE
         for engine in list(replica.registry.by_id.values()):

@@ -155,8 +155,8 @@ class ModelTransaction:
 class ModelStore:
     """See ports.Store. One transaction at a time, as with one writer under the lock."""
 
-    def __init__(self) -> None:
-        self.tables = Tables()
+    def __init__(self, tables: Tables | None = None) -> None:
+        self.tables = tables or Tables()
         self.now: Callable[[], float] = lambda: 0.0  # the database's clock
         self.transaction: Callable[[Tables], ModelTransaction] = ModelTransaction
 
