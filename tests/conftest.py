@@ -30,8 +30,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Ids and secrets, and with them the arms that are drawn, are the same in every run, where the
     clock is. TESTS_SEED=n takes others. Services in processes of their own draw as always."""
     luck = Random(f"{os.environ.get('TESTS_SEED', '')} {item.nodeid}")
-    draw.os = SimpleNamespace(urandom=luck.randbytes)  # type: ignore[assignment]
-    revising.secrets = SimpleNamespace(token_bytes=luck.randbytes)  # type: ignore[assignment]
+    vars(draw)["os"] = SimpleNamespace(urandom=luck.randbytes)
+    vars(revising)["secrets"] = SimpleNamespace(token_bytes=luck.randbytes)
 
 
 def pytest_configure() -> None:

@@ -263,9 +263,9 @@ class World:
             return  # sent again when its time has come
         call.answered = True
         if isinstance(answer, Decision):
-            first = self.decisions.setdefault(call.id, answer)
-            is_young = self.latest - min(first.create_time, answer.create_time) <= HORIZON
-            if first != answer and is_young:  # beyond it, nobody remembers the request
+            known = self.decisions.setdefault(call.id, answer)
+            is_young = self.latest - min(known.create_time, answer.create_time) <= HORIZON
+            if known != answer and is_young:  # beyond it, nobody remembers the request
                 raise Wrong(f"two decisions for {call.id}")
         elif isinstance(answer, Recorded):
             first = self.feedback.setdefault(answer.feedback_id, answer)
@@ -294,8 +294,8 @@ class World:
                 break
         else:
             raise Wrong("some calls are never answered")
-        for replica in filter(None, self.replicas):
-            replica.settle()  # changes that nobody waits for
+        for living in filter(None, self.replicas):
+            living.settle()  # changes that nobody waits for
         self.store.crash()
         for number, replica in enumerate(self.replicas):
             if replica is None:

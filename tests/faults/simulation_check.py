@@ -82,6 +82,6 @@ def _check_sums(world: World, engine: PolicyEngine) -> None:
             return  # of two values that were sent under this id it may be either
         standing[decision.id] = world.scores[feedback_id]
     sums = np.zeros((len(engine.names), 2))
-    for decision, score in standing.items():
-        sums[tables.decisions[decision].arm] += score, 1.0
+    for decision_id, score in standing.items():
+        sums[tables.decisions[decision_id].arm] += score, 1.0
     np.testing.assert_allclose(engine.calls.qualities, sums, rtol=1e-9, atol=1e-9)

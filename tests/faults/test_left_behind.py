@@ -2,9 +2,11 @@
 
 import pytest
 
+from bandit_service.checkpoints import CHORES
+from bandit_service.engine import PolicyEngine
 from bandit_service.model import JournalEntry, Query, Recorded, Submission, smallest_id
 from bandit_service.retention import DAY
-from tests.builders import NOW, a_config, an_engine, packed
+from tests.builders import NOW, a_config, packed, shape_of
 from tests.faults import chores
 from tests.faults.chores import HORIZON, SAVED
 from tests.faults.replica import Replica, ask, create
@@ -29,7 +31,8 @@ class Past:
         name = f"{smallest_id(self.now)[:-12]}{self.told:012x}"
         decision = ask(replica, lambda answered: replica.route(query, name, answered))
         submission = Submission(decision.id, f"f{self.told}", score=0.5)
-        ((recorded,),) = [ask(replica, lambda answered: replica.feedback([submission], answered))]
+        answer = ask(replica, lambda answered: replica.feedback([submission], answered))
+        recorded: Recorded = answer[0]
         self._note()
         return recorded
 
@@ -46,8 +49,11 @@ class Past:
         chores.tidy(self.store, self.now)
 
     def truth(self) -> str:
-        first, *others = (self.journal[place].event for place in sorted(self.journal))
-        return an_engine(first.config, *others).state_hash()
+        """Of a fold of all that was ever in the journal."""
+        engine = PolicyEngine(self.store.policies()[0], shape_of)
+        for place in sorted(self.journal):
+            engine.apply(self.journal[place])
+        return engine.state_hash()
 
 
 @pytest.mark.parametrize("first", ["it reads on", "it is told something"])
@@ -70,7 +76,7 @@ def test_who_was_left_behind_goes_on_from_a_checkpoint(store, first, caplog):
 def test_without_a_checkpoint_what_is_missing_is_told_and_nothing_is_acknowledged(store, caplog):
     past = Past(store)
     past.go_by()
-    lease = store.leases.take(chores.CHORES, "awake", 60.0)
+    lease = store.leases.take(CHORES, "awake", 60.0)
     with store.checkpoints.fenced(lease) as writer:
         for one in store.checkpoints.of(1):
             writer.delete(one.id)
