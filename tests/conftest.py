@@ -6,11 +6,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
+from bandit_service import draw, revising
 from bandit_service.ports import Store
 from bandit_service.store import migrate, open_store
 from tests.nursery import close_the_nursery
@@ -21,6 +24,14 @@ from tests.patience import PATIENCE
 # tests/faults.
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
 ROOM_BYTES = 4 * 2**30
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Ids and secrets, and with them the arms that are drawn, are the same in every run, where the
+    clock is. TESTS_SEED=n takes others. Services in processes of their own draw as always."""
+    luck = Random(f"{os.environ.get('TESTS_SEED', '')} {item.nodeid}")
+    vars(draw)["os"] = SimpleNamespace(urandom=luck.randbytes)
+    vars(revising)["secrets"] = SimpleNamespace(token_bytes=luck.randbytes)
 
 
 def pytest_configure() -> None:
