@@ -62,6 +62,21 @@ def targets(
     return made
 
 
+def loggers(
+    named: Sequence[str], traffic: "Traffic", settings: "Settings", reader: "LogReader | None"
+) -> "dict[int, Target]":
+    """Who drew the decisions of each revision, from REVISION=POLICY. Raises InvalidField."""
+    made: dict[int, Target] = {}
+    for each in named:
+        revision, equals, policy = each.partition("=")
+        if not equals or not revision.isdecimal():
+            raise InvalidField("--logger", f"{each!r} must be like 3=uniform")
+        if int(revision) in made:
+            raise InvalidField("--logger", f"revision {revision} is there twice")
+        made[int(revision)] = targets([policy], traffic, settings, [], reader, {})[0]
+    return made
+
+
 def frozen(
     named: Sequence[str], reader: "LogReader | None", policy: str, checkpoint_key: "Path | None"
 ) -> "dict[str, PolicyEngine]":

@@ -75,6 +75,7 @@ def batches(rows: int, dim: int = DIM, *, with_costs: bool = False) -> Iterator[
             flags=dict.fromkeys(FLAGS, plain),
             policies=[""] * count,
             feature_versions=[""] * count,
+            revisions=np.zeros(count, dtype=np.int64),
         )
 
 

@@ -15,6 +15,7 @@ from bandit_service.evaluation.logs.rows import FLAGS, Batch, Row
 _PLAIN = {
     "arm": "arms", "propensity": "propensities", "create_time": "times", "segment": "segments",
     "policy": "policies", "feature_version": "feature_versions",
+    "revision": "revisions",
 }  # fmt: skip
 _DUEL = {
     "second_arm": "second_arms", "pair_propensity": "propensities", "preference": "preferences",
