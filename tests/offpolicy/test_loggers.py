@@ -3,13 +3,16 @@ against what is known to be true."""
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 
 from bandit_service.errors import BadLog, InvalidField
-from bandit_service.evaluation.contestants import named
+from bandit_service.evaluation import replay_study
+from bandit_service.evaluation.contestants import configured, named
 from bandit_service.evaluation.logs.exporting import in_batches, write
 from bandit_service.evaluation.logs.mapping import mapped
 from bandit_service.evaluation.logs.opening import open_log
@@ -209,3 +212,22 @@ def test_a_foreign_log_says_which_revision_a_row_is_of(tmp_path):
     file.write_text("arm,p,stars,variant\nx,0.5,1,1\ny,0.5,1,1.5")
     with pytest.raises(BadLog, match=r"line 3: .*variant is 1.5, expected a whole number"):
         open_log(file, how=how)
+
+
+def test_from_a_notebook_it_is_the_same(world, tmp_path):
+    rows = by_two(world, 1)
+    write(in_batches(rows), tmp_path / "log.jsonl")
+    loggers = {1: "challenger:a", 2: "challenger:b"}
+    how: dict[str, Any] = {"resamples": 100, "seed": 3}
+    asked = "arm:arm-1", msgspec.structs.replace(named("uniform").config, name="mine")
+    result = replay_study(tmp_path / "log.jsonl", asked, loggers=loggers, **how)
+    by_hand = compare(
+        open_log(tmp_path / "log.jsonl"),
+        [OneArm("arm-1", result.arms), Learner(configured(asked[1]), result.arms, 3, 3)],
+        Settings(**how),
+        BOTH,
+    )
+    assert result == by_hand
+    assert [one.label for one in result.candidates] == ["arm:arm-1", "mine"]
+    with pytest.raises(InvalidField, match="mapping: a frame needs one"):
+        replay_study(pd.DataFrame({"arm": ["a"]}), asked)
