@@ -11,6 +11,7 @@
     create_time: ts                 # seconds since the epoch, or ISO 8601
     session: user
     segment: task
+    revision: variant               # a number: which of several policies drew it
     flags: {sticky: was_pinned}     # columns of 0 and 1
 
 Works on CSV, plain or gzipped, on JSON lines of flat objects, on Parquet, and on DataFrames.
@@ -57,12 +58,13 @@ class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     session: str | None = None
     segment: str | None = None
     policy: str | None = None
+    revision: str | None = None
     flags: dict[str, str] = {}
 
     def columns(self) -> list[str]:
         """All that it names."""
         plain = (self.arm, self.propensity, self.create_time, self.session, self.segment)
-        found = [name for name in (*plain, self.policy) if name is not None]
+        found = [name for name in (*plain, self.policy, self.revision) if name is not None]
         found += [*self.probabilities.values(), *self.context, *self.categories]
         found += [number.column for _, number in self.numbers()]
         return [*found, *self.flags.values()]
@@ -145,6 +147,7 @@ def row_of(record: Mapping[str, Any], how: Mapped) -> Row:
         session=_maybe(record, how.session, _text),
         segment=_maybe(record, how.segment, _text) or "",
         policy=_maybe(record, how.policy, _text) or "",
+        revision=_maybe(record, how.revision, _whole) or 0,
         **outcomes,
         **flags,
     )
@@ -167,6 +170,13 @@ def _number(record: Mapping[str, Any], column: str) -> float | None:
         return float(text)
     except ValueError:
         raise ValueError(f"{column} is {text[:40]!r}, expected a number") from None
+
+
+def _whole(record: Mapping[str, Any], column: str) -> int | None:
+    value = _number(record, column)
+    if value is not None and not (value.is_integer() and 0.0 <= value < 2.0**53):
+        raise ValueError(f"{column} is {value:g}, expected a whole number")
+    return None if value is None else int(value)
 
 
 def _present(record: Mapping[str, Any], column: str) -> float:
