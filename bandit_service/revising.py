@@ -40,9 +40,7 @@ def revise(
     _check_etag(policy_id, known, given_etag)
     old, epoch = known.terms.config, known.terms.epoch
     started = known.terms.started_epoch
-    new = configuration.with_versions(
-        old, check(change(old), batch.shape_of), known.position + 1
-    )
+    new = configuration.with_versions(old, check(change(old), batch.shape_of), known.position + 1)
     afresh = restarts(old, new, batch.shape_of)
     if new != old:
         epoch += afresh or new.forgetting != old.forgetting
