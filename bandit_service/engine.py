@@ -143,9 +143,10 @@ class PolicyEngine:
                 self.state.add_arm()
         while len(self.calls.calls) < len(config.arms):
             self.calls.add_arm()
+        renewed = configuration.replaced(self.config, config) if self.revision else []
         for slot, arm in enumerate(config.arms):
             known = self.revision and slot < len(self.config.arms)
-            if arm.state is ArmState.REMOVED and known:
+            if (arm.state is ArmState.REMOVED and known) or slot in renewed:
                 self.state.drop_arm(slot)
                 self.calls.drop_arm(slot)
         if config.challengers or self.contenders:

@@ -50,7 +50,7 @@ def revised(
                 one.chosen[: len(old.chosen)] = old.chosen
                 one.patience = old.patience
                 if not one.stopped:
-                    one.state = _carried_over(policy, old.state, its)
+                    one.state = _carried_over(policy, old, its)
             elif not configuration.restarts(alone, its, shape_of):
                 one.state = policy.restore(incumbent.canonical())
             else:
@@ -65,14 +65,15 @@ def revised(
 
 
 def _carried_over(
-    policy: policies.Policy[Any], state: policies.State, config: PolicyConfig
+    policy: policies.Policy[Any], old: Contender, config: PolicyConfig
 ) -> policies.State:
     """What was learned, with the arms as they are now."""
-    carried: policies.State = policy.restore(state.canonical())
+    carried: policies.State = policy.restore(old.state.canonical())
     while carried.arms < len(config.arms):
         carried.add_arm()
+    renewed = configuration.replaced(old.config, config)
     for slot, arm in enumerate(config.arms):
-        if arm.state is ArmState.REMOVED:
+        if arm.state is ArmState.REMOVED or slot in renewed:
             carried.drop_arm(slot)
     return carried
 

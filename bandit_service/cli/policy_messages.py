@@ -22,6 +22,7 @@ _NOT_BY_UPDATE = {
     "name": "cannot change",
     "arms": "have commands of their own: policy add-arm, update-arm, retire-arm, remove-arm",
     "state": "has commands of its own: policy retire-arm, remove-arm",
+    "version_position": "is set by the service when model_version changes",
 }
 
 
@@ -134,7 +135,7 @@ def described(policy: pb.Policy) -> tuple[list[tuple[str, Any]], tuple[str, ...]
     rows = [
         (
             arm.name,
-            arm.model,
+            f"{arm.model} {arm.model_version}".strip(),
             word(pb.ArmState, "ARM_STATE", arm.state),
             *(optional(arm, price) for price in prices),
             optional(arm, "context_limit_tokens"),

@@ -176,6 +176,10 @@ class Services(RuleBasedStateMachine):
     def take_arm(self, name: str, state: ArmState) -> None:
         self._revise(configuration.arm_state_changed(name, state))
 
+    @rule(name=st.sampled_from(["a", "b", "c"]), version=st.sampled_from(["1", "2"]))
+    def replace_model(self, name: str, version: str) -> None:
+        self._revise(configuration.arm_updated(name, {"model_version": version}))
+
     # -- what happens ---------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from([0.1, 10.0, 3_600.0, -7_200.0]))

@@ -14,7 +14,7 @@ from typing import Any
 
 from bandit_service import revising
 from bandit_service.batch import Batch
-from bandit_service.configuration import arm_added, updated
+from bandit_service.configuration import arm_added, arm_updated, updated
 from bandit_service.errors import DecisionExpired, IdReused, StoreUnavailable
 from bandit_service.hearing import Hearing
 from bandit_service.model import (
@@ -221,12 +221,15 @@ class World:
         living = [one for one in self.replicas if one is not None]
         if not living:
             return
-        arm = Arm(name=f"arm{self.step}")
-        change = (
-            arm_added(arm)
-            if self.luck.random() < 0.3
-            else updated({"floor": self.luck.random() / 9})
-        )
+        kind = self.luck.random()
+        if kind < 0.3:
+            change = arm_added(Arm(name=f"arm{self.step}"))
+        elif kind < 0.5:
+            version = {"model_version": f"of step {self.step}"}
+            change = arm_updated(self.luck.choice("abc"), version)
+            self.counts["models replaced"] += 1
+        else:
+            change = updated({"floor": self.luck.random() / 9})
 
         def work(batch: Batch) -> object:
             return revising.revise(batch, 1, "", change)
