@@ -1,19 +1,18 @@
 """The databases that tests run on: SQLite files, and a Postgres of our own. None is skipped."""
 
 import os
+import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from random import Random
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
-from bandit_service import draw, revising
 from bandit_service.ports import Store
 from bandit_service.store import migrate, open_store
 from tests.nursery import close_the_nursery
@@ -24,14 +23,6 @@ from tests.patience import PATIENCE
 # tests/faults.
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
 ROOM_BYTES = 4 * 2**30
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Ids and secrets, and with them the arms that are drawn, are the same in every run, where the
-    clock is. TESTS_SEED=n takes others. Services in processes of their own draw as always."""
-    luck = Random(f"{os.environ.get('TESTS_SEED', '')} {item.nodeid}")
-    vars(draw)["os"] = SimpleNamespace(urandom=luck.randbytes)
-    vars(revising)["secrets"] = SimpleNamespace(token_bytes=luck.randbytes)
 
 
 def pytest_configure() -> None:
@@ -45,6 +36,20 @@ def _patience_with_locks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bandit_service.store.engine.WAIT_SECONDS", PATIENCE)
         patch.setattr("bandit_service.store.connections.HEAD_WAIT_SECONDS", PATIENCE)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _luck_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is drawn within a test follows from the test's name, so it is the same in every run:
+    the ids of decisions and the secrets of policies are seeded. TESTS_SEED=n takes others.
+    Servers in processes of their own have real luck."""
+    luck = random.Random(f"{os.environ.get('TESTS_SEED', '')} {request.node.nodeid}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bandit_service.draw.os", SimpleNamespace(urandom=luck.randbytes))
+        patch.setattr(
+            "bandit_service.revising.secrets", SimpleNamespace(token_bytes=luck.randbytes)
+        )
         yield
 
 

@@ -50,7 +50,8 @@ def to_create(
     if vector:
         said["features"] = {"vector": {"dimension": vector}}
     if not said.get("arms"):
-        raise InvalidField(str(file) if file else "arms", "at least one arm is needed")
+        missing = "at least one arm is needed; give --file, --arms or --arm"
+        raise InvalidField(str(file) if file else "arms", missing)
     said = policy_yaml.assigned(said, sets)
     source = file or arms_file
     config = policy_yaml.checked(said, PolicyConfig, str(source) if source else SET)

@@ -8,7 +8,7 @@
     quality: {column: reward, least: 0, most: 5}    # brought to [0, 1]
     cost_usd: {column: cents, times: 0.01}
     latency_seconds: ms_taken       # with `times: 0.001` where it is in other units
-    create_time: ts                 # seconds since the epoch, or ISO 8601
+    create_time: ts                 # seconds since the epoch, or ISO 8601 (UTC unless it says)
     session: user
     segment: task
     revision: variant               # a number: which of several policies drew it
@@ -18,7 +18,6 @@ Works on CSV, plain or gzipped, on JSON lines of flat objects, on Parquet, and o
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -27,6 +26,7 @@ import msgspec
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.logs.log import MEASURES
 from bandit_service.evaluation.logs.rows import FLAGS, Batch, Row, batch_of
+from bandit_service.evaluation.moments import seconds_of
 
 AT_ONCE = 20_000
 _YES, _NO = ("1", "true", "yes"), ("0", "false", "no", "")
@@ -188,16 +188,10 @@ def _present(record: Mapping[str, Any], column: str) -> float:
 
 def _moment(record: Mapping[str, Any], column: str) -> float | None:
     text = _text(record, column)
-    if text == "":
-        return None
     try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        raise ValueError(f"{column} is {text[:40]!r}, expected seconds or ISO 8601") from None
+        return seconds_of(text) if text else None
+    except ValueError as error:
+        raise ValueError(f"{column}: {error}") from None
 
 
 def _flag(record: Mapping[str, Any], column: str) -> bool:
