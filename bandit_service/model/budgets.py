@@ -21,7 +21,12 @@ def to_units(resource: Resource, amount: float) -> int:
     >>> to_units(Resource.USD, 2.5e-9)
     3
     """
-    units = round(amount * UNITS[resource], 3)
+    return whole_units(amount, UNITS[resource])
+
+
+def whole_units(amount: float, scale: float) -> int:
+    """The same, of a resource of which one dollar or joule is so many units."""
+    units = round(amount * scale, 3)
     return math.ceil(units) if units < MOST_UNITS else MOST_UNITS
 
 
