@@ -86,6 +86,8 @@ class Weigher:
         """What the function of this name says."""
         if not all(map(_is_silent, queries)):
             return offsets(self._objective, self._arms, calls, queries)
+        if self._plain is not None and not any(self._plain):  # quality is all that counts
+            return None
         means = calls.means()
         if self._by is not means:
             self._by, self._usual = means, self._of_means(means, calls)
@@ -99,8 +101,6 @@ class Weigher:
     def _of_means(self, means: Array, calls: CallStatistics) -> Offsets | None:
         if self._plain is None:
             return offsets(self._objective, self._arms, calls, _SILENT)
-        if not any(self._plain):
-            return None
         total: Array | None = None
         for weight, column in zip(self._plain, (COST, LATENCY, ENERGY), strict=True):
             if weight:

@@ -48,6 +48,7 @@ class Account:
         self._no_more_until = self._silent_until = 0.0
         self.charged = 0  # decisions
         self._plain: tuple[Array | None, list[int]] = (None, [])
+        self._marked: tuple[Prices | None, bytes, bytes | None] = (None, b"", None)
         self.holdings = [Holding(budget) for budget in config.budgets]
         self.appetite = Appetite(config)
         self._begin_control()
@@ -174,16 +175,11 @@ class Account:
         """As plain numbers where there is one budget: some controllers keep only one."""
         now = self._monotonic()
         if len(self.holdings) == 1:
-            (one,) = self.holdings
-            left, requests = one.left(now), one.requests()
-            rate = one.budget.amount / (1.0 if left is None else requests + left)
-            return Purse(np.array([rate]), np.array([one.spent()]), requests, left)
-        rows = []
-        for one in self.holdings:
-            left, requests = one.left(now), one.requests()
-            rate = one.budget.amount / (1.0 if left is None else requests + left)
-            rows.append((rate, one.spent(), float(requests), np.inf if left is None else left))
-        return Purse(*np.array(rows).T)
+            rate, spent, requests, left = self.holdings[0].standing(now)
+            return Purse(np.array([rate]), np.array([spent]), requests, left)
+        rows = [one.standing(now) for one in self.holdings]
+        whole = [row if row[3] is not None else (*row[:3], np.inf) for row in rows]
+        return Purse(*np.array(whole).T)
 
     def marked(self, prices: Prices) -> tuple[bytes, bytes | None]:
         """The first and the second price as they are stored. Now they are those of the account."""
@@ -227,7 +223,6 @@ class Account:
         self.controller = CONTROLLERS[self.config.budgets[0].controller]()
         self.control: Any = self.controller.start(len(self.holdings))
         self.price = np.full(len(self.holdings), np.nan)  # of the last decision
-        self._marked: tuple[Prices | None, bytes, bytes | None] = (None, b"", None)
         self._controlled = self._control_of()
 
     def _control_of(self) -> tuple[Any, ...]:

@@ -144,7 +144,14 @@ class Holding:
             shadow_price=shadow_price,
         )
 
-    def left(self, now: float) -> float | None:
+    def standing(self, now: float) -> tuple[float, float, int, float | None]:
+        """The present window's rate, what is spent of it, its requests, and those still to come;
+        see policies.budget.Purse."""
+        requests, left = self.requests(), self._left(now)
+        rate = self.budget.amount / (1.0 if left is None else requests + left)
+        return rate, self.spent(), requests, left
+
+    def _left(self, now: float) -> float | None:
         """Requests still to come in the window, this one included; None: there is no end."""
         budget, grant = self.budget, self.grant
         assert grant is not None

@@ -110,9 +110,9 @@ class Turn:
     def charged(self, decision: Decision, row: int) -> Decision:
         """The decision of this row with what it reserves, which is off the lease from now on."""
         account = self._account
-        slots = (decision.arm,)
+        slots = [decision.arm]
         if decision.second_arm is not None:
-            slots += (decision.second_arm,)
+            slots.append(decision.second_arm)
         calls = [self._amounts(slot) for slot in slots]
         charges = tuple(map(Holding.charge, account.holdings, zip(*calls, strict=True)))
         for slot in slots:

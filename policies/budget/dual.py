@@ -74,24 +74,25 @@ def _solve_one(curve: "_Curve", target: float, start: float) -> tuple[float, flo
     if start == 0.0 and curve.taken(0.0) <= target:  # a budget that does not bind seldom begins to
         return 0.0, 0.0, 1.0
     dearest = curve.dearest
-    low, high, above, below = 0.0, dearest, np.inf, -np.inf
+    low, high = 0.0, dearest
     if 0.0 < start < dearest:  # most of the time the price has hardly moved
-        curve.study(start / NARROW**2, min(start * NARROW**2, dearest))
         for guess in (start / NARROW, start * NARROW):
             if low < guess < high:
-                low, high, above, below = _halved(low, high, above, below, guess, curve, target)
+                low, high = _halved(low, high, guess, curve, target)
     # Spending falls with the price, so an end that was replaced need not be looked at.
-    if low == 0.0 and (above := curve.taken(0.0)) <= target:
+    if low == 0.0 and not curve.exceeds(0.0, target):
         return 0.0, 0.0, 1.0
-    if high == dearest and (below := curve.taken(dearest)) > target:
+    if high == dearest and curve.exceeds(dearest, target):
         return dearest, dearest, 1.0
-    curve.study(low, high)
+    if not curve.crosses(target):
+        curve.study(low, high)
     for _ in range(HALVINGS):
         if high - low <= CLOSE * high or high < NOTHING * dearest:
             break
         # Prices go over orders of magnitude: halve their logarithm, once there is a lower end.
         middle = (low * high) ** 0.5 if low > 0.0 else high / 32.0
-        low, high, above, below = _halved(low, high, above, below, middle, curve, target)
+        low, high = _halved(low, high, middle, curve, target)
+    above, below = curve.taken(low), curve.taken(high)
     if above - below <= FINE * target:
         return high, high, 1.0
     weight = (target - below) / (above - below)
@@ -99,17 +100,10 @@ def _solve_one(curve: "_Curve", target: float, start: float) -> tuple[float, flo
 
 
 def _halved(
-    low: float,
-    high: float,
-    above: float,
-    below: float,
-    middle: float,
-    curve: "_Curve",
-    target: float,
-) -> tuple[float, float, float, float]:
+    low: float, high: float, middle: float, curve: "_Curve", target: float
+) -> tuple[float, float]:
     """The part of the interval in which the spending crosses the target."""
-    amount = curve.taken(middle)
-    return (middle, high, amount, below) if amount > target else (low, middle, above, amount)
+    return (middle, high) if curve.exceeds(middle, target) else (low, middle)
 
 
 class _Program:
@@ -167,14 +161,26 @@ class _Curve:
             return self._levels[bisect_left(self._steps, price)]
         return float(self._amount.take(self._chosen(price)).sum()) / self._count
 
+    def exceeds(self, price: float, target: float) -> bool:
+        """Whether more is taken at this price. The dearer the less, so that what is known of
+        another price may say it."""
+        if self._levels:
+            if price < self._low and self._levels[0] > target:
+                return True
+            if price > self._high and self._levels[-1] <= target:
+                return False
+        return self.taken(price) > target
+
+    def crosses(self, target: float) -> bool:
+        """Whether it falls below the target within what was studied."""
+        return bool(self._levels) and self._levels[0] > target >= self._levels[-1]
+
     def study(self, low: float, high: float) -> None:
         """Finds the steps between these prices.
 
         Of a query that takes different arms at the ends, the price at which these two are alike:
         if no arm between them is better there, it is a step, else there is one on either side.
         """
-        if self._low <= low and high <= self._high:
-            return
         scores, amount = self._scores, self._amount
         upper, lower = self._chosen(low), self._chosen(high)
         total = float(amount.take(lower).sum())

@@ -116,8 +116,9 @@ class Restraint:
 
     def _less(self, offsets: Array | None, price: Array) -> Array:
         """Offsets less what the price makes of each arm's amounts."""
-        penalty = self.amounts.dot(price)
-        return -penalty[None] if offsets is None else offsets - penalty
+        penalty: Array = self.amounts.dot(price)
+        less: Array = -penalty[None] if offsets is None else offsets - penalty
+        return less
 
 
 def restrain(
