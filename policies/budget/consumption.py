@@ -34,6 +34,7 @@ class Consumption:
     weights: Array = field(init=False)
     _means: Array | None = field(init=False, default=None)
     _uppers: Array | None = field(init=False, default=None)
+    _reserves: Array | None = field(init=False, default=None)
     _all_paid: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
@@ -42,7 +43,7 @@ class Consumption:
     def note(self, arm: int, taken: Array) -> None:
         """One call of `arm` took this, (R,); NaN where that is not known."""
         means, uppers = self._means, self._uppers
-        self._means = self._uppers = None
+        self._means = self._uppers = self._reserves = None
         for column, amount in enumerate(taken.tolist()):
             if not isnan(amount):
                 self._add(arm, column, amount)
@@ -69,7 +70,7 @@ class Consumption:
         self.totals *= ratio
         self.squares *= ratio**2
         self.listed = listed
-        self._means = self._uppers = None
+        self._means = self._uppers = self._reserves = None
 
     def means(self) -> Array:
         """Expected of a call, (K, R); NaN where neither calls nor list prices say anything.
@@ -110,9 +111,11 @@ class Consumption:
         for what is not known of the mean. An arm never paid for is set aside at its upper amount:
         where bills come late, a thousand calls may have been made at a guess.
         """
-        means, weights = self.means(), np.where(self.weights > 0.0, self.weights, 1.0)
-        unsure = (self.uppers() - means) / np.sqrt(1.0 + weights)
-        return np.where(self.weights > 0.0, means + unsure, self.uppers())
+        if self._reserves is None:
+            means, weights = self.means(), np.where(self.weights > 0.0, self.weights, 1.0)
+            unsure = (self.uppers() - means) / np.sqrt(1.0 + weights)
+            self._reserves = np.where(self.weights > 0.0, means + unsure, self.uppers())
+        return self._reserves
 
     def _guessed(self, seen: Array, paid: Mask) -> Array:
         """For arms never paid for, (K, R). `seen` are the means of the others."""
