@@ -55,10 +55,10 @@ class Turn:
         """See policies.budget.Keeper. A row that is to be refused keeps all its arms."""
         account, needs = self._account, self._needs
         consumption, purse = account.appetite.consumption, account.purse()
-        means, uppers = consumption.means(), consumption.uppers()
+        means, uppers, asides = consumption.means(), consumption.uppers(), consumption.asides()
         tops = uppers if needs is uppers else np.maximum(uppers, needs)
         if self._calls > 1:
-            means, tops = self._calls * means, self._calls * tops
+            means, tops, asides = (self._calls * each for each in (means, tops, asides))
         open_arms = self._open(scores, eligible)
         amounts, judged = means, scores
         if open_arms is not None:
@@ -83,6 +83,7 @@ class Turn:
             Exhaustion.REFUSE,
             rows=len(scores),
             lowers=consumption.lowers,
+            asides=asides,
         )
         if found.eligible is not None:
             every = np.ones(scores.shape, dtype=np.bool_)

@@ -96,6 +96,7 @@ class Keeper:
             self.fallback,
             len(scores),
             self.consumption.lowers,
+            self.calls * self.consumption.asides(),
         )
 
     def reserve(self, arm: int, is_second: bool = False) -> None:

@@ -132,6 +132,7 @@ def restrain(
     fallback: int | None = None,
     rows: int = 1,
     lowers: Callable[[], Array] | None = None,
+    asides: Array | None = None,
 ) -> Restraint:
     """What these prices, and what remains, leave of the eligible arms (n, K), n >= 1; None: all.
 
@@ -140,6 +141,7 @@ def restrain(
     fallback       the slot that serves under Exhaustion.FALLBACK
     rows           n, where `eligible` is None
     lowers         (K, R) what calls may turn out to take; None: the means
+    asides         (K, R) what to set aside for calls that are sure to come; None: the means
 
     Where nothing but the cheapest arm can be paid, it is the one that may turn out so: by the
     means, an arm whose first calls happened to be dear would never be found out to be cheap.
@@ -150,7 +152,7 @@ def restrain(
     """
     if eligible is None:
         least = np.minimum.reduce(means, axis=0)
-        limits = _limits(purse, least)
+        limits = _limits(purse, least if asides is None else np.minimum.reduce(asides, axis=0))
         if prices.open is None and np.logical_and.reduce(uppers <= limits.call, axis=None):
             return _exploring(prices, means, None, limits, tried, means - least)
         eligible = np.ones((rows, len(means)), dtype=np.bool_)
@@ -161,7 +163,8 @@ def restrain(
     cheapest = weight.argmin(axis=1)
     each = np.arange(len(eligible))
     # Retired arms, and what no caller allows, will not serve the other requests either.
-    served = amounts[eligible.any(axis=0)]
+    served = amounts if asides is None else np.nan_to_num(asides, nan=np.inf)
+    served = served[eligible.any(axis=0)]
     limits = _limits(purse, served.min(axis=0, initial=np.inf))
     payable = (tops <= limits.call).all(axis=1)
     kept = eligible & payable
