@@ -132,7 +132,7 @@ class Simulation:
         if allowance is not None:
             accounts = Accounts(allowance, self._entry, self._table, len(rows))
             queries = self._payable(allowance)
-        waiting: deque[tuple[Decision, int, bool, float, list[Array]]] = deque()
+        waiting: deque[tuple[Decision, int, bool, float]] = deque()
         slots: list[int] = []
         others: list[int] = []
         luck = verdict_luck(len(rows), seed)
@@ -151,15 +151,14 @@ class Simulation:
                 other = decision.second_arm
                 others.append(decision.arm if other is None else other)
             propensities.append(decision.propensity)
-            reserved: list[Array] = []
             if accounts is not None:
                 prices.append(accounts.keeper.price)
-                reserved = accounts.reserve(_called(decision))
-            waiting.append((decision, row, scored[step], luck[step], reserved))
+                accounts.reserve(_called(decision))
+            waiting.append((decision, row, scored[step], luck[step]))
             if len(waiting) > delay:
-                settled, of_row, is_scored, verdict, reserved = waiting.popleft()
+                settled, of_row, is_scored, verdict = waiting.popleft()
                 if accounts is not None:
-                    accounts.settle(of_row, _called(settled), reserved)
+                    accounts.settle(of_row, _called(settled))
                 for event in self.heard(settled, of_row, is_scored, verdict, now):
                     engine.apply(JournalEntry(engine.position + 1, event))
         seconds = thread_time() - start
