@@ -146,13 +146,8 @@ class Administrator:
         self, name: str, changes: Mapping[str, Any], etag: str, author: str = ""
     ) -> tuple[PolicyView, bool]:
         """The policy as changed, and whether its learning started afresh."""
-        engine = self._engine(name)
-        change = configuration.updated(changes)
-        restarted = await self._journal.change(
-            lambda batch: revising.revise(batch, engine.identity.id, etag, change, author),
-            self._timeout,
-        )
-        return engine.view(), restarted
+        engine, change = self._engine(name), configuration.updated(changes)
+        return await self._revised(engine, change, etag, author)
 
     async def delete(self, name: str, etag: str) -> None:
         policy_id = self._engine(name).identity.id
@@ -165,8 +160,10 @@ class Administrator:
 
     async def update_arm(
         self, policy: str, arm: str, changes: Mapping[str, Any], etag: str, author: str = ""
-    ) -> PolicyView:
-        return await self._revise(policy, configuration.arm_updated(arm, changes), etag, author)
+    ) -> tuple[PolicyView, bool]:
+        """The policy as changed, and whether learning of the arm started afresh."""
+        engine, change = self._engine(policy), configuration.arm_updated(arm, changes)
+        return await self._revised(engine, change, etag, author)
 
     async def retire_arm(self, policy: str, arm: str, etag: str, author: str = "") -> PolicyView:
         change = configuration.arm_state_changed(arm, ArmState.RETIRED)
@@ -241,12 +238,17 @@ class Administrator:
         )
 
     async def _revise(self, policy: str, change: Change, etag: str, author: str) -> PolicyView:
-        engine = self._engine(policy)
-        await self._journal.change(
+        view, _ = await self._revised(self._engine(policy), change, etag, author)
+        return view
+
+    async def _revised(
+        self, engine: PolicyEngine, change: Change, etag: str, author: str
+    ) -> tuple[PolicyView, bool]:
+        restarted = await self._journal.change(
             lambda batch: revising.revise(batch, engine.identity.id, etag, change, author),
             self._timeout,
         )
-        return engine.view()
+        return engine.view(), restarted
 
     def _engine(self, name: str) -> PolicyEngine:
         engine = self._registry.by_name.get(name)

@@ -170,7 +170,8 @@ class Batch:
     def head(self, policy_id: int) -> Known:
         """Locks a policy's journal and catches up with what others have written.
 
-        Raises PolicyNotFound, HeadLocked, and NotUnderstood if that goes beyond this program.
+        Raises PolicyNotFound, HeadLocked, NotUnderstood if that goes beyond this program, and
+        BrokenJournal.
         """
         known = self._heads.get(policy_id)
         if known is None:
@@ -203,5 +204,7 @@ class Batch:
             self._follow(policy_id, known, entry)
 
     def _follow(self, policy_id: int, known: Known, entry: JournalEntry) -> None:
+        if entry.position != known.position + 1:  # retention has been there
+            raise BrokenJournal(policy_id, known.position + 1)
         known.follow(entry, self.shape_of)
         self.entries.append((policy_id, entry))

@@ -1,36 +1,38 @@
 """Challengers at work: each has a state of its own, which is a fold of the same journal.
 
-A challenger begins with what the incumbent knows, where both keep the same sums; else it begins
-untaught, and learns from feedback on the decisions that were made after it came. What was
-learned before cannot be told from an event that revises it, so that feedback is not for it.
-
-Challengers are isolated. One that cannot decide a query leaves it to the others, and one that
-cannot learn an event is stopped there: a state that took half of an event is a fold of nothing.
+Challengers are isolated. One that cannot decide a query leaves it to the others, one that takes
+too long over its decisions is not asked for a while, and one that cannot learn an event is
+stopped there: a state that took half of an event is a fold of nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 import policies
-from bandit_service import challenging, configuration
 from bandit_service.calls import CallStatistics
-from bandit_service.configuration import ShapeOf
 from bandit_service.failures import Failures, Task
-from bandit_service.model import ArmState, Challenger, FeedbackEvent, PolicyConfig, Query
+from bandit_service.model import Challenger, FeedbackEvent, PolicyConfig, Query
 from bandit_service.offsets import offsets
+from bandit_service.patience import DECISION_SECONDS, Patience
 from bandit_service.teaching import compare, teach
 from policies.budget.restraint import Restraint
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_SINCE, _STOPPED = "since", "stopped"  # their places among the sums
 # Between a sum of chances and 1: many roundings, and far below what estimates can see.
 _ROUNDING = 1e-9
+_ALLOWED = f"{1000 * DECISION_SECONDS:g} ms a decision are allowed"
+
+
+class Timed(NamedTuple):
+    """A batch of decisions under a clock: what reads it, in s, and what the incumbent took."""
+
+    clock: Callable[[], float]
+    incumbent: float
 
 
 class Contender:
@@ -41,10 +43,12 @@ class Contender:
     stopped  position of the event that it could not learn; from there on it knows nothing, and
              does nothing, until its algorithm changes or it is taken out and put in again. 0: none
     chosen   (K,), how many queries it would have given to each arm so far, in this process
+    patience how long it may take, on this replica
     """
 
     __slots__ = (
-        "_failures", "chosen", "config", "name", "policy", "share", "since", "state", "stopped",
+        "_failures", "chosen", "config", "name", "patience", "policy", "share", "since", "state",
+        "stopped",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +65,7 @@ class Contender:
         self.config, self.policy, self.state, self.since = config, policy, state, since
         self.stopped, self._failures = stopped, failures
         self.chosen = np.zeros(len(config.arms))
+        self.patience = Patience()
 
     def learn(self, event: FeedbackEvent, position: int) -> None:
         """What the event, which is at that position, teaches it."""
@@ -89,16 +94,40 @@ class Contender:
         calls: CallStatistics,
         clock: float,
         restraint: Restraint | None,
+        timed: Timed | None = None,
     ) -> Array:
         """What it would draw from, (n, K), floor included; NaN in rows that it could not decide.
 
         Under the incumbent's restraint, if the policy has budgets: the prices are of the traffic,
-        whoever decides on it.
+        whoever decides on it. Not `timed`, it may take as long as it likes.
         """
         arms = len(self.config.arms)
         undecided = np.full((len(queries), arms), np.nan)
         if self.stopped:
             return undecided
+        if timed is None:
+            return self._whole(undecided, queries, contexts, eligible, calls, clock, restraint)
+        began = timed.clock()
+        if left := self.patience.left(began):
+            why = f"it took too long, and is asked again in {left:.0f} s ({_ALLOWED})"
+            self._failures.count(self.name, Task.DECIDE, len(queries), why)
+            return undecided
+        found = self._whole(undecided, queries, contexts, eligible, calls, clock, restraint)
+        ended = timed.clock()
+        self.patience.took(ended, len(queries), ended - began, timed.incumbent)
+        return found
+
+    def _whole(
+        self,
+        undecided: Array,
+        queries: Sequence[Query],
+        contexts: Array,
+        eligible: Mask | None,
+        calls: CallStatistics,
+        clock: float,
+        restraint: Restraint | None,
+    ) -> Array:
+        """The same, whatever it takes; `undecided` (n, K) is NaN."""
         try:
             found = self._chances(queries, contexts, eligible, calls, clock, restraint)
         except Exception as error:  # noqa: BLE001 - whatever it is, the incumbent answers
@@ -147,117 +176,6 @@ def _are_chances(found: Array, eligible: Mask | None) -> Mask:
     if eligible is not None:
         total &= ~((found > 0.0) & ~eligible).any(axis=1)
     return total
-
-
-def revised(
-    known: Iterable[Contender],
-    config: PolicyConfig,
-    incumbent: policies.State,
-    position: int,
-    afresh: bool,
-    shape_of: ShapeOf,
-    failures: Failures,
-) -> tuple[Contender, ...]:
-    """The contenders of a revision at `position`: those that go on, and those that begin.
-
-    known: of the revision before; incumbent: its state in this revision. `afresh`: the policy's
-    learning begins with it, and so does theirs.
-    """
-    before = {} if afresh else {one.name: one for one in known}
-    alone = msgspec.structs.replace(config, challengers=())
-    made = []
-    for challenger in config.challengers:
-        its = challenging.as_incumbent(config, challenger)
-        policy = configuration.build(its, shape_of(its.features).dim)
-        old = before.get(challenger.name)
-        one = Contender(challenger, its, policy, policy.start(len(its.arms)), 0, failures)
-        try:
-            if old is not None and not configuration.restarts(old.config, its, shape_of):
-                one.since, one.stopped = old.since, old.stopped
-                one.chosen[: len(old.chosen)] = old.chosen
-                if not one.stopped:
-                    one.state = _carried_over(policy, old.state, its)
-            elif not configuration.restarts(alone, its, shape_of):
-                one.state = policy.restore(incumbent.canonical())
-            else:
-                one.since = 0 if afresh else position
-        except MemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the incumbent goes on
-            failures.count(one.name, Task.LEARN, 1, error)
-            one.stop(position)
-        made.append(one)
-    return tuple(made)
-
-
-def _carried_over(
-    policy: policies.Policy[Any], state: policies.State, config: PolicyConfig
-) -> policies.State:
-    """What was learned, with the arms as they are now."""
-    carried: policies.State = policy.restore(state.canonical())
-    while carried.arms < len(config.arms):
-        carried.add_arm()
-    for slot, arm in enumerate(config.arms):
-        if arm.state is ArmState.REMOVED:
-            carried.drop_arm(slot)
-    return carried
-
-
-def restored(
-    config: PolicyConfig,
-    sums: Mapping[str, NDArray[Any]],
-    shape_of: ShapeOf,
-    failures: Failures,
-) -> tuple[Contender, ...]:
-    """The contenders whose `sums_of` these were. ValueError, KeyError where they are others'."""
-    made = []
-    for challenger in config.challengers:
-        its = challenging.as_incumbent(config, challenger)
-        policy = configuration.build(its, shape_of(its.features).dim)
-        beginning = f"{challenger.name}."
-        own = {
-            name.removeprefix(beginning): array
-            for name, array in sums.items()
-            if name.startswith(beginning)
-        }
-        since = int(own.pop(_SINCE)[0])
-        stopped = int(own.pop(_STOPPED, np.zeros(1))[0])
-        state = policy.restore(own)
-        if state.arms != len(its.arms):
-            raise ValueError(f"challenger {challenger.name!r} has sums of {state.arms} arms")
-        made.append(Contender(challenger, its, policy, state, since, failures, stopped))
-    return tuple(made)
-
-
-class ContendersSnapshot:
-    """What they had learned at one moment; never changes."""
-
-    def __init__(self, contenders: Iterable[Contender]) -> None:
-        self._parts = [
-            (one.name, one.since, one.stopped, one.state.snapshot()) for one in contenders
-        ]
-
-    def canonical(self) -> dict[str, NDArray[Any]]:
-        return _joined(
-            (name, since, stopped, part.canonical()) for name, since, stopped, part in self._parts
-        )
-
-
-def sums_of(contenders: Iterable[Contender]) -> dict[str, NDArray[Any]]:
-    """What is hashed and checkpointed, by the contender's name and a dot."""
-    return _joined((one.name, one.since, one.stopped, one.state.canonical()) for one in contenders)
-
-
-def _joined(
-    parts: Iterable[tuple[str, int, int, Mapping[str, NDArray[Any]]]],
-) -> dict[str, NDArray[Any]]:
-    joined: dict[str, NDArray[Any]] = {}
-    for name, since, stopped, sums in parts:
-        joined[f"{name}.{_SINCE}"] = np.array([float(since)])
-        if stopped:
-            joined[f"{name}.{_STOPPED}"] = np.array([float(stopped)])
-        joined |= {f"{name}.{each}": array for each, array in sums.items()}
-    return joined
 
 
 def mixture(chances: Sequence[Array], shares: Sequence[float]) -> Array:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import policies
 from bandit_service import draw, weighing
 from bandit_service.calls import CallStatistics
-from bandit_service.contending import Contender, mixture
+from bandit_service.contending import Contender, Timed, mixture
 from bandit_service.eligibility import Codes, Eligibility, Exclusion
 from bandit_service.errors import BanditError, NoEligibleArm
 from bandit_service.model import Decision, Mode, PolicyConfig, Query
@@ -46,7 +46,8 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
 
     `kept` has, for each query, the slot that its session keeps, or None. `first` is the number of
     the first of these decisions; `keeper` keeps the budgets, if there are any. `contenders` are
-    the challengers, which decide beside the incumbent.
+    the challengers, which decide beside the incumbent, timed by the `stopwatch` (s) if there is
+    one.
     """
 
     state: policies.State
@@ -59,6 +60,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     first: int = 0
     keeper: Restrains | None = None
     contenders: Sequence[Contender] = ()
+    stopwatch: Callable[[], float] | None = None
 
 
 class Decider:
@@ -139,6 +141,7 @@ class Decider:
         The decisions get fresh ids unless `ids` has n of them.
         """
         config = self._config
+        began = None if moment.stopwatch is None else moment.stopwatch()
         ids = draw.new_ids(len(queries), moment.now) if ids is None else ids
         weighed = self._weigher.offsets(moment.calls, queries)
         added = None if weighed is None else weighed.added
@@ -177,7 +180,9 @@ class Decider:
         else:
             wanted = floored(chances(added, eligible))
         if moment.contenders:
-            wanted, asides = self._contested(queries, contexts, wanted, eligible, restraint, moment)
+            wanted, asides = self._contested(
+                queries, contexts, wanted, eligible, restraint, moment, began
+            )
         served, shown = self._served(wanted, exclusions, moment.kept)
         seconds: list[Array | None] = [None] * len(ids)
         if pair is not None:
@@ -218,16 +223,15 @@ class Decider:
         eligible: NDArray[np.bool_] | None,
         restraint: Restraint | None,
         moment: Moment,
+        began: float | None,
     ) -> tuple[Array, Array]:
         """What is drawn from (n, K), and what the incumbent and each challenger would have drawn
-        from, (n, 1 + C, K)."""
-        chances = [
-            wanted,
-            *(
-                one.chances(queries, contexts, eligible, moment.calls, moment.clock, restraint)
-                for one in moment.contenders
-            ),
-        ]
+        from, (n, 1 + C, K). The incumbent `began` at that reading of the stopwatch."""
+        timed = None
+        if moment.stopwatch is not None and began is not None:
+            timed = Timed(moment.stopwatch, moment.stopwatch() - began)
+        given = queries, contexts, eligible, moment.calls, moment.clock, restraint, timed
+        chances = [wanted, *(one.chances(*given) for one in moment.contenders)]
         mixed = mixture(chances, [one.share for one in moment.contenders])
         return mixed, np.stack(chances, axis=1)
 

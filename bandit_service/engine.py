@@ -5,8 +5,9 @@ decisions instead (the counter of requests, the arms of open sessions, budgets) 
 and has no part in it. Owned by one thread; neither method waits for anything.
 """
 
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import policies
-from bandit_service import configuration, contending, draw
+from bandit_service import configuration, draw, succeeding
 from bandit_service.calls import CallStatistics
 from bandit_service.configuration import Shape, ShapeOf
 from bandit_service.contending import Contender
@@ -76,6 +77,7 @@ class PolicyEngine:
         self.shape_of = shape_of
         self.account: Account | None = None  # of its budgets, on this replica
         self.failures = Failures(identity.name)  # of its challengers
+        self.stopwatch: Callable[[], float] | None = None  # s; None: they may take their time
         self.judged: dict[str, Judged] = {}  # its challengers, when somebody last asked the log
 
     @classmethod
@@ -96,7 +98,7 @@ class PolicyEngine:
         policy = configuration.build(folded.config, shape.dim)
         engine.state = policy.restore(snapshot.state.canonical())
         engine.calls = CallStatistics.restored(snapshot.calls)
-        engine.contenders = contending.restored(
+        engine.contenders = succeeding.restored(
             folded.config, snapshot.challengers.canonical(), shape_of, engine.failures
         )
         if not engine.state.arms == engine.calls.arms == len(folded.config.arms):
@@ -141,13 +143,14 @@ class PolicyEngine:
                 self.state.add_arm()
         while len(self.calls.calls) < len(config.arms):
             self.calls.add_arm()
+        renewed = configuration.replaced(self.config, config) if self.revision else []
         for slot, arm in enumerate(config.arms):
             known = self.revision and slot < len(self.config.arms)
-            if arm.state is ArmState.REMOVED and known:
+            if (arm.state is ArmState.REMOVED and known) or slot in renewed:
                 self.state.drop_arm(slot)
                 self.calls.drop_arm(slot)
         if config.challengers or self.contenders:
-            self.contenders = contending.revised(
+            self.contenders = succeeding.revised(
                 self.contenders,
                 config,
                 self.state,
@@ -236,6 +239,7 @@ class PolicyEngine:
             first=self.requests - len(queries),
             keeper=keeper,
             contenders=self.contenders,
+            stopwatch=self.stopwatch,
         )
         decisions = self._decider.decide(queries, contexts, exclusions, moment, ids)
         for i, decision in zip(good, decisions, strict=True):
@@ -308,7 +312,7 @@ class PolicyEngine:
 
     def state_hash(self) -> str:
         """SHA-256, in hex, over the canonical sums: equal journals, equal hashes."""
-        challengers = contending.sums_of(self.contenders)
+        challengers = succeeding.sums_of(self.contenders)
         parts = self.state.canonical(), self.calls.canonical(), challengers
         return state_hash(FOLD_VERSION, self.position, self.shape.version, parts)
 
@@ -319,7 +323,7 @@ class PolicyEngine:
             raise ValueError(f"entry {self.position + 1} was folded in only in part")
         folded = msgspec.structs.replace(self._folded, position=self.position)
         calls = {name: sums.copy() for name, sums in self.calls.canonical().items()}
-        challengers = contending.ContendersSnapshot(self.contenders)
+        challengers = succeeding.ContendersSnapshot(self.contenders)
         return Snapshot(folded, self.state.snapshot(), calls, challengers)
 
 
@@ -327,15 +331,18 @@ class Registry:
     """The engines of all policies, by name and by id.
 
     `stopped` are the policies, by id, whose journals go on in a way that only a newer program
-    understands; of some of them there is not even an engine.
+    understands; of some of them there is not even an engine. Here they serve, so their
+    challengers are timed by the `stopwatch`, in s.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stopwatch: Callable[[], float] = time.perf_counter) -> None:
+        self._stopwatch = stopwatch
         self.by_name: dict[str, PolicyEngine] = {}
         self.by_id: dict[int, PolicyEngine] = {}
         self.stopped: dict[int, NotUnderstood] = {}
 
     def add(self, engine: PolicyEngine) -> None:
+        engine.stopwatch = self._stopwatch
         self.by_name[engine.identity.name] = self.by_id[engine.identity.id] = engine
 
     def deciding(self, name: str) -> PolicyEngine:

@@ -37,7 +37,7 @@ _BESIDE = ("during_checkpoint",)
 POINTS = {
     **dict.fromkeys(_OF_THE_STORE, (KILL, STOP, ERROR)),
     **dict.fromkeys(_BEHIND, (KILL, STOP)),
-    **dict.fromkeys(_BESIDE, (STOP,)),
+    **dict.fromkeys(_BESIDE, (KILL, STOP, ERROR)),
 }
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,7 @@
 """What a call of each arm is expected to take, and what the objective makes of it. Pure."""
 
 from collections.abc import Iterable, Sequence
+from math import isnan
 
 import msgspec
 import numpy as np
@@ -85,6 +86,8 @@ class Weigher:
         """What the function of this name says."""
         if not all(map(_is_silent, queries)):
             return offsets(self._objective, self._arms, calls, queries)
+        if self._plain is not None and not any(self._plain):  # quality is all that counts
+            return None
         means = calls.means()
         if self._by is not means:
             self._by, self._usual = means, self._of_means(means, calls)
@@ -96,15 +99,17 @@ class Weigher:
         return Offsets(usual.added.repeat(rows, axis=0), assumed)
 
     def _of_means(self, means: Array, calls: CallStatistics) -> Offsets | None:
-        if self._plain is None or not any(self._plain):
+        if self._plain is None:
             return offsets(self._objective, self._arms, calls, _SILENT)
-        added = np.zeros(len(means))
+        total: Array | None = None
         for weight, column in zip(self._plain, (COST, LATENCY, ENERGY), strict=True):
             if weight:
-                added -= weight * means[:, column]
-        if np.isnan(added).any():  # something has to be guessed
+                amount = weight * means[:, column]
+                total = amount if total is None else total + amount
+        assert total is not None
+        if isnan(np.maximum.reduce(total)):  # something has to be guessed
             return offsets(self._objective, self._arms, calls, _SILENT)
-        return Offsets(added[None], None)
+        return Offsets(-total[None], None)
 
 
 def _is_silent(query: Query) -> bool:

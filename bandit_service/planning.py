@@ -106,10 +106,10 @@ def plan(
         learns_pairs = terms.config.preference_learning is PreferenceLearning.AS_PAIRS
         if learns_pairs and effect is not Effect.LEARNED:
             effect = pair_effect
-    is_removed = arm is not None and terms.config.arms[arm].state is ArmState.REMOVED
-    usage = _usage(submission, arm, decision, is_removed, standing, position, now)
+    is_gone = arm is not None and _gone(decision, terms.config.arms[arm]) is not None
+    usage = _usage(submission, arm, decision, is_gone, standing, position, now)
     _health(submission, arm, standing, position, now)
-    call = None if arm is None or is_removed else standing.call(decision.id, arm)
+    call = None if arm is None or is_gone else standing.call(decision.id, arm)
     is_other = call is not known
     return FeedbackEvent(
         feedback_id=submission.feedback_id,
@@ -253,10 +253,19 @@ def _lessons(
 
 
 def _refusal(decision: Decision, arm: Arm, terms: Terms) -> Effect | None:
-    if arm.state is ArmState.REMOVED:
-        return Effect.ARM_REMOVED
+    if gone := _gone(decision, arm):
+        return gone
     if decision.feature_version != terms.feature_version:
         return Effect.OTHER_FEATURES
+    return None
+
+
+def _gone(decision: Decision, arm: Arm) -> Effect | None:
+    """Why the arm is not any more what a decision chose."""
+    if arm.state is ArmState.REMOVED:
+        return Effect.ARM_REMOVED
+    if decision.position < arm.version_position:
+        return Effect.MODEL_REPLACED
     return None
 
 
@@ -310,7 +319,7 @@ def _usage(
     submission: Submission,
     arm: int | None,
     decision: Decision,
-    is_removed: bool,
+    is_gone: bool,
     standing: Standing,
     position: int,
     now: float,
@@ -331,7 +340,7 @@ def _usage(
         new = msgspec.structs.replace(new, other_calls=_calls_after(None, submission))
     source = submission.source
     standing.put(Outcome(decision.id, arm, Kind.USAGE, source, position, now, usage=new))
-    return None if is_removed else UsageLesson(arm, decision.clock, old, new)
+    return None if is_gone else UsageLesson(arm, decision.clock, old, new)
 
 
 def _calls_after(old: Usage | None, submission: Submission) -> tuple[OtherCall, ...]:

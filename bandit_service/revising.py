@@ -5,7 +5,7 @@ A refusal comes before any write.
 
 import secrets
 
-from bandit_service import challenging
+from bandit_service import challenging, configuration
 from bandit_service.batch import Batch, Known
 from bandit_service.configuration import Change, check, restarts
 from bandit_service.engine import FOLD_VERSION, etag
@@ -31,7 +31,7 @@ def revise(
     author: str = "",
     reason: str = "",
 ) -> bool:
-    """Changes a policy's configuration; True if learning starts afresh.
+    """Changes a policy's configuration; True if learning starts afresh, if only of an arm.
 
     Raises StaleEtag, or what the change raises.
     """
@@ -40,13 +40,13 @@ def revise(
     _check_etag(policy_id, known, given_etag)
     old, epoch = known.terms.config, known.terms.epoch
     started = known.terms.started_epoch
-    new = check(change(old), batch.shape_of)
+    new = configuration.with_versions(old, check(change(old), batch.shape_of), known.position + 1)
     afresh = restarts(old, new, batch.shape_of)
     if new != old:
         epoch += afresh or new.forgetting != old.forgetting
         started = epoch if afresh else started
         _append_revision(batch, policy_id, known, epoch, started, new, author, reason)
-    return afresh
+    return afresh or bool(configuration.replaced(old, new))
 
 
 def promote(

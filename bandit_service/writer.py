@@ -178,7 +178,13 @@ class Writer:
         self.busy_since = began = time.monotonic()
         batch = self._batch()
         try:
-            results = commit(batch, jobs)
+            try:
+                results = commit(batch, jobs)
+            except BrokenJournal as broken:
+                if not self._starts_over(broken):
+                    raise
+                batch = self._batch()
+                results = commit(batch, jobs)
         except HeadLocked as locked:
             held_up = [job for job in jobs if concerns(batch, job, locked.policy_id)]
             self._put_off_or_refuse(held_up, locked)
@@ -268,7 +274,11 @@ class Writer:
             self._is_alive()
             try:
                 page = self._page(policy_id, known)
-            except (ValueError, ArithmeticError, msgspec.MsgspecError, BrokenJournal) as wrong:
+            except BrokenJournal as broken:
+                if not self._starts_over(broken):
+                    return
+                page = []
+            except (ValueError, ArithmeticError, msgspec.MsgspecError) as wrong:
                 self._note_broken(policy_id, known.position, wrong)
                 return
             known = self._known[policy_id]
@@ -280,6 +290,30 @@ class Writer:
                 self._is_alive()
                 if self._queue.has_given_up(self):
                     return
+
+    def _starts_over(self, broken: BrokenJournal) -> bool:
+        """Where retention has let go what this replica had not read yet, a checkpoint has it:
+        whether there is one, and the policy's engine has been made anew from there."""
+        policy_id = broken.policy_id
+        known = self._known.get(policy_id)
+        identity = next((one for one in self._store.policies() if one.id == policy_id), None)
+        if known is None or identity is None or self._broken.get(policy_id) == known.position:
+            return False
+        try:
+            recovered = self._load(identity, self._is_alive)
+        except BrokenJournal as still:
+            self._note_broken(policy_id, known.position, still)
+            return False
+        log.warning(
+            "the journal of policy %r does not go back to position %d any more, to which this "
+            "replica had read it: it goes on from a checkpoint",
+            identity.name,
+            known.position,
+        )
+        self._known[policy_id] = anew = Known(recovered.engine)
+        anew.stopped = recovered.stopped
+        self._tell(self._listener.replaced, [recovered.engine], [policy_id])
+        return True
 
     def _page(self, policy_id: int, known: Known) -> list[JournalEntry]:
         page = self._store.events(policy_id, known.position, PAGE)

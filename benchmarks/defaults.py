@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.evaluation import loading, synthetic
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.bundled import bundled_table
 from bandit_service.evaluation.contestants import DEFAULT, entered, named
 from bandit_service.evaluation.parallel import Job, run_all
 from bandit_service.evaluation.runs import Run
-from bandit_service.evaluation.simulation import Traffic
 from bandit_service.evaluation.table import OutcomeTable
 
 Array = NDArray[np.float64]
@@ -68,7 +68,7 @@ def outcomes(table: OutcomeTable, specs: Sequence[str], seeds: int, processes: i
     fed = [spec for spec in specs if table.contexts is None or "dimensions" not in spec]
     entries = entered([named(spec) for spec in fed], table)
     jobs = [Job(place, seed) for place in range(len(fed)) for seed in range(seeds)]
-    runs = run_all(table, entries, Traffic(), jobs, processes=processes)
+    runs = run_all(table, entries, Arrivals(), jobs, processes=processes)
     earned = dict(
         zip(fed, np.array([_quality(table, run) for run in runs]).reshape(-1, seeds), strict=True)
     )
@@ -90,7 +90,7 @@ def regrets(specs: Sequence[str], seeds: int, processes: int) -> list[Array]:
         entries = entered([named(spec) for spec in fed], table)
         jobs = [Job(place, seed) for place in range(len(fed))]
         for spec, run in zip(
-            fed, run_all(table, entries, Traffic(), jobs, processes=1), strict=True
+            fed, run_all(table, entries, Arrivals(), jobs, processes=1), strict=True
         ):
             best, got = table.expected.max(axis=1), table.expected[run.order, run.arms]
             found[spec].append(float((best[run.order] - got).sum()))

@@ -21,8 +21,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 import policies
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.contestants import entered, named
-from bandit_service.evaluation.simulation import Simulation, Traffic
+from bandit_service.evaluation.simulation import Simulation
 from bandit_service.evaluation.table import OutcomeTable
 from bandit_service.model import Arm
 
@@ -77,7 +78,7 @@ def measured(table: OutcomeTable, name: str) -> dict[str, float]:
     simulation = Simulation(table, entry)
     turns = []
     for seed in range(TURNS):
-        plain, priced = (simulation.run(Traffic(), seed, dial) for dial in (None, PRICED))
+        plain, priced = (simulation.run(Arrivals(), seed, dial) for dial in (None, PRICED))
         reference = alone(table, entry.contexts.matrix, entry.config.algorithm.name, seed)
         turns.append((QUERIES / plain.seconds, QUERIES / priced.seconds, reference))
     per_second = np.array(turns)

@@ -27,10 +27,11 @@ from msgspec.structs import replace
 
 from bandit_service import presets
 from bandit_service.errors import BadInput
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.bundled import bundled_table
 from bandit_service.evaluation.contestants import entered, named, with_arms
 from bandit_service.evaluation.embedding_arms import embedded_arms, labelled_rows
-from bandit_service.evaluation.simulation import Simulation, Traffic
+from bandit_service.evaluation.simulation import Simulation
 from bandit_service.evaluation.streams import together
 from bandit_service.evaluation.synthetic import linear
 from bandit_service.evaluation.table import OutcomeTable
@@ -65,7 +66,7 @@ def quality(
     simulation = Simulation(table, entry)
 
     def of(seed: int) -> list[float]:
-        run = simulation.run(Traffic(), seed)
+        run = simulation.run(Arrivals(), seed)
         return [float(together(table, [run]).average(table.quality).mean())]
 
     return np.concatenate(

@@ -63,21 +63,26 @@ class LinUCB(LinearPolicy):
         offsets: Array | None = None,
         clock: float = 0.0,
     ) -> Array:
-        if eligible is None and offsets is None and 1 <= state.arms <= FEW and len(contexts) == 1:
-            return self._of_few(state, contexts, clock)
+        if eligible is None and 1 <= state.arms <= FEW and len(contexts) == 1:
+            return self._of_few(state, contexts, offsets, clock)
         means, bounds = self.read(state, contexts, clock)
         bounds *= self.radius(state) if self.oful else self.width
         bounds += means
         return best_split(judged(bounds, eligible, offsets))
 
-    def _of_few(self, state: LinearState, contexts: Array, clock: float) -> Array:
+    def _of_few(
+        self, state: LinearState, contexts: Array, offsets: Array | None, clock: float
+    ) -> Array:
         """The same for one context and few arms, at half the price."""
         if state.prior is not self.prior:
             state.adopt(self.prior)
         means, spreads = state.read(contexts, clock)
         widths = self.radius(state).tolist() if self.oful else repeat(self.width)
         triples = zip(means[0].tolist(), widths, spreads[0].tolist(), strict=False)
-        return best_of_few([m + w * sqrt(s) if s > 0.0 else m for m, w, s in triples])
+        scores = [m + w * sqrt(s) if s > 0.0 else m for m, w, s in triples]
+        if offsets is not None:
+            scores = [one + added for one, added in zip(scores, offsets[0].tolist(), strict=True)]
+        return best_of_few(scores)
 
     def radius(self, state: LinearState) -> Array:
         """Each arm's oful width, shape (K,).

@@ -1,4 +1,13 @@
-"""What ParetoBandit learns: sums that fade with their prior, each arm on a clock of its own."""
+"""What ParetoBandit learns: sums that fade with their prior, each arm on a clock of its own.
+
+A ridge that fades leaves no Sherman-Morrison step: once a tenth of it is left, every observation
+changes A by a matrix of full rank. But an inverse is dear, and single queries can do without it:
+
+    A = L L',   theta = L'^-1 L^-1 b,   x' A^-1 x = |L^-1 x|^2
+
+So an arm that has just learned is read by its factor, which has the place of its inverse, and gets
+the inverse only when it goes on being read without learning, or when many queries come at once.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -6,6 +15,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dtrsv
+from scipy.linalg.lapack import dpotrs
 
 from policies.aging import faded
 from policies.cholesky import factor_of, inverse_of
@@ -14,6 +25,7 @@ from policies.linear_sums import LinearSums
 from policies.policy import Array, CopiedSums
 
 LEAST_RIDGE = 0.1  # share of lam0 that never fades: below it the authors' code puts lam0 back
+MOST_READINGS = 24  # of a factor, until its inverse is made: together they cost as much
 
 
 @dataclass(frozen=True)
@@ -38,7 +50,9 @@ class ParetoState(LinearState):
     divided by what they would have faded, by at most `widest`.
     """
 
-    __slots__ = ("starts",)
+    __slots__ = (
+        "_means", "_plain", "_precisions", "_readings", "_widened", "_widened_at", "starts",
+    )  # fmt: skip
 
     prior: ParetoPrior
 
@@ -52,6 +66,15 @@ class ParetoState(LinearState):
     ) -> None:
         self.starts = np.zeros(len(sums)) if starts is None else starts
         super().__init__(prior, sums, clocks, observations)
+
+    def _lay_out(self) -> None:
+        super()._lay_out()
+        every = range(len(self.sums))
+        self._plain = self.prior.precision()
+        self._precisions = [self.prior.precision(arm) for arm in every]
+        self._means = [self.prior.mean(arm) for arm in every]
+        self._readings: dict[int, int] = {}  # of the arms that have L in place of A^-1
+        self._widened, self._widened_at = np.empty(0), np.nan
 
     @classmethod
     def restored(cls, prior: Any, canonical: Mapping[str, NDArray[Any]]) -> Self:
@@ -99,23 +122,52 @@ class ParetoState(LinearState):
         self.stale.clear()
 
     def _rebuild(self, arm: int) -> None:
-        prior, d = self.prior, self.prior.dim
-        left = faded(float(self.clocks[arm] - self.starts[arm]), prior.half_life)
-        plain, own = prior.precision(), prior.precision(arm)
-        precision = plain * max(left, LEAST_RIDGE) + (own - plain) * left
-        matrix = self.sums[arm][:d, :d].copy()
-        matrix[np.arange(d), np.arange(d)] += precision
-        inverse = inverse_of(factor_of(matrix, precision))
-        self.blocks[arm, :d] = inverse.T
-        self.blocks[arm, d] = inverse @ (precision * prior.mean(arm) + self.sums[arm][d, :d])
-        self.evidence[arm] = max(float(self.sums[arm][-1, -1]), 0.0)
+        """The factor and theta of one arm; its inverse when it is wanted."""
+        sums, own = self.sums[arm], self._precisions[arm]
+        left = faded(float(self.clocks[arm] - self.starts[arm]), self.prior.half_life)
+        precision = self._plain * max(left, LEAST_RIDGE) + (own - self._plain) * left
+        square = self.blocks[arm, :-1]
+        square[...] = sums[:-2, :-2]
+        square.reshape(-1)[:: len(square) + 1] += precision
+        factor = factor_of(square.T, precision)
+        square.T[...] = factor
+        response = precision * self._means[arm] + sums[-2, :-2]
+        self.blocks[arm, -1], _ = dpotrs(factor, response, lower=1)
+        self.evidence[arm] = max(float(sums[-1, -1]), 0.0)
+        self._readings[arm] = 0
         self._asked = b""
+
+    def _invert(self, arm: int) -> None:
+        """Puts the inverse in place of the factor. What was read of it last still holds."""
+        square = self.blocks[arm, :-1]
+        square[...] = inverse_of(square.T)
+        del self._readings[arm]
 
     def read(self, contexts: Array, clock: float) -> tuple[Array, Array]:
         """Means and inflated x' A^-1 x of every arm, (n, K). With n = 1 the next read overwrites
         the means."""
+        self.refresh(clock)
+        if len(contexts) != 1:
+            for arm in list(self._readings):
+                self._invert(arm)
+            means, spreads = super().read(contexts, clock)
+            return means, spreads * self._inflation(clock)
+        is_new = contexts.tobytes() != self._asked
         means, spreads = super().read(contexts, clock)
-        return means, spreads * self._inflation(clock)
+        if is_new:
+            self._read_factors(contexts[0])
+        if is_new or clock != self._widened_at:
+            self._widened, self._widened_at = spreads * self._inflation(clock), clock
+        return means, self._widened
+
+    def _read_factors(self, x: Array) -> None:
+        """The spreads of the arms that have no inverse."""
+        for arm, readings in list(self._readings.items()):
+            root = dtrsv(self.blocks[arm, :-1].T, x, lower=1)
+            self.spreads[arm] = root.dot(root)
+            self._readings[arm] = readings + 1
+            if readings + 1 == MOST_READINGS:
+                self._invert(arm)
 
     def _inflation(self, clock: float) -> Array:
         """By how much an arm's spread has grown since it last learned, (K,)."""
@@ -123,6 +175,6 @@ class ParetoState(LinearState):
         if prior.half_life is None:
             return np.ones(self.arms)
         rests = np.where(self.observations > 0.0, clock - self.clocks, 0.0)
-        rests = np.clip(rests, 0.0, prior.longest)
+        rests = np.minimum(np.maximum(rests, 0.0), prior.longest)
         grown: Array = np.minimum(np.exp2(rests / prior.half_life), prior.widest)
         return grown

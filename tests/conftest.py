@@ -1,11 +1,13 @@
 """The databases that tests run on: SQLite files, and a Postgres of our own. None is skipped."""
 
 import os
+import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -34,6 +36,20 @@ def _patience_with_locks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bandit_service.store.engine.WAIT_SECONDS", PATIENCE)
         patch.setattr("bandit_service.store.connections.HEAD_WAIT_SECONDS", PATIENCE)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _luck_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is drawn within a test follows from the test's name, so it is the same in every run:
+    the ids of decisions and the secrets of policies are seeded. TESTS_SEED=n takes others.
+    Servers in processes of their own have real luck."""
+    luck = random.Random(f"{os.environ.get('TESTS_SEED', '')} {request.node.nodeid}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bandit_service.draw.os", SimpleNamespace(urandom=luck.randbytes))
+        patch.setattr(
+            "bandit_service.revising.secrets", SimpleNamespace(token_bytes=luck.randbytes)
+        )
         yield
 
 

@@ -70,9 +70,9 @@ def report(
     database: Database = None,
     policy: Annotated[str | None, typer.Option(help="Only this one.")] = None,
     since: Annotated[
-        str | None, typer.Option(help="Only decisions from then on: 2026-11-22, or with a time.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(help="Only decisions before then.")] = None,
+        str, typer.Option(help="Only decisions from then on: 2026-11-22, or with a time.")
+    ] = "",
+    until: Annotated[str, typer.Option(help="Only decisions before then.")] = "",
     grid: Annotated[
         float | None,
         typer.Option("--grid", min=0, help="Grams of CO2e a kWh of your grid: adds carbon."),
@@ -86,12 +86,16 @@ def report(
     """
     from dataclasses import asdict
 
+    from bandit_service.cli.export import moment
     from bandit_service.energy.summary import summary
     from bandit_service.store import open_energy_log
+    from bandit_service.store.energy_log import FIRST_MOMENT, LAST_MOMENT
 
+    first = moment("--since", since, FIRST_MOMENT)
+    last = moment("--until", until, LAST_MOMENT)
     log = open_energy_log(database_url(database))
     try:
-        recorded = log.energy(policy, _moment("--since", since), _moment("--until", until))
+        recorded = log.energy(policy, first, last)
     finally:
         log.close()
     made = summary(recorded, grid)
@@ -156,19 +160,6 @@ def _print(made: "Summary") -> None:
     )
     if made.unmeasured_calls:
         typer.echo(f"{made.unmeasured_calls} calls are unmeasured, and in no sum")
-
-
-def _moment(option: str, text: str | None) -> float | None:
-    """Seconds since the epoch; without a zone it is UTC. Raises BadParameter."""
-    from datetime import UTC, datetime
-
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{option}: {text!r} is no ISO date or time") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _draw(made: "Summary", png: Path) -> None:

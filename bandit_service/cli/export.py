@@ -1,7 +1,6 @@
 """The command that writes a policy's log to a file."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,18 +64,12 @@ def export(
 def moment(option: str, text: str, otherwise: float) -> float:
     """Seconds since the epoch. Raises InvalidField."""
     from bandit_service.errors import InvalidField
+    from bandit_service.evaluation.moments import seconds_of
 
-    if not text:
-        return otherwise
     try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidField(option, f"{text!r} is neither seconds nor ISO 8601") from None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+        return seconds_of(text) if text else otherwise
+    except ValueError as error:
+        raise InvalidField(option, str(error)) from None
 
 
 def _counted(

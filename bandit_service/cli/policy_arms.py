@@ -46,7 +46,13 @@ def update_arm(
     etag: Etag = None,
     author: Author = None,
 ) -> None:
-    """Change fields of an arm, as `policy update` does. What was learned is kept."""
+    """Change fields of an arm, as `policy update` does. What was learned is kept, unless
+    model_version changes.
+
+    --set model_version=VERSION, in whatever words, declares that another model answers under the
+    arm's name: it is learned anew from there on, and feedback on earlier decisions teaches it
+    nothing. It begins with its warm start, if it has one.
+    """
     from bandit_service.cli import policy_messages as messages
 
     if not (assignments or file):
@@ -54,7 +60,10 @@ def update_arm(
     current = get_policy(service, name).policy
     request = messages.to_update_arm(current, arm, file, assignments or [], etag)
     request.author = messages.author(author)
-    show_policy(service, service.policies.UpdateArm(request, timeout=TIMEOUT_SECONDS))
+    changed = service.policies.UpdateArm(request, timeout=TIMEOUT_SECONDS)
+    show_policy(service, changed)
+    if changed.learning_restarted:
+        typer.echo(f"learning of {arm} started afresh: another model answers", err=True)
 
 
 @calling

@@ -22,6 +22,7 @@ _NOT_BY_UPDATE = {
     "name": "cannot change",
     "arms": "have commands of their own: policy add-arm, update-arm, retire-arm, remove-arm",
     "state": "has commands of its own: policy retire-arm, remove-arm",
+    "version_position": "is set by the service when model_version changes",
 }
 
 
@@ -49,7 +50,8 @@ def to_create(
     if vector:
         said["features"] = {"vector": {"dimension": vector}}
     if not said.get("arms"):
-        raise InvalidField(str(file) if file else "arms", "at least one arm is needed")
+        missing = "at least one arm is needed; give --file, --arms or --arm"
+        raise InvalidField(str(file) if file else "arms", missing)
     said = policy_yaml.assigned(said, sets)
     source = file or arms_file
     config = policy_yaml.checked(said, PolicyConfig, str(source) if source else SET)
@@ -134,7 +136,7 @@ def described(policy: pb.Policy) -> tuple[list[tuple[str, Any]], tuple[str, ...]
     rows = [
         (
             arm.name,
-            arm.model,
+            f"{arm.model} {arm.model_version}".strip(),
             word(pb.ArmState, "ARM_STATE", arm.state),
             *(optional(arm, price) for price in prices),
             optional(arm, "context_limit_tokens"),

@@ -33,6 +33,7 @@ def replay(
     live: options.Live = False,
     robust: options.Robust = False,
     propensities: options.Propensities = "logged",
+    logger: options.LoggerNames = None,
     form: options.Form = "auto",
     mapping: options.MappingFile = None,
     vw_cost: options.VwCost = "negative",
@@ -92,7 +93,7 @@ def replay(
     if gate:
         parsed(gate)  # before an hour of reading
     named = policy or ["uniform"]
-    asked = named, settings, budget_usd_per_query or []
+    asked = named, logger or [], settings, budget_usd_per_query or []
     if database is None:
         frozen(named, None, log_policy, None)
         result = _judged(_file(log, form, mapping, vw_cost, log_policy, lenient), *asked)
@@ -109,16 +110,17 @@ def replay(
 def _judged(
     traffic: "Traffic",
     named: list[str],
+    logged_by: list[str],
     settings: "Settings",
     budgets: list[float],
     reader: "LogReader | None" = None,
     engines: "Mapping[str, PolicyEngine] | None" = None,
 ) -> "Comparison":
-    from bandit_service.cli.replay_candidates import targets
+    from bandit_service.cli.replay_candidates import loggers, targets
     from bandit_service.evaluation.offpolicy.comparison import compare
 
     made = targets(named, traffic, settings, budgets, reader, engines or {})
-    return compare(traffic, made, settings)
+    return compare(traffic, made, settings, loggers(logged_by, traffic, settings, reader))
 
 
 def _tell(result: "Comparison", json: str | None, html: Path | None) -> None:

@@ -37,28 +37,40 @@ def targets(
     """`engines` as `frozen` gives them. Raises InvalidField."""
     from bandit_service.evaluation.offpolicy.frozen import Frozen
     from bandit_service.evaluation.offpolicy.gathering import dim_of
-    from bandit_service.evaluation.offpolicy.learner import Learner
-    from bandit_service.evaluation.offpolicy.targets import ARM, CHALLENGER, Logged, OneArm
+    from bandit_service.evaluation.offpolicy.targets import ARM, CHALLENGER, target
 
     dim = dim_of(traffic)
 
-    def target(each: str) -> "Target":
-        if each.startswith(ARM):
-            return OneArm(each.removeprefix(ARM), traffic.arms)
-        if each.startswith(CHALLENGER):
-            return Logged(each.removeprefix(CHALLENGER))
+    def asked(each: str) -> "Target":
         if each in engines:
             engine, knobs = engines[each], each.split(",")[1:]
             contestant = _changed(each, engine.config, knobs)
             return Frozen(contestant, engine, traffic.arms, traffic.feature_version)
-        return Learner(_contestant(each, traffic, reader), traffic.arms, dim, settings.seed)
+        is_name = each.startswith((ARM, CHALLENGER))
+        who = each if is_name else _contestant(each, traffic, reader)
+        return target(who, traffic.arms, dim, settings.seed)
 
-    made = [target(each) for each in named]
+    made = [asked(each) for each in named]
     made = list(_on_budgets(made, budgets, traffic, settings))
     labels = [target.label for target in made]
     for label in labels:
         if labels.count(label) > 1:
             raise InvalidField("--policy", f"{label!r} is there twice")
+    return made
+
+
+def loggers(
+    named: Sequence[str], traffic: "Traffic", settings: "Settings", reader: "LogReader | None"
+) -> "dict[int, Target]":
+    """Who drew the decisions of each revision, from REVISION=POLICY. Raises InvalidField."""
+    made: dict[int, Target] = {}
+    for each in named:
+        revision, equals, policy = each.partition("=")
+        if not equals or not revision.isdecimal():
+            raise InvalidField("--logger", f"{each!r} must be like 3=uniform")
+        if int(revision) in made:
+            raise InvalidField("--logger", f"revision {revision} is there twice")
+        made[int(revision)] = targets([policy], traffic, settings, [], reader, {})[0]
     return made
 
 

@@ -65,6 +65,16 @@ Propensities = Annotated[
         "direct method speaks.",
     ),
 ]
+LoggerNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--logger",
+        metavar="REVISION=POLICY",
+        help="Of a log of several policies that did not learn: who drew the decisions of that "
+        "revision (arm:NAME, challenger:NAME, uniform:floor=...). For each revision of the log; "
+        "weights are then over the mixture of all of them.",
+    ),
+]
 Form = Annotated[str, typer.Option("--format", help="auto, rows, vw, dsjson or open-bandit.")]
 MappingFile = Annotated[
     Path | None, typer.Option(metavar="YAML", help="Says which column of a foreign log is what.")

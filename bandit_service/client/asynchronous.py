@@ -9,7 +9,7 @@ import grpc
 from bandit_service.client import messages
 from bandit_service.client.channel import DEFAULT_SERVER, open_aio_channel
 from bandit_service.client.errors import BanditRpcError
-from bandit_service.client.folding import Method
+from bandit_service.client.folding import feedback_of, routes_of
 from bandit_service.client.messages import FeedbackOptions, RouteOptions, SendOptions
 from bandit_service.client.options import ClientOptions
 from bandit_service.client.records import Choice, FeedbackResult
@@ -26,16 +26,10 @@ class _Connection:
         self.channel = channel
         stub = RoutingServiceStub(channel)
         self.routes: TaskFolder[pb.RouteRequest, pb.RouteResponse] = TaskFolder(
-            Method(stub.Route, stub.BatchRoute, lambda each: pb.BatchRouteRequest(requests=each)),
-            max_batch,
+            routes_of(stub), max_batch
         )
         self.feedback: TaskFolder[pb.FeedbackRequest, pb.FeedbackResponse] = TaskFolder(
-            Method(
-                stub.Feedback,
-                stub.BatchFeedback,
-                lambda each: pb.BatchFeedbackRequest(requests=each),
-            ),
-            max_batch,
+            feedback_of(stub), max_batch
         )
 
 

@@ -9,7 +9,7 @@ import grpc
 from bandit_service.client import messages
 from bandit_service.client.channel import DEFAULT_SERVER, open_channel
 from bandit_service.client.errors import BanditRpcError
-from bandit_service.client.folding import Method
+from bandit_service.client.folding import feedback_of, routes_of
 from bandit_service.client.messages import FeedbackOptions, RouteOptions, SendOptions
 from bandit_service.client.options import ClientOptions
 from bandit_service.client.records import Choice, FeedbackResult
@@ -62,16 +62,10 @@ class Client:
         self._channel = open_channel(server, credentials)
         stub = RoutingServiceStub(self._channel)
         self._routes: ThreadFolder[pb.RouteRequest, pb.RouteResponse] = ThreadFolder(
-            Method(stub.Route, stub.BatchRoute, lambda each: pb.BatchRouteRequest(requests=each)),
-            max_batch,
+            routes_of(stub), max_batch
         )
         self._feedback: ThreadFolder[pb.FeedbackRequest, pb.FeedbackResponse] = ThreadFolder(
-            Method(
-                stub.Feedback,
-                stub.BatchFeedback,
-                lambda each: pb.BatchFeedbackRequest(requests=each),
-            ),
-            max_batch,
+            feedback_of(stub), max_batch
         )
 
     def route(

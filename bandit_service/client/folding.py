@@ -17,6 +17,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import grpc
 
 from bandit_service.client.errors import BanditRpcError, from_item
+from bandit_service.rpc.pb import routing_pb2 as pb
+from bandit_service.rpc.pb.routing_pb2_grpc import RoutingServiceStub
 
 
 class Message(Protocol):
@@ -48,6 +50,16 @@ class Method(Generic[Request]):
     single: Callable[..., Any]
     batch: Callable[..., Any]
     wrap: Callable[[list[Request]], Any]
+
+
+def routes_of(stub: RoutingServiceStub) -> Method[pb.RouteRequest]:
+    return Method(stub.Route, stub.BatchRoute, lambda each: pb.BatchRouteRequest(requests=each))
+
+
+def feedback_of(stub: RoutingServiceStub) -> Method[pb.FeedbackRequest]:
+    return Method(
+        stub.Feedback, stub.BatchFeedback, lambda each: pb.BatchFeedbackRequest(requests=each)
+    )
 
 
 def head(queue: deque[Queued], limit: int) -> list[Queued]:

@@ -66,8 +66,8 @@ class OtherCall:
 class FeedbackResult:
     """What became of feedback.
 
-    effect  learned, recorded, outranked, not_configured, other_features or arm_removed;
-            empty where nothing was recorded
+    effect  learned, recorded, outranked, not_configured, other_features, arm_removed or
+            model_replaced; empty where nothing was recorded
     error   why nothing was recorded: the choice was a fallback, which has no decision to
             learn from, or (from `timed` only) the service did not take it
     """

@@ -16,7 +16,9 @@ from bandit_service.configuration.changing import (
     arm_state_changed,
     arm_updated,
     clock_of,
+    replaced,
     updated,
+    with_versions,
 )
 from bandit_service.configuration.checking import check, restarts
 from bandit_service.configuration.fields import MOST_ARMS
@@ -36,7 +38,9 @@ __all__ = [
     "dearness",
     "learns_choices",
     "preference_learning_of",
+    "replaced",
     "restarts",
     "understood",
     "updated",
+    "with_versions",
 ]

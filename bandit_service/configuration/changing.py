@@ -16,7 +16,7 @@ from bandit_service.errors import (
 )
 from bandit_service.model import Arm, ArmState, Clock, PolicyConfig
 
-_UNCHANGEABLE = {"name", "arms"}
+_UNCHANGEABLE = {"name", "arms", "version_position"}
 
 
 def updated(changes: Mapping[str, Any]) -> Change:
@@ -68,6 +68,26 @@ def arm_updated(name: str, changes: Mapping[str, Any]) -> Change:
         return new
 
     return change
+
+
+def with_versions(old: PolicyConfig, new: PolicyConfig, position: int) -> PolicyConfig:
+    """`new`, whose revision will stand at `position`, with that noted of the arms of `old` whose
+    model was declared another."""
+    arms = list(new.arms)
+    for slot, (before, after) in enumerate(zip(old.arms, new.arms, strict=False)):
+        if before.model_version != after.model_version:
+            arms[slot] = msgspec.structs.replace(after, version_position=position)
+    return msgspec.structs.replace(new, arms=tuple(arms))
+
+
+def replaced(old: PolicyConfig, new: PolicyConfig) -> list[int]:
+    """The slots of `old` behind which another model answers under `new`."""
+    pairs = zip(old.arms, new.arms, strict=False)
+    return [
+        slot
+        for slot, (before, after) in enumerate(pairs)
+        if before.version_position != after.version_position
+    ]
 
 
 def arm_state_changed(name: str, state: ArmState) -> Change:

@@ -11,8 +11,8 @@ BanditError
 ├── Stale               StaleEtag, LeaseLost
 ├── Denied              TokenRefused, TokenRequired
 ├── Exhausted           Overloaded, TooManyCalls, BudgetExhausted
-├── Unavailable         StoreUnavailable, HeadLocked, NotCaughtUp, NotUnderstood, NotLogged,
-│                       BufferFull, Draining
+├── Unavailable         StoreUnavailable, SilentDatabase, HeadLocked, NotCaughtUp, NotUnderstood,
+│                       NotLogged, BufferFull, Draining
 └── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
                         RefusedByDatabase, BrokenJournal, BadCheckpoint
 
@@ -29,6 +29,7 @@ from bandit_service.errors.availability import (
     NotLogged,
     NotUnderstood,
     Overloaded,
+    SilentDatabase,
     StoreUnavailable,
     TooManyCalls,
 )
@@ -136,6 +137,7 @@ __all__ = [
     "PolicyNotFound",
     "PrunedJournal",
     "RefusedByDatabase",
+    "SilentDatabase",
     "Stale",
     "StaleEtag",
     "StoreUnavailable",

@@ -28,6 +28,15 @@ class StoreUnavailable(Unavailable):
         super().__init__("the database did not answer; the outcome is unknown, send it again")
 
 
+class SilentDatabase(StoreUnavailable):
+    """The same for who runs the service, and can see to it: which database, and what it said."""
+
+    def __init__(self, where: str, why: str) -> None:
+        BanditError.__init__(
+            self, f"{where} does not answer; see that it runs and can be reached ({why})"
+        )
+
+
 class HeadLocked(StoreUnavailable):
     """Somebody else held a policy's journal for too long; nothing was written."""
 

@@ -50,6 +50,7 @@ class BrokenJournal(BadStore):
             policy=policy_id,
             position=position,
         )
+        self.policy_id = policy_id
 
 
 class BadCheckpoint(BadStore):

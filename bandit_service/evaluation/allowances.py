@@ -85,14 +85,15 @@ class Accounts:
         except ValueError as wrong:
             raise InvalidField("controller", str(wrong)) from wrong
 
-    def reserve(self, arms: Sequence[int]) -> list[Array]:
+    def reserve(self, arms: Sequence[int]) -> None:
         """For each of a decision's calls: two of a duel."""
-        return [self.keeper.reserve(arm, place > 0) for place, arm in enumerate(arms)]
+        for place, arm in enumerate(arms):
+            self.keeper.reserve(arm, place > 0)
 
-    def settle(self, row: int, arms: Sequence[int], reserved: Sequence[Array]) -> None:
+    def settle(self, row: int, arms: Sequence[int]) -> None:
         """The calls have been paid: only now is known what they took."""
-        for arm, amount in zip(arms, reserved, strict=True):
-            self.keeper.settle(arm, amount, self._amounts[row, arm])
+        for arm in arms:
+            self.keeper.settle(arm, self._amounts[row, arm])
 
 
 def check_allowances(

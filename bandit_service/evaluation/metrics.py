@@ -10,6 +10,7 @@ import numpy as np
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation import hull as hulls
 from bandit_service.evaluation.allowances import Allowance, Resource
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.budget_references import budget_references
 from bandit_service.evaluation.budgets import budget_results
 from bandit_service.evaluation.curves import area, dial_points, learning_curve
@@ -18,7 +19,7 @@ from bandit_service.evaluation.measuring import Yardstick
 from bandit_service.evaluation.noting import notes_of
 from bandit_service.evaluation.optimal import ArmMeans, known_mean
 from bandit_service.evaluation.references import references_of
-from bandit_service.evaluation.results import BudgetResult, Difference, PolicyResult, Result
+from bandit_service.evaluation.results import Difference, PolicyResult, Result
 from bandit_service.evaluation.runs import Run
 from bandit_service.evaluation.streams import Streams, budget_runs, main_streams, swept_streams
 from bandit_service.evaluation.table import Array, OutcomeTable
@@ -35,9 +36,7 @@ def judge(
     contexts: Array,
     warmup: float,
     compared_with: str | None,
-    order: Literal["shuffled", "file"],
-    feedback_fraction: float,
-    feedback_delay: int,
+    arrivals: Arrivals,
 ) -> Result:
     """Everything that is known of these runs.
 
@@ -45,48 +44,36 @@ def judge(
     contexts       (n, d) what the policies saw of each of the table's rows, with the constant
     warmup         share of each stream that the counted part leaves out, in [0, 1)
     compared_with  name of the arm for wins and losses; None: the best single arm
+    arrivals       how the queries of the runs came, for who reads the result
 
     Runs with a `quality_per_usd` or an allowance are their policy's sweeps, the others are the
     policy as it is configured. Raises InvalidField for an arm or a warm-up that cannot be,
     ValueError for runs that cannot be judged together.
     """
-    if len(contexts) != len(table):
-        raise ValueError(f"need a context for each of {len(table)} rows, got {len(contexts)}")
-    if not table.offered.any():
-        raise InvalidField("quality", f"{table.name} knows no outcome at all")
+    _check(table, contexts)
     means = ArmMeans.of(table)
     best = means.best_single()
     rival = best if compared_with is None else slot_of(table, compared_with)
     yardstick = Yardstick.of(table, best, rival)
     streams = main_streams(table, runs, [label for label, _ in policies])
-    skipped = {label: skipped_steps(warmup, own.steps) for label, own in streams.items()}
     both: dict[Resource, hulls.Hull] = {
         "cost_usd": hulls.static_hull(means, "cost_usd"),
         "energy_joules": hulls.static_hull(means, "energy_joules"),
     }
     cost_hull, energy_hull = both.values()
-    kept = {label: budget_runs(runs, label) for label, _ in policies}
     found = tuple(
-        _policy_result(
-            yardstick,
-            means,
-            (label, description),
-            streams[label],
-            swept_streams(table, runs, label),
-            skipped[label],
-            budget_results(yardstick, both, kept[label], skipped[label]),
-        )
-        for label, description in policies
+        _policy_result(yardstick, means, both, name, streams[name[0]], runs, warmup)
+        for name in policies
     )
     return Result(
         data=table.name,
         queries=len(table),
         arms=table.arm_names,
         tasks=len(set(table.tasks) - {""}),
-        order=order,
+        order=arrivals.order,
         warmup=warmup,
-        feedback_fraction=feedback_fraction,
-        feedback_delay=feedback_delay,
+        feedback_fraction=arrivals.feedback_fraction,
+        feedback_delay=arrivals.feedback_delay,
         compared_with=table.arm_names[rival],
         policies=found,
         references=references_of(table, contexts, means),
@@ -122,18 +109,27 @@ def skipped_steps(warmup: float, steps: int) -> int:
     return skipped
 
 
+def _check(table: OutcomeTable, contexts: Array) -> None:
+    if len(contexts) != len(table):
+        raise ValueError(f"need a context for each of {len(table)} rows, got {len(contexts)}")
+    if not table.offered.any():
+        raise InvalidField("quality", f"{table.name} knows no outcome at all")
+
+
 def _policy_result(
     yardstick: Yardstick,
     means: ArmMeans,
+    both: Mapping[Resource, hulls.Hull],
     name: tuple[str, str],
     streams: Streams,
-    swept: Mapping[float, Streams],
-    skipped: int,
-    budgets: tuple[BudgetResult, ...],
+    runs: Sequence[Run],
+    warmup: float,
 ) -> PolicyResult:
+    """Of the policy of this label and description; `runs` are those of all policies."""
     label, description = name
     decisions = streams.rows.size
-    points = dial_points(yardstick, swept)
+    skipped = skipped_steps(warmup, streams.steps)
+    points = dial_points(yardstick, swept_streams(yardstick.table, runs, label))
     shares = zip(yardstick.table.arm_names, yardstick.arm_shares(streams), strict=True)
     return PolicyResult(
         policy=label,
@@ -147,7 +143,7 @@ def _policy_result(
         decisions_per_second=decisions / streams.seconds if streams.seconds else None,
         dials=points,
         area=area(points, means),
-        budgets=budgets,
+        budgets=budget_results(yardstick, both, budget_runs(runs, label), skipped),
     )
 
 

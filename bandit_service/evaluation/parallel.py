@@ -17,9 +17,10 @@ from functools import cache
 
 from bandit_service.errors import BanditError, Exhausted
 from bandit_service.evaluation.allowances import Allowance
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.contestants import Entry
 from bandit_service.evaluation.runs import Run
-from bandit_service.evaluation.simulation import Simulation, Traffic
+from bandit_service.evaluation.simulation import Simulation
 from bandit_service.evaluation.table import OutcomeTable
 
 Progress = Callable[[int, int], None]  # runs done, runs in all
@@ -41,7 +42,7 @@ class Job:
 def run_all(
     table: OutcomeTable,
     entries: Sequence[Entry],
-    traffic: Traffic,
+    arrivals: Arrivals,
     jobs: Sequence[Job],
     *,
     processes: int = 1,
@@ -55,12 +56,12 @@ def run_all(
     # Texts have become contexts, which the entries have.
     slim = replace(table, prompts=None, contexts=None)
     if processes == 1 or len(jobs) == 1:
-        team, runs = Team(slim, entries, traffic), []
+        team, runs = Team(slim, entries, arrivals), []
         for job in jobs:
             runs.append(team.run(job))
             tell(len(runs), len(jobs))
         return runs
-    with _pool(min(processes, len(jobs)), slim, entries, traffic) as pool:
+    with _pool(min(processes, len(jobs)), slim, entries, arrivals) as pool:
         with _quiet_children():
             futures = [pool.submit(_run, job) for job in jobs]
         try:
@@ -78,21 +79,21 @@ def run_all(
 class Team:
     """The simulations of one process, each made when it is first wanted."""
 
-    def __init__(self, table: OutcomeTable, entries: Sequence[Entry], traffic: Traffic) -> None:
-        self._traffic = traffic
+    def __init__(self, table: OutcomeTable, entries: Sequence[Entry], arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
         self._simulation = cache(lambda place: Simulation(table, entries[place]))
 
     def run(self, job: Job) -> Run:
         simulation = self._simulation(job.entry)
-        return simulation.run(self._traffic, job.seed, job.quality_per_usd, job.allowance)
+        return simulation.run(self._arrivals, job.seed, job.quality_per_usd, job.allowance)
 
 
 _team: Team  # of a process of the pool
 
 
-def _begin(table: OutcomeTable, entries: Sequence[Entry], traffic: Traffic) -> None:
+def _begin(table: OutcomeTable, entries: Sequence[Entry], arrivals: Arrivals) -> None:
     global _team
-    _team = Team(table, entries, traffic)
+    _team = Team(table, entries, arrivals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +128,12 @@ def _run_of(future: Future[Run | _Refusal]) -> Run:
 
 @contextmanager
 def _pool(
-    processes: int, table: OutcomeTable, entries: Sequence[Entry], traffic: Traffic
+    processes: int, table: OutcomeTable, entries: Sequence[Entry], arrivals: Arrivals
 ) -> Iterator[ProcessPoolExecutor]:
     """Processes that end with the block: at once if it ends with an error."""
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(
-        processes, multiprocessing.get_context("spawn"), _begin, (table, entries, traffic)
+        processes, multiprocessing.get_context("spawn"), _begin, (table, entries, arrivals)
     )
     try:
         yield pool

@@ -11,25 +11,23 @@ depends on the policy, so runs of one seed are paired.
 """
 
 from collections import deque
-from dataclasses import dataclass
 from hashlib import blake2b
 from time import thread_time
-from typing import Literal
 
 import numpy as np
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
 from bandit_service import configuration
 from bandit_service.engine import PolicyEngine
-from bandit_service.errors import BanditError, InvalidField
+from bandit_service.errors import BanditError
 from bandit_service.evaluation.allowances import Accounts, Allowance, payable_arms
+from bandit_service.evaluation.arrivals import Arrivals, Order
 from bandit_service.evaluation.bills import Bills
 from bandit_service.evaluation.contestants import Entry, columns_of, configured, entry, shape_of
 from bandit_service.evaluation.contexts import Contexts
 from bandit_service.evaluation.optimal import Mask
 from bandit_service.evaluation.runs import Run
-from bandit_service.evaluation.table import Array, OutcomeTable, Rows
+from bandit_service.evaluation.table import Array, OutcomeTable
 from bandit_service.evaluation.verdicts import Verdicts, verdict_event, verdict_luck
 from bandit_service.model import (
     Decision,
@@ -46,51 +44,7 @@ from bandit_service.model import (
 )
 from bandit_service.planning import chances_of
 
-Order = Literal["shuffled", "file"]
-
 _START = 0.0  # s; the first query comes a second later
-_ORDER, _COINS = 1, 2  # what a seed's numbers are for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
-    """How queries come, and what is heard of them.
-
-    order              the queries shuffled by the seed, or as they stand in the file
-    feedback_fraction  share of queries whose score or verdict comes back, in [0, 1], by a coin.
-                       Usage comes back always: a caller knows the bill without asking anybody
-    feedback_delay     further queries that are decided before feedback comes, >= 0
-
-    Raises InvalidField.
-    """
-
-    order: Order = "shuffled"
-    feedback_fraction: float = 1.0
-    feedback_delay: int = 0
-
-    def __post_init__(self) -> None:
-        if self.order not in ("shuffled", "file"):
-            raise InvalidField("order", f"must be shuffled or file, not {self.order!r}")
-        if not 0.0 <= self.feedback_fraction <= 1.0:
-            raise InvalidField(
-                "feedback_fraction", f"must be in [0, 1], not {self.feedback_fraction:g}"
-            )
-        if self.feedback_delay < 0:
-            raise InvalidField("feedback_delay", f"must be >= 0, not {self.feedback_delay}")
-
-    def rows(self, table: OutcomeTable, seed: int) -> Rows:
-        """The row of the table served at each step, (T,). Nobody can serve a query of which no
-        outcome is known."""
-        rows = np.flatnonzero(table.offered.any(axis=1))
-        if self.order == "shuffled":
-            np.random.default_rng((_ORDER, seed)).shuffle(rows)
-        return rows
-
-    def scored(self, count: int, seed: int) -> NDArray[np.bool_]:
-        """Whether the score of the query at each step comes back, (count,)."""
-        coins = np.random.default_rng((_COINS, seed)).random(count)
-        heard: NDArray[np.bool_] = coins < self.feedback_fraction
-        return heard
 
 
 def simulate(
@@ -105,17 +59,17 @@ def simulate(
     quality_per_usd: float | None = None,
     allowance: Allowance | None = None,
 ) -> Run:
-    """One run of one policy; see `Traffic` for the settings. Raises InvalidField.
+    """One run of one policy; see `Arrivals` for the settings. Raises InvalidField.
 
     A `config` without arms takes all of the table's. `quality_per_usd`, if given, takes the place
     of the policy's own; an `allowance` is kept to. Equal arguments give equal runs, but for the
     seconds.
     """
-    traffic = Traffic(
+    arrivals = Arrivals(
         order=order, feedback_fraction=feedback_fraction, feedback_delay=feedback_delay
     )
     taking_part = entry(configured(config), table, contexts)
-    return Simulation(table, taking_part).run(traffic, seed, quality_per_usd, allowance)
+    return Simulation(table, taking_part).run(arrivals, seed, quality_per_usd, allowance)
 
 
 class Simulation:
@@ -164,21 +118,21 @@ class Simulation:
 
     def run(
         self,
-        traffic: Traffic,
+        arrivals: Arrivals,
         seed: int,
         quality_per_usd: float | None = None,
         allowance: Allowance | None = None,
     ) -> Run:
         """All queries of the table, once."""
         engine = self.opened(seed, quality_per_usd)
-        rows = traffic.rows(self._table, seed)
-        scored = traffic.scored(len(rows), seed).tolist()
+        rows = arrivals.rows(self._table, seed)
+        scored = arrivals.scored(len(rows), seed).tolist()
         accounts = None
-        queries, contexts, delay = self._queries, self._contexts, traffic.feedback_delay
+        queries, contexts, delay = self._queries, self._contexts, arrivals.feedback_delay
         if allowance is not None:
             accounts = Accounts(allowance, self._entry, self._table, len(rows))
             queries = self._payable(allowance)
-        waiting: deque[tuple[Decision, int, bool, float, list[Array]]] = deque()
+        waiting: deque[tuple[Decision, int, bool, float]] = deque()
         slots: list[int] = []
         others: list[int] = []
         luck = verdict_luck(len(rows), seed)
@@ -197,15 +151,14 @@ class Simulation:
                 other = decision.second_arm
                 others.append(decision.arm if other is None else other)
             propensities.append(decision.propensity)
-            reserved: list[Array] = []
             if accounts is not None:
                 prices.append(accounts.keeper.price)
-                reserved = accounts.reserve(_called(decision))
-            waiting.append((decision, row, scored[step], luck[step], reserved))
+                accounts.reserve(_called(decision))
+            waiting.append((decision, row, scored[step], luck[step]))
             if len(waiting) > delay:
-                settled, of_row, is_scored, verdict, reserved = waiting.popleft()
+                settled, of_row, is_scored, verdict = waiting.popleft()
                 if accounts is not None:
-                    accounts.settle(of_row, _called(settled), reserved)
+                    accounts.settle(of_row, _called(settled))
                 for event in self.heard(settled, of_row, is_scored, verdict, now):
                     engine.apply(JournalEntry(engine.position + 1, event))
         seconds = thread_time() - start

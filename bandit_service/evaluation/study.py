@@ -8,7 +8,7 @@ if __name__ == "__main__":  # every process of `jobs` reads this file
         print(policy.policy, policy.whole.quality.mean)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,9 +16,11 @@ import numpy as np
 
 from bandit_service.errors import BadTable, InvalidField
 from bandit_service.evaluation.allowances import Allowance, allowances, check_allowances
+from bandit_service.evaluation.arrivals import Arrivals, Order
 from bandit_service.evaluation.contestants import (
     DEFAULT,
     Contestant,
+    Entry,
     configured,
     entered,
     named,
@@ -28,7 +30,6 @@ from bandit_service.evaluation.metrics import judge, skipped_steps, slot_of
 from bandit_service.evaluation.optimal import ArmMeans
 from bandit_service.evaluation.parallel import Job, Progress, run_all
 from bandit_service.evaluation.results import Result
-from bandit_service.evaluation.simulation import Order, Traffic
 from bandit_service.evaluation.table import OutcomeTable
 from bandit_service.model import PolicyConfig, PreferenceLearning
 
@@ -68,33 +69,18 @@ def study(
     compared_with       the arm that wins and losses are counted against; None: the best single
     progress            is told the runs done and the runs there are, after each
 
-    and the settings of `Traffic`. The offline reference sees what the first contestant sees.
+    and the settings of `Arrivals`. The offline reference sees what the first contestant sees.
     Raises InvalidField or BadTable before anything runs.
     """
-    traffic = Traffic(
+    arrivals = Arrivals(
         order=order, feedback_fraction=feedback_fraction, feedback_delay=feedback_delay
     )
     _check(table, contestants, seeds, first_seed, warmup, jobs, dials, compared_with)
     contestants = told_apart(contestants)
     entries = entered(contestants, table)
     check_allowances(budgets, entries, table)
-    runs = run_all(
-        table,
-        entries,
-        traffic,
-        [
-            Job(entry, seed, dial, allowance)
-            for entry in range(len(entries))
-            for dial, allowance in (
-                (None, None),
-                *((dial, None) for dial in dials),
-                *((None, allowance) for allowance in budgets),
-            )
-            for seed in range(first_seed, first_seed + seeds)
-        ],
-        processes=jobs,
-        progress=progress,
-    )
+    wanted = _runs_of(len(entries), range(first_seed, first_seed + seeds), dials, budgets)
+    runs = run_all(table, entries, arrivals, wanted, processes=jobs, progress=progress)
     result = judge(
         table,
         runs,
@@ -102,18 +88,9 @@ def study(
         contexts=entries[0].contexts.matrix,
         warmup=warmup,
         compared_with=compared_with,
-        order=order,
-        feedback_fraction=feedback_fraction,
-        feedback_delay=feedback_delay,
+        arrivals=arrivals,
     )
-    notes = dict.fromkeys(entry.contexts.note for entry in entries if entry.contexts.note)
-    notes |= dict.fromkeys(
-        f"{entry.label} asks two arms a query: quality is the mean of both, money and energy are "
-        "those of both calls"
-        for entry in entries
-        if entry.config.preference_learning is PreferenceLearning.AS_PAIRS
-    )
-    return msgspec.structs.replace(result, notes=(*result.notes, *notes))
+    return msgspec.structs.replace(result, notes=(*result.notes, *_notes_on(entries)))
 
 
 def simulate_study(
@@ -181,6 +158,36 @@ def dials_for(table: OutcomeTable, count: int) -> tuple[float, ...]:
     smallest = steps[steps >= _SAME_COST * steps[-1]][0]
     swept = np.geomspace(_LEAST_WORTH / steps[-1], 1.0 / smallest, count)
     return (0.0, *swept.tolist())
+
+
+def _runs_of(
+    entries: int, seeds: Iterable[int], dials: Sequence[float], budgets: Sequence[Allowance]
+) -> list[Job]:
+    """Every entry as it is configured, then with each dial, then under each budget; each time
+    with every seed."""
+    ways: list[tuple[float | None, Allowance | None]] = [
+        (None, None),
+        *((dial, None) for dial in dials),
+        *((None, allowance) for allowance in budgets),
+    ]
+    return [
+        Job(entry, seed, dial, allowance)
+        for entry in range(entries)
+        for dial, allowance in ways
+        for seed in seeds
+    ]
+
+
+def _notes_on(entries: Sequence[Entry]) -> list[str]:
+    """What a reader has to know of what policies saw, and of what they asked; each once."""
+    notes = [entry.contexts.note for entry in entries if entry.contexts.note]
+    notes += [
+        f"{entry.label} asks two arms a query: quality is the mean of both, money and energy are "
+        "those of both calls"
+        for entry in entries
+        if entry.config.preference_learning is PreferenceLearning.AS_PAIRS
+    ]
+    return list(dict.fromkeys(notes))
 
 
 def _contestant(policy: str | PolicyConfig | Contestant) -> Contestant:

@@ -147,7 +147,7 @@ def duels(
         Pair(query, names[a], names[b], "a" if won else "b")
         for query, a, b, won in zip(table.query_ids, first, second, wins, strict=True)
     ]
-    return table, pairs
+    return replace(table, name="duels"), pairs
 
 
 KINDS: dict[str, Callable[..., OutcomeTable]] = {

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit_service.budgets import units_of
 from bandit_service.ledger.appetite import Appetite
 from bandit_service.ledger.holding import BudgetNumbers, Holding
 from bandit_service.ledger.turn import Turn
@@ -24,10 +23,10 @@ from bandit_service.model import (
     PolicyConfig,
     Query,
     UsageLesson,
-    to_units,
     unpack,
+    whole_units,
 )
-from policies.budget import CONTROLLERS, Purse
+from policies.budget import CONTROLLERS, Prices, Purse
 
 Array = NDArray[np.float64]
 
@@ -49,6 +48,7 @@ class Account:
         self._no_more_until = self._silent_until = 0.0
         self.charged = 0  # decisions
         self._plain: tuple[Array | None, list[int]] = (None, [])
+        self._marked: tuple[Prices | None, bytes, bytes | None] = (None, b"", None)
         self.holdings = [Holding(budget) for budget in config.budgets]
         self.appetite = Appetite(config)
         self._begin_control()
@@ -61,7 +61,7 @@ class Account:
         self.holdings = []
         for budget in config.budgets:
             holding = before.pop(_identity(budget), None) or Holding(budget)
-            holding.budget = budget
+            holding.change(budget)
             self.holdings.append(holding)
         self.appetite.revise(config)
         if self._controlled != self._control_of():
@@ -154,6 +154,11 @@ class Account:
 
         Each turn is to be decided and charged before the next is asked for.
         """
+        if len(queries) == 1:  # whatever can be paid, it is a turn
+            (query,) = queries
+            calls = _calls(query)
+            yield slice(0, 1), Turn(self, self.appetite.needs(queries), calls, calls)
+            return
         start = 0
         while start < len(queries):
             needs = self.appetite.needs(queries[start:])
@@ -169,17 +174,22 @@ class Account:
     def purse(self) -> Purse:
         """As plain numbers where there is one budget: some controllers keep only one."""
         now = self._monotonic()
-        left = [one.left(now) for one in self.holdings]
-        requests = [one.requests() for one in self.holdings]
-        rate = [
-            one.budget.amount / (1.0 if to_come is None else so_far + to_come)
-            for one, to_come, so_far in zip(self.holdings, left, requests, strict=True)
-        ]
-        spent = np.array([one.spent() for one in self.holdings])
         if len(self.holdings) == 1:
-            return Purse(np.array(rate), spent, requests[0], left[0])
-        endless = np.array([np.inf if one is None else one for one in left])
-        return Purse(np.array(rate), spent, np.array(requests, dtype=np.float64), endless)
+            rate, spent, requests, left = self.holdings[0].standing(now)
+            return Purse(np.array([rate]), np.array([spent]), requests, left)
+        rows = [one.standing(now) for one in self.holdings]
+        whole = [row if row[3] is not None else (*row[:3], np.inf) for row in rows]
+        return Purse(*np.array(whole).T)
+
+    def marked(self, prices: Prices) -> tuple[bytes, bytes | None]:
+        """The first and the second price as they are stored. Now they are those of the account."""
+        known, first, second = self._marked
+        if prices is not known:  # most of the time they are those of the decision before
+            self.price = prices.mean
+            first = prices.first.tobytes()
+            second = None if prices.second is None else prices.second.tobytes()
+            self._marked = prices, first, second
+        return first, second
 
     def heard(self, usage: UsageLesson) -> None:
         """A call took this, whoever decided it."""
@@ -227,10 +237,14 @@ class Account:
             return self._plain[1]
         known = needs if self._all_active and self.appetite.knows_all else needs[self._usable()]
         found = []
-        for one, column in zip(self.holdings, known.T.tolist(), strict=True):
-            most, resource = units_of(one.budget), one.budget.resource
-            units = (to_units(resource, amount) for amount in sorted(column, reverse=True))
-            found.append(next((each for each in units if each <= most), 0))
+        tops = np.maximum.reduce(known, axis=0, initial=0.0).tolist()
+        for place, (one, top) in enumerate(zip(self.holdings, tops, strict=True)):
+            most, units = one.amount, whole_units(top, one.scale)
+            if units > most:
+                column = sorted(known[:, place].tolist(), reverse=True)
+                each = (whole_units(amount, one.scale) for amount in column)
+                units = next((units for units in each if units <= most), 0)
+            found.append(units)
         self._plain = needs, found
         return found
 

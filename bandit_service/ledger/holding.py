@@ -1,5 +1,6 @@
 """One budget as this replica holds it: a lease on the present window, and what is known of it."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from bandit_service import budgets
@@ -34,8 +35,7 @@ class Holding:
     """
 
     def __init__(self, budget: Budget) -> None:
-        self.budget = budget
-        self.scale = UNITS[budget.resource]
+        self.change(budget)
         self.grant: Grant | None = None
         self.rest = 0
         self.decided = 0  # by this replica, of the present window
@@ -45,6 +45,11 @@ class Holding:
         # What reservations turn out to be worth: expected over reserved, of the latest.
         self._expected = self._reserved = 0.0
         self._paced, self._pace, self._pace_from = 0, 0.0, 0.0
+
+    def change(self, budget: Budget) -> None:
+        """The same budget, as another revision has it. `amount` is what it holds, in units."""
+        self.budget, self.scale = budget, UNITS[budget.resource]
+        self.amount = budgets.units_of(budget)
 
     def take(self, grant: Grant, now: float) -> dict[int, int]:
         """Takes a grant in. Returns what is to be given back, by lease: of a window that is over.
@@ -70,12 +75,13 @@ class Holding:
         self.rest -= units
         self._known -= units
 
-    def charge(self, calls: list[tuple[int, int, float]]) -> Charge:
+    def charge(self, calls: Iterable[tuple[int, int, float]]) -> Charge:
         """Reserves for one decision's calls: slot, units wanted, and units expected.
 
         Where the lease has less it is reserved to the last unit; the rest becomes overrun.
         """
-        assert self.grant is not None
+        budget, grant = self.budget, self.grant
+        assert grant is not None
         taken = []
         for slot, wanted, expected in calls:
             reserved = min(wanted, self.rest)
@@ -83,10 +89,9 @@ class Holding:
             self._paced += reserved
             if reserved == wanted > 0:
                 self._reserved = 0.99 * self._reserved + wanted
-                self._expected = 0.99 * self._expected + min(expected, wanted)
+                self._expected = 0.99 * self._expected + (min(expected, wanted))
             taken.append((slot, reserved))
         self.decided += 1
-        budget, grant = self.budget, self.grant
         return Charge(budget.name, budget.resource, grant.window, grant.lease, tuple(taken))
 
     def cancel(self, charge: Charge) -> None:
@@ -117,10 +122,11 @@ class Holding:
 
     def spent(self) -> float:
         """In dollars or joules: what is settled, and what the reservations are likely to take."""
-        assert self.grant is not None
-        pending = self.grant.pending + self.undrawn()
+        grant = self.grant
+        assert grant is not None
+        pending = grant.pending + self.undrawn()
         worth = self._expected / self._reserved if self._reserved else 1.0
-        return (self.grant.settled + self.grant.overrun + worth * pending) / self.scale
+        return (grant.settled + grant.overrun + worth * pending) / self.scale
 
     def numbers(self, policy: str, shadow_price: float | None) -> BudgetNumbers:
         assert self.grant is not None
@@ -138,23 +144,30 @@ class Holding:
             shadow_price=shadow_price,
         )
 
-    def left(self, now: float) -> float | None:
+    def standing(self, now: float) -> tuple[float, float, int, float | None]:
+        """The present window's rate, what is spent of it, its requests, and those still to come;
+        see policies.budget.Purse."""
+        requests, left = self.requests(), self._left(now)
+        rate = self.budget.amount / (1.0 if left is None else requests + left)
+        return rate, self.spent(), requests, left
+
+    def _left(self, now: float) -> float | None:
         """Requests still to come in the window, this one included; None: there is no end."""
-        assert self.grant is not None
-        if self.budget.rate:
+        budget, grant = self.budget, self.grant
+        assert grant is not None
+        if budget.rate:
             return None
-        if self.budget.requests is not None:
-            return max(float(self.budget.requests - self.requests()), 1.0)
-        assert self.grant.left is not None
-        assert self.budget.window is not None
-        elapsed = self.grant.elapsed + (now - self._told)
-        count, over = float(self.requests()), elapsed
-        if self.grant.last_rate is not None:
-            memory = MEMORY_SHARE * self.budget.window
-            count, over = count + self.grant.last_rate * memory, over + memory
+        if budget.requests is not None:
+            return max(float(budget.requests - self.requests()), 1.0)
+        assert grant.left is not None
+        assert budget.window is not None
+        count, over = float(self.requests()), grant.elapsed + (now - self._told)
+        if grant.last_rate is not None:
+            memory = MEMORY_SHARE * budget.window
+            count, over = count + grant.last_rate * memory, over + memory
         else:  # nothing is known of the time before this replica looked
             count, over = count - self._first[1] + 1.0, now - self._first[0] + EVEN_SECONDS
-        return max(count / over * max(self._told + self.grant.left - now, 0.0), 1.0)
+        return max(count / over * max(self._told + grant.left - now, 0.0), 1.0)
 
     def pace(self, now: float) -> None:
         """Looks how much was reserved since the last look."""

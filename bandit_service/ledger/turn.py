@@ -7,14 +7,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit_service.ledger.holding import Holding
 from bandit_service.model import (
     Decision,
     Priced,
-    Resource,
     Spending,
     WhenExhausted,
     pack,
-    to_units,
+    whole_units,
 )
 from policies.budget import Exhaustion, Restraint, restrain
 
@@ -42,7 +42,7 @@ class Turn:
         self._needs = needs
         self._weight, self._calls = max(weight, 1), calls
         self._priced: Priced | None = None
-        self._units: dict[int, list[tuple[int, float]]] = {}
+        self._units: dict[int, list[tuple[int, int, float]]] = {}
         self.refused: list[bool] = []
         self.short: dict[int, str] = {}
 
@@ -55,17 +55,17 @@ class Turn:
         """See policies.budget.Keeper. A row that is to be refused keeps all its arms."""
         account, needs = self._account, self._needs
         consumption, purse = account.appetite.consumption, account.purse()
-        means, uppers = consumption.means(), consumption.uppers()
+        means, uppers, asides = consumption.means(), consumption.uppers(), consumption.asides()
         tops = uppers if needs is uppers else np.maximum(uppers, needs)
         if self._calls > 1:
-            means, tops = self._calls * means, self._calls * tops
+            means, tops, asides = (self._calls * each for each in (means, tops, asides))
         open_arms = self._open(scores, eligible)
         amounts, judged = means, scores
         if open_arms is not None:
             amounts = np.where(np.isnan(means), 0.0, means)
             judged = np.where(open_arms, scores, -np.inf)
         prices = account.controller.prices(account.control, purse, amounts, judged)
-        account.price = prices.mean
+        first, second = account.marked(prices)
         payable, affordable = open_arms, needs <= self._shares()
         if open_arms is not None or not np.logical_and.reduce(affordable, axis=None):
             every = np.ones(scores.shape, dtype=np.bool_)
@@ -83,6 +83,7 @@ class Turn:
             Exhaustion.REFUSE,
             rows=len(scores),
             lowers=consumption.lowers,
+            asides=asides,
         )
         if found.eligible is not None:
             every = np.ones(scores.shape, dtype=np.bool_)
@@ -91,14 +92,13 @@ class Turn:
                 every if eligible is None else eligible,
                 every if open_arms is None else open_arms,
             )
-        untried = np.zeros(len(tried), dtype=np.bool_) if found.untried is None else found.untried
         self._priced = Priced(
-            first=prices.first.tobytes(),
-            second=None if prices.second is None else prices.second.tobytes(),
-            weight=prices.weight,
-            amounts=found.amounts.tobytes(),
-            room=found.room.tobytes(),
-            untried=untried.tobytes(),
+            first,
+            second,
+            prices.weight,
+            found.amounts.tobytes(),
+            found.room.tobytes(),
+            bytes(len(tried)) if found.untried is None else found.untried.tobytes(),
         )
         return found
 
@@ -115,33 +115,23 @@ class Turn:
         if decision.second_arm is not None:
             slots.append(decision.second_arm)
         calls = [self._amounts(slot) for slot in slots]
-        charges = [
-            holding.charge(
-                [(slot, *amounts[column]) for slot, amounts in zip(slots, calls, strict=True)]
-            )
-            for column, holding in enumerate(account.holdings)
-        ]
+        charges = tuple(map(Holding.charge, account.holdings, zip(*calls, strict=True)))
         for slot in slots:
             account.appetite.tried[slot] += 1.0
         account.charged += 1
-        return msgspec.structs.replace(
-            decision, spending=pack(Spending(tuple(charges), self._priced, self.short.get(row, "")))
-        )
+        spending = Spending(charges, self._priced, self.short.get(row, ""))
+        return msgspec.structs.replace(decision, spending=pack(spending))
 
-    def _amounts(self, slot: int) -> list[tuple[int, float]]:
-        """What a call of an arm is to reserve and is expected to take, in units, a budget each."""
+    def _amounts(self, slot: int) -> list[tuple[int, int, float]]:
+        """A call of this arm, the slot itself, what it is to reserve and what it is expected to
+        take, in units, a budget each."""
         found = self._units.get(slot)
         if found is None:
-            expected = self._account.appetite.consumption.means()
-            columns = zip(
-                self._account.holdings,
-                self._needs[slot].tolist(),
-                expected[slot].tolist(),
-                strict=True,
-            )
+            expected = self._account.appetite.consumption.means()[slot].tolist()
+            needs = self._needs[slot].tolist()
             found = self._units[slot] = [
-                (_units(one.budget.resource, need), float(_units(one.budget.resource, usual)))
-                for one, need, usual in columns
+                (slot, _units(need, one.scale), float(_units(usual, one.scale)))
+                for one, need, usual in zip(self._account.holdings, needs, expected, strict=True)
             ]
         return found
 
@@ -185,6 +175,6 @@ class Turn:
         return None, harshest.name
 
 
-def _units(resource: Resource, amount: float) -> int:
+def _units(amount: float, scale: float) -> int:
     """0 where nothing is known: nothing can be reserved then."""
-    return 0 if isnan(amount) else to_units(resource, amount)
+    return 0 if isnan(amount) else whole_units(amount, scale)

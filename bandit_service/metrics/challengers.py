@@ -27,6 +27,10 @@ def _failures(engine: PolicyEngine) -> Samples:
         yield (name, task.value), float(count)
 
 
+def _seconds(engine: PolicyEngine) -> Samples:
+    return (((one.name,), one.patience.seconds) for one in engine.contenders)
+
+
 def _choices(engine: PolicyEngine) -> Samples:
     for one in engine.contenders:
         for arm, chances in zip(one.config.arms, one.chosen.tolist(), strict=True):
@@ -63,6 +67,12 @@ _FAMILIES: tuple[tuple[str, str, tuple[str, ...], Callable[[PolicyEngine], Sampl
         "Decisions and events that it failed to make, or to learn, in this process.",
         ("task",),
         _failures,
+    ),
+    (
+        "bandit_challenger_decision_seconds_total",
+        "What it took for its decisions, in this process.",
+        (),
+        _seconds,
     ),
     (
         "bandit_challenger_choices_total",

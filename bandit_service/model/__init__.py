@@ -20,6 +20,7 @@ from bandit_service.model.budgets import (
     pack,
     to_units,
     unpack,
+    whole_units,
 )
 from bandit_service.model.challengers import (
     ChallengersView,
@@ -229,4 +230,5 @@ __all__ = [
     "to_units",
     "unpack",
     "unpack_calls",
+    "whole_units",
 ]

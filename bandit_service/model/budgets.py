@@ -21,8 +21,17 @@ def to_units(resource: Resource, amount: float) -> int:
     >>> to_units(Resource.USD, 2.5e-9)
     3
     """
-    units = round(amount * UNITS[resource], 3)
-    return math.ceil(units) if units < MOST_UNITS else MOST_UNITS
+    return whole_units(amount, UNITS[resource])
+
+
+def whole_units(amount: float, scale: float) -> int:
+    """The same, of a resource of which one dollar or joule is so many units."""
+    units = amount * scale
+    if not units < MOST_UNITS:
+        return MOST_UNITS
+    whole = int(units)
+    # Most of the time it is plain which way a thousandth would be rounded.
+    return whole + 1 if units - whole > 0.001 else math.ceil(round(units, 3))
 
 
 def from_units(resource: Resource, units: float) -> float:

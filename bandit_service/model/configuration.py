@@ -22,7 +22,13 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Arm(Config, frozen=True):
-    """Something that can be chosen. `name` is unique in its policy for ever."""
+    """Something that can be chosen. `name` is unique in its policy for ever.
+
+    A change of `model_version` declares that another model answers under this name. The revision
+    that holds it stands at `version_position` of the journal, which is for the service to set: what
+    is learned of the arm begins there, with feedback on decisions made there or later. 0: with the
+    arm itself.
+    """
 
     name: str
     model: str = ""
@@ -36,6 +42,8 @@ class Arm(Config, frozen=True):
     declared_joules_per_output_token: float | None = None
     state: ArmState = ArmState.ACTIVE
     embedding: tuple[float, ...] = ()  # one number a feature, the constant included; or none
+    model_version: str = ""
+    version_position: int = 0
 
 
 class Algorithm(Config, frozen=True):

@@ -95,6 +95,7 @@ class Effect(StrEnum):
     NOT_CONFIGURED = "not_configured"
     OTHER_FEATURES = "other_features"
     ARM_REMOVED = "arm_removed"
+    MODEL_REPLACED = "model_replaced"
 
 
 class Kind(StrEnum):

@@ -267,6 +267,9 @@ _ARM_FIELDS: Mapping[str, Callable[[pb.Arm, str], Any]] = {
     "model": lambda said, where: form.text(f"{where}model", said.model),
     "parameters": lambda said, where: _dict(said.parameters, f"{where}parameters", _DEEPEST),
     "prompt_version": lambda said, where: form.text(f"{where}prompt_version", said.prompt_version),
+    "model_version": lambda said, where: form.text(
+        f"{where}model_version", said.model_version, form.LONGEST_NAME
+    ),
     "input_usd_per_million_tokens": _finite("input_usd_per_million_tokens"),
     "output_usd_per_million_tokens": _finite("output_usd_per_million_tokens"),
     "context_limit_tokens": lambda said, _: (

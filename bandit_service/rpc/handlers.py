@@ -86,7 +86,7 @@ class Administration(Protocol):
 
     async def update_arm(
         self, policy: str, arm: str, changes: Mapping[str, Any], etag: str, author: str
-    ) -> PolicyView: ...
+    ) -> tuple[PolicyView, bool]: ...
 
     async def retire_arm(self, policy: str, arm: str, etag: str, author: str) -> PolicyView: ...
 
@@ -198,8 +198,10 @@ class PolicyHandlers:
         return policy_pb2.AddArmResponse(policy=policy_answers.policy(view))
 
     async def UpdateArm(self, request: policy_pb2.UpdateArmRequest) -> policy_pb2.UpdateArmResponse:
-        view = await self._administration.update_arm(*convert_policy.arm_update(request))
-        return policy_pb2.UpdateArmResponse(policy=policy_answers.policy(view))
+        view, restarted = await self._administration.update_arm(*convert_policy.arm_update(request))
+        return policy_pb2.UpdateArmResponse(
+            policy=policy_answers.policy(view), learning_restarted=restarted
+        )
 
     async def RetireArm(self, request: policy_pb2.RetireArmRequest) -> policy_pb2.RetireArmResponse:
         view = await self._administration.retire_arm(*convert_policy.arm_reference(request))

@@ -130,6 +130,8 @@ def _arm(arm: Arm) -> pb.Arm:
         name=arm.name,
         model=arm.model,
         prompt_version=arm.prompt_version,
+        model_version=arm.model_version,
+        version_position=arm.version_position,
         input_usd_per_million_tokens=arm.input_usd_per_million_tokens,
         output_usd_per_million_tokens=arm.output_usd_per_million_tokens,
         context_limit_tokens=arm.context_limit_tokens,

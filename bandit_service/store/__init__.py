@@ -5,13 +5,11 @@ database refuses to answer is StoreUnavailable, what it cannot be is a BadStore.
 """
 
 import time
-from pathlib import Path
 
-from bandit_service.errors import DamagedDatabase
 from bandit_service.ports import LogReader, Store
 from bandit_service.store import schema
 from bandit_service.store.energy_log import open_energy_log
-from bandit_service.store.engine import is_sqlite, open_engine, telling, where
+from bandit_service.store.engine import is_sqlite, open_engine, open_existing_engine, telling
 from bandit_service.store.log_reader import SqlLogReader
 from bandit_service.store.partitions import PARTITION_DAYS, make_ahead
 from bandit_service.store.rights import check_rights
@@ -45,19 +43,16 @@ def open_store(url: str, partition_days: int = PARTITION_DAYS) -> Store:
 
 def open_existing(url: str) -> Store:
     """As `open_store`, but raises DamagedDatabase instead of making an SQLite file."""
-    engine = open_engine(url)
-    engine.dispose()
-    if is_sqlite(engine) and not Path(where(engine)).exists():
-        raise DamagedDatabase(where(engine), "there is no such file")
+    open_existing_engine(url)  # connects to nothing
     return open_store(url)
 
 
 def open_log_reader(url: str) -> LogReader:
     """Reads the log of a database, which a server may be writing; changes nothing.
 
-    Raises as `open_store`, and OlderSchema for SQLite too.
+    Raises as `open_existing`, and OlderSchema for SQLite too.
     """
-    engine = open_engine(url)
+    engine = open_existing_engine(url)
     try:
         schema.check_schema(engine)
     except BaseException:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from bandit_service.model import EnergySource, RecordedEnergy
 from bandit_service.store import rows
-from bandit_service.store.engine import answering, open_engine
+from bandit_service.store.engine import answering, open_existing_engine
 from bandit_service.store.schema import check_schema
 
 # One row a call, with the joules that stand. Bound: since, until, twice.
@@ -82,7 +82,7 @@ class SqlEnergyLog:
 
 def open_energy_log(url: str) -> SqlEnergyLog:
     """Reads only; a database that is not up to date stays as it is. Raises as `open_store`."""
-    engine = open_engine(url)
+    engine = open_existing_engine(url)
     try:
         check_schema(engine)
     except BaseException:

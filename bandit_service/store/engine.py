@@ -22,6 +22,7 @@ from bandit_service.errors import (
     DamagedDatabase,
     InvalidField,
     RefusedByDatabase,
+    SilentDatabase,
     StoreUnavailable,
 )
 
@@ -75,6 +76,14 @@ def open_engine(url: str) -> Engine:
     return _postgres(parsed)
 
 
+def open_existing_engine(url: str) -> Engine:
+    """As `open_engine`; raises DamagedDatabase also where there is no SQLite file."""
+    engine = open_engine(url)
+    if is_sqlite(engine) and not Path(where(engine)).exists():
+        raise DamagedDatabase(where(engine), "there is no such file")
+    return engine
+
+
 def is_sqlite(database: Engine | Connection) -> bool:
     return database.dialect.name == "sqlite"
 
@@ -113,16 +122,18 @@ def answering() -> Iterator[None]:
 
 @contextmanager
 def telling(engine: Engine) -> Iterator[None]:
-    """As `answering`, for those who can set it right: RefusedByDatabase tells what is wrong."""
+    """As `answering`, for those who can set it right: RefusedByDatabase and SilentDatabase, which
+    is a StoreUnavailable, tell what is wrong."""
     try:
         with answering():
             yield
     except StoreUnavailable as error:
         cause = error.__cause__
-        if isinstance(cause, DBAPIError) and _is_refusal(cause):
-            why = " ".join(str(cause.orig).split())
-            raise RefusedByDatabase(where(engine), why) from error
-        raise
+        if not isinstance(cause, DBAPIError):
+            raise
+        why = " ".join(str(cause.orig).split())
+        kind = RefusedByDatabase if _is_refusal(cause) else SilentDatabase
+        raise kind(where(engine), why) from error
 
 
 def _state(error: DBAPIError) -> str:
@@ -147,15 +158,14 @@ def _is_refusal(error: DBAPIError) -> bool:
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        parsed = URL.create("unreadable")
+    except (ArgumentError, ValueError):  # the second for a port that is none
+        parsed = URL.create("none")
     if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
         return parsed
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return parsed.set(drivername="postgresql+psycopg")
-    raise InvalidField(  # names only the kind: the rest may hold a password
-        "store", f"{parsed.drivername!r} is not sqlite:///path or postgresql://host/database"
-    )
+    # What was given is not shown: it may hold a password.
+    raise InvalidField("database", "must be sqlite:///path or postgresql://user@host/database")
 
 
 def _sqlite(url: URL) -> Engine:

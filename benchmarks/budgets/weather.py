@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from bandit_service.evaluation import loading
 from bandit_service.evaluation.allowances import Allowance
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.contestants import DEFAULT, Entry, entered, named
-from bandit_service.evaluation.simulation import Simulation, Traffic
+from bandit_service.evaluation.simulation import Simulation
 from bandit_service.evaluation.table import OutcomeTable
 
 Array = NDArray[np.float64]
-PLAIN = Traffic()
+PLAIN = Arrivals()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Weather:
     """
 
     name: str
-    traffic: Traffic = PLAIN
+    arrivals: Arrivals = PLAIN
     arm: int | None = None
     costs: float = 1.0
     quality: float = 0.0
@@ -37,7 +38,7 @@ class Weather:
         """The table as the stream of this seed finds it."""
         if self.arm is None:
             return table
-        rows = self.traffic.rows(table, seed)
+        rows = self.arrivals.rows(table, seed)
         later = rows[len(rows) // 2 :]
         slot = int(np.argsort(np.nanmean(table.cost_usd, axis=0))[self.arm])
         cost, quality = table.cost_usd.copy(), table.quality.copy()
@@ -48,8 +49,8 @@ class Weather:
 
 CASES = (
     Weather("plain"),
-    Weather("5 % feedback", Traffic(feedback_fraction=0.05)),
-    Weather("all reported 1,000 late", Traffic(feedback_delay=1000)),
+    Weather("5 % feedback", Arrivals(feedback_fraction=0.05)),
+    Weather("all reported 1,000 late", Arrivals(feedback_delay=1000)),
     Weather("dearest arm at a tenth from half on", arm=-1, costs=0.1),
     Weather("second arm three times as dear", arm=1, costs=3.0),
     Weather("second arm worse by .2, silently", arm=1, quality=0.2),
@@ -69,7 +70,7 @@ def under_weather(task: tuple[str, Weather, float, int]) -> tuple[Quarters, Quar
     folder, case, budget, seed = task
     table, entry = _loaded(folder)
     changed = case.applied(table, seed)
-    run = Simulation(changed, entry).run(case.traffic, seed, None, Allowance(budget))
+    run = Simulation(changed, entry).run(case.arrivals, seed, None, Allowance(budget))
     served = run.order, run.arms
     return quarters(changed.quality[served]), quarters(changed.cost_usd[served])
 

@@ -7,15 +7,16 @@ import numpy as np
 from msgspec.structs import replace as configured_with
 
 from bandit_service.evaluation import loading
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.contestants import Contestant, entry, named
 from bandit_service.evaluation.contexts import Contexts, contexts_of
 from bandit_service.evaluation.runs import Run
-from bandit_service.evaluation.simulation import Simulation, Traffic
+from bandit_service.evaluation.simulation import Simulation
 from bandit_service.evaluation.table import OutcomeTable, Rows
 from bandit_service.model import WarmStart
 from policies.policy import Array
 
-IN_ORDER = Traffic(order="file")
+IN_ORDER = Arrivals(order="file")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,7 @@
 
     python -m benchmarks.offpolicy [--quick] [--data FOLDER] [--repetitions N] [--truth-only]
                                    [--sets NAMES] [--write] [--json FILE]
+    python -m benchmarks.offpolicy --part estimates|bootstrap|streamed|exported [--quick] [--rows N]
     python -m benchmarks.offpolicy --pictures docs/pictures
 
 Logs are drawn from tables of real outcomes by a frozen Thompson policy with a floor, so that what
@@ -42,9 +43,9 @@ def main() -> int:
     if options.part:
         measure, long, short = PARTS[options.part]
         size = short if options.quick else long
-        if options.part == "streamed" and options.rows:
-            size = (options.rows,)
-        print(json.dumps(measure(*size)))
+        if options.rows:
+            size = (options.rows, *size[1:])
+        print(json.dumps(measure(*size), indent=1))
         return 0
     if options.pictures:
         from benchmarks.offpolicy import drawing
@@ -125,7 +126,7 @@ def in_a_process(part: str, options: argparse.Namespace) -> object:
     """So that its memory is its own."""
     command = [sys.executable, "-m", "benchmarks.offpolicy", "--part", part]
     command += ["--quick"] if options.quick else []
-    command += ["--rows", str(options.rows)] if options.rows else []
+    command += ["--rows", str(options.rows)] if options.rows and part == "streamed" else []
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{part} failed: {done.stderr.strip().splitlines()[-1]}")
@@ -141,7 +142,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few logs of the bundled sample")
     parser.add_argument("--repetitions", type=int, default=2000, help="logs of each set")
     parser.add_argument("--sets", default="", help=f"of bundled, {', '.join(SETS)}; default: all")
-    parser.add_argument("--rows", type=int, help="of the log that is streamed; default: 10 million")
+    parser.add_argument("--rows", type=int, help="of the log that is streamed, or of the --part")
     parser.add_argument("--truth-only", action="store_true", help="measure no speed")
     parser.add_argument("--write", action="store_true", help="the tables into docs/evaluation.md")
     parser.add_argument("--size", type=int, default=2000, help="decisions of a log")
@@ -149,7 +150,13 @@ def parsed() -> argparse.Namespace:
         "--pictures", type=Path, metavar="FOLDER", help="draw those of docs/evaluation.md, no more"
     )
     parser.add_argument("--json", type=Path, help="also write the numbers into this file")
-    parser.add_argument("--part", choices=tuple(PARTS), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--part",
+        choices=tuple(PARTS),
+        help="one measurement of speed and memory, no more: estimates of a log in memory, 1,000 "
+        "resamples of a million rows, a comparison of 10 million rows streamed, exports from both "
+        "databases; in rows and seconds of CPU time",
+    )
     options = parser.parse_args()
     if options.quick:
         options.repetitions, options.data = min(options.repetitions, 40), None

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.evaluation import files, loading, synthetic
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.bundled import bundled_table
 from bandit_service.evaluation.contexts import contexts_of
 from bandit_service.evaluation.optimal import worth
-from bandit_service.evaluation.simulation import Traffic
 from bandit_service.evaluation.table import Array, OutcomeTable, Rows
 
 
@@ -70,7 +70,7 @@ def _sets(data: Path) -> list[Path]:
 def of_table(table: OutcomeTable, seeds: Iterable[int]) -> Stream:
     """The whole table in another order under each seed."""
     whole = table.rows(np.flatnonzero(table.offered.all(axis=1)))
-    orders = {seed: Traffic().rows(whole, seed) for seed in seeds}
+    orders = {seed: Arrivals().rows(whole, seed) for seed in seeds}
     return Stream(whole, contexts_of(whole).matrix, orders, len(table) - len(whole))
 
 
@@ -79,7 +79,7 @@ def linear_worlds(seeds: Sequence[int]) -> Stream:
     worlds = [synthetic.linear(seed=seed) for seed in seeds]
     orders, start = {}, 0
     for seed, world in zip(seeds, worlds, strict=True):
-        orders[seed] = start + Traffic().rows(world, seed)
+        orders[seed] = start + Arrivals().rows(world, seed)
         start += len(world)
     table = _one_after_another(worlds)
     return Stream(table, contexts_of(table).matrix, orders)

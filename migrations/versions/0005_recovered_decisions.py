@@ -1,6 +1,5 @@
 """Decisions whose row was missing when feedback came are made of their tokens, and say so."""
 
-import sqlalchemy as sa
 from alembic import op
 
 from bandit_service.store import steps
@@ -16,8 +15,9 @@ def upgrade() -> None:
             "CONSTRAINT decision_recovered CHECK (recovered IN (0, 1))"
         )
     else:  # a constant default is kept beside the table: no row is written
-        column = sa.Column("recovered", sa.Boolean, nullable=False, server_default=sa.false())
-        op.add_column("decision", column)
+        op.execute(
+            "ALTER TABLE decision ADD COLUMN IF NOT EXISTS recovered BOOLEAN DEFAULT false NOT NULL"
+        )
     steps.serve(revision)
 
 

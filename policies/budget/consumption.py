@@ -17,6 +17,7 @@ MEMORY = 300.0  # calls of an arm after which an older one counts a third
 UNPAID = 3.0  # an arm never paid for is expected to take so many times what its list price says
 UNPAID_UPPER = 10.0  # and at most so many times
 PRIOR_CALLS = 2.0  # for how many calls it counts that amounts vary as much as their mean is high
+LISTED_CALLS = 4.0  # that an arm's list price counts for where calls to come are set aside
 DEVIATIONS = 2.0  # of a single call, that an upper estimate lies above the mean
 
 
@@ -34,6 +35,8 @@ class Consumption:
     weights: Array = field(init=False)
     _means: Array | None = field(init=False, default=None)
     _uppers: Array | None = field(init=False, default=None)
+    _reserves: Array | None = field(init=False, default=None)
+    _asides: Array | None = field(init=False, default=None)
     _all_paid: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
@@ -41,8 +44,8 @@ class Consumption:
 
     def note(self, arm: int, taken: Array) -> None:
         """One call of `arm` took this, (R,); NaN where that is not known."""
-        means, uppers = self._means, self._uppers
-        self._means = self._uppers = None
+        means, uppers, asides = self._means, self._uppers, self._asides
+        self._means = self._uppers = self._reserves = self._asides = None
         for column, amount in enumerate(taken.tolist()):
             if not isnan(amount):
                 self._add(arm, column, amount)
@@ -53,6 +56,9 @@ class Consumption:
             sums = self.totals[row], self.squares[row], self.weights[row]
             self._means[row] = sums[0] / sums[2]
             self._uppers[row] = _upper(self._means[row], *sums)
+            if asides is not None:
+                self._asides = asides.copy()
+                self._asides[row] = self._aside(row)
 
     def _add(self, arm: int, column: int, amount: float) -> None:
         for sums, value in (
@@ -69,7 +75,7 @@ class Consumption:
         self.totals *= ratio
         self.squares *= ratio**2
         self.listed = listed
-        self._means = self._uppers = None
+        self._means = self._uppers = self._reserves = self._asides = None
 
     def means(self) -> Array:
         """Expected of a call, (K, R); NaN where neither calls nor list prices say anything.
@@ -84,6 +90,16 @@ class Consumption:
                 seen if self._all_paid else np.where(paid, seen, self._guessed(seen, paid))
             )
         return self._means
+
+    def asides(self) -> Array:
+        """What to set aside a call for those that are sure to come, (K, R); NaN as in `means`.
+
+        The mean, as if the list price had been paid a few times, too: where a call in ten takes
+        most of the total, the first ones say too little, and what seems left is spent on trying.
+        """
+        if self._asides is None:
+            self._asides = self._aside(slice(None))
+        return self._asides
 
     def uppers(self) -> Array:
         """What a single call hardly ever exceeds, (K, R): to be reserved; NaN as in `means`."""
@@ -110,9 +126,17 @@ class Consumption:
         for what is not known of the mean. An arm never paid for is set aside at its upper amount:
         where bills come late, a thousand calls may have been made at a guess.
         """
-        means, weights = self.means(), np.where(self.weights > 0.0, self.weights, 1.0)
-        unsure = (self.uppers() - means) / np.sqrt(1.0 + weights)
-        return np.where(self.weights > 0.0, means + unsure, self.uppers())
+        if self._reserves is None:
+            means, weights = self.means(), np.where(self.weights > 0.0, self.weights, 1.0)
+            unsure = (self.uppers() - means) / np.sqrt(1.0 + weights)
+            self._reserves = np.where(self.weights > 0.0, means + unsure, self.uppers())
+        return self._reserves
+
+    def _aside(self, rows: slice) -> Array:
+        means, listed, weights = self.means()[rows], self.listed[rows], self.weights[rows]
+        both = (weights > 0.0) & (listed > 0.0)
+        with_listed = self.totals[rows] + LISTED_CALLS * np.where(both, listed, 0.0)
+        return np.where(both, np.maximum(means, with_listed / (weights + LISTED_CALLS)), means)
 
     def _guessed(self, seen: Array, paid: Mask) -> Array:
         """For arms never paid for, (K, R). `seen` are the means of the others."""

@@ -12,9 +12,12 @@ corners of the hull where all queries look alike. With several, each price is so
 until none moves.
 """
 
+from bisect import bisect_left
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policies.budget.controller import Prices
 from policies.policy import Array
@@ -31,64 +34,65 @@ def solve(scores: Array, amounts: Array, targets: Array, start: Array | None = N
     """The prices at which arms with scores (n, K) take amounts (K, R) of `targets` (R,) on average.
 
     Where even the dearest price takes more, that price: nothing cheaper can be had. `start` (R,)
-    is where to look first. O(n K) a step; some 20 steps a resource and sweep.
+    is where to look first. O(n K) a look at all queries; a handful of looks a
+    resource that binds, one that does not: one.
 
     >>> two = solve(np.array([[0.2, 0.8]]), np.array([[1.0], [3.0]]), np.array([2.5]))
     >>> two.mean.round(3), round(two.weight, 3)  # 3 in 4 to the dear arm
     (array([0.3]), 0.75)
     """
     count = len(targets)
-    price = np.zeros(count) if start is None else start.copy()
+    price = [0.0] * count if start is None else start.tolist()
+    program = _Program(scores, amounts)
     if count == 1:
-        low, high, weight = _solve_one(scores, amounts[:, 0], float(targets[0]), float(price[0]))
-        return _prices(np.zeros(1), 0, low, high, weight)
+        low, high, weight = _solve_one(program.curve(0, price), float(targets[0]), price[0])
+        return _prices([0.0], 0, low, high, weight)
     low = high = weight = 0.0
     last = 0
     for _ in range(SWEEPS):
         before = price.copy()
-        for one in range(count):
-            rest = price.copy()
-            rest[one] = 0.0
-            priced = scores - amounts @ rest
-            found = _solve_one(priced, amounts[:, one], float(targets[one]), float(price[one]))
+        for one, target in enumerate(targets.tolist()):
+            found = _solve_one(program.curve(one, price), target, price[one])
             price[one] = found[1]
             if found[1] > 0.0 or one == 0:
                 low, high, weight = found
                 last = one
-        if np.allclose(price, before, rtol=10 * CLOSE, atol=0.0):
+        pairs = zip(price, before, strict=True)
+        if all(abs(now - then) <= 10 * CLOSE * abs(then) for now, then in pairs):
             break
     return _prices(price, last, low, high, weight)
 
 
-def _prices(price: Array, which: int, low: float, high: float, weight: float) -> Prices:
-    first, second = price.copy(), price.copy()
+def _prices(price: list[float], which: int, low: float, high: float, weight: float) -> Prices:
+    first, second = np.array(price), np.array(price)
     first[which], second[which] = low, high
     return Prices(first) if weight >= 1.0 else Prices(first, second, weight)
 
 
-def _solve_one(scores: Array, amount: Array, target: float, start: float) -> tuple[float, ...]:
+def _solve_one(curve: "_Curve", target: float, start: float) -> tuple[float, float, float]:
     """Prices low <= high, and the weight of the low one, that take `target` on average."""
-    curve = _Curve(scores, amount)
     if start == 0.0 and curve.taken(0.0) <= target:  # a budget that does not bind seldom begins to
         return 0.0, 0.0, 1.0
-    dearest = _dearest(scores, amount)
-    low, high, above, below = 0.0, dearest, np.inf, -np.inf
+    dearest = curve.dearest
+    low, high = 0.0, dearest
     if 0.0 < start < dearest:  # most of the time the price has hardly moved
         for guess in (start / NARROW, start * NARROW):
             if low < guess < high:
-                low, high, above, below = _halved(low, high, above, below, guess, curve, target)
+                low, high = _halved(low, high, guess, curve, target)
     # Spending falls with the price, so an end that was replaced need not be looked at.
-    if low == 0.0 and (above := curve.taken(0.0)) <= target:
+    if low == 0.0 and not curve.exceeds(0.0, target):
         return 0.0, 0.0, 1.0
-    if high == dearest and (below := curve.taken(dearest)) > target:
+    if high == dearest and curve.exceeds(dearest, target):
         return dearest, dearest, 1.0
+    if not curve.crosses(target):
+        curve.study(low, high)
     for _ in range(HALVINGS):
         if high - low <= CLOSE * high or high < NOTHING * dearest:
             break
-        curve.narrow(low, high)
         # Prices go over orders of magnitude: halve their logarithm, once there is a lower end.
         middle = (low * high) ** 0.5 if low > 0.0 else high / 32.0
-        low, high, above, below = _halved(low, high, above, below, middle, curve, target)
+        low, high = _halved(low, high, middle, curve, target)
+    above, below = curve.taken(low), curve.taken(high)
     if above - below <= FINE * target:
         return high, high, 1.0
     weight = (target - below) / (above - below)
@@ -96,45 +100,121 @@ def _solve_one(scores: Array, amount: Array, target: float, start: float) -> tup
 
 
 def _halved(
-    low: float,
-    high: float,
-    above: float,
-    below: float,
-    middle: float,
-    curve: "_Curve",
-    target: float,
-) -> tuple[float, float, float, float]:
+    low: float, high: float, middle: float, curve: "_Curve", target: float
+) -> tuple[float, float]:
     """The part of the interval in which the spending crosses the target."""
-    amount = curve.taken(middle)
-    return (middle, high, amount, below) if amount > target else (low, middle, above, amount)
+    return (middle, high) if curve.exceeds(middle, target) else (low, middle)
+
+
+class _Program:
+    """Scores (n, K) and amounts (K, R), and what has been worked out of them."""
+
+    def __init__(self, scores: Array, amounts: Array) -> None:
+        self._scores, self._amounts = scores, amounts
+        self._columns = list(np.ascontiguousarray(amounts.T))
+        self._free: dict[tuple[float, ...], _Free] = {}
+        self._curves: dict[tuple[int, tuple[float, ...]], _Curve] = {}
+
+    def curve(self, one: int, price: list[float]) -> "_Curve":
+        """Of the resource `one`, while the others have these prices."""
+        rest = (*price[:one], 0.0, *price[one + 1 :])
+        found = self._curves.get((one, rest))
+        if found is None:
+            if rest not in self._free:  # resources without a price share one
+                scores = self._scores
+                if any(rest):
+                    scores = scores - self._amounts @ np.array(rest)
+                self._free[rest] = _Free(scores, scores.argmax(axis=1))
+            found = self._curves[one, rest] = _Curve(self._free[rest], self._columns[one])
+        return found
+
+
+class _Free(NamedTuple):
+    """Scores (n, K), and the slots (n,) of the best, while one resource has no price."""
+
+    scores: Array
+    best: NDArray[np.intp]
 
 
 class _Curve:
-    """What queries with scores (n, K) take on average at a price, each sent to its best arm.
+    """What queries take on average at a price, each sent to its best arm: it falls in steps.
 
-    A query that takes the same at both ends of an interval takes that within it, too: the higher
-    the price, the less. Once that is so it is not looked at again.
+    Within an interval that was studied the steps are known, and nothing needs to be looked at.
     """
 
-    def __init__(self, scores: Array, amount: Array) -> None:
-        self._scores, self._amount, self._count = scores, amount, len(scores)
-        self._settled = 0.0  # what those take that are not looked at any more
-        self._at: dict[float, Array] = {}  # what each query takes, by price
+    def __init__(self, free: _Free, amount: Array) -> None:
+        self._scores, self._amount, self._count = free.scores, amount, len(free.scores)
+        self._best: dict[float, NDArray[np.intp]] = {0.0: free.best}  # by price
+        self._low, self._high = 1.0, 0.0  # nothing is studied
+        self._steps: list[float] = []
+        self._levels: list[float] = []  # taken below each step, and above the last
+        self._dearest: float | None = None
+
+    @property
+    def dearest(self) -> float:
+        if self._dearest is None:
+            self._dearest = _dearest(self._scores, self._amount)
+        return self._dearest
 
     def taken(self, price: float) -> float:
-        chosen = (self._scores - price * self._amount).argmax(axis=1)
-        each = self._at[price] = self._amount.take(chosen)
-        return (self._settled + float(each.sum())) / self._count
+        if self._low <= price <= self._high:
+            return self._levels[bisect_left(self._steps, price)]
+        return float(self._amount.take(self._chosen(price)).sum()) / self._count
 
-    def narrow(self, low: float, high: float) -> None:
-        """From here on prices are within these two, which have been looked at."""
-        self._at = {price: self._at[price] for price in (low, high)}
-        at_low, at_high = self._at.values()
-        undecided = (at_low != at_high).nonzero()[0]
-        if 2 * len(undecided) < len(at_low):
-            self._settled += float(at_low.sum()) - float(at_low.take(undecided).sum())
-            self._scores = self._scores.take(undecided, axis=0)
-            self._at = {low: at_low.take(undecided), high: at_high.take(undecided)}
+    def exceeds(self, price: float, target: float) -> bool:
+        """Whether more is taken at this price. The dearer the less, so that what is known of
+        another price may say it."""
+        if self._levels:
+            if price < self._low and self._levels[0] > target:
+                return True
+            if price > self._high and self._levels[-1] <= target:
+                return False
+        return self.taken(price) > target
+
+    def crosses(self, target: float) -> bool:
+        """Whether it falls below the target within what was studied."""
+        return bool(self._levels) and self._levels[0] > target >= self._levels[-1]
+
+    def study(self, low: float, high: float) -> None:
+        """Finds the steps between these prices.
+
+        Of a query that takes different arms at the ends, the price at which these two are alike:
+        if no arm between them is better there, it is a step, else there is one on either side.
+        """
+        scores, amount = self._scores, self._amount
+        upper, lower = self._chosen(low), self._chosen(high)
+        total = float(amount.take(lower).sum())
+        rows = (amount.take(upper) != amount.take(lower)).nonzero()[0]
+        upper, lower = upper.take(rows), lower.take(rows)
+        steps, drops = [np.empty(0)], [np.empty(0)]
+        while len(rows):
+            most, least = amount.take(upper), amount.take(lower)
+            drop = most - least
+            step = (scores[rows, upper] - scores[rows, lower]) / drop
+            between = (scores.take(rows, axis=0) - step[:, None] * amount).argmax(axis=1)
+            taken = amount.take(between)
+            is_split = (least < taken) & (taken < most)
+            is_step = ~is_split
+            steps.append(step[is_step])
+            drops.append(drop[is_step])
+            rows, between = rows[is_split], between[is_split]
+            upper = np.concatenate([upper[is_split], between])
+            lower = np.concatenate([between, lower[is_split]])
+            rows = np.concatenate([rows, rows])
+        step = np.concatenate(steps)
+        order = step.argsort()
+        # From the dear end, so that there the sum is what all queries take.
+        levels = total + np.concatenate([[0.0], np.concatenate(drops)[order][::-1].cumsum()])
+        self._steps = step[order].tolist()
+        self._levels = (levels[::-1] / self._count).tolist()
+        self._low, self._high = low, high
+
+    def _chosen(self, price: float) -> NDArray[np.intp]:
+        """The slot that each query is sent to, (n,)."""
+        found = self._best.get(price)
+        if found is None:
+            found = self._best[price] = (self._scores - price * self._amount).argmax(axis=1)
+        return found
 
 
 def _dearest(scores: Array, amount: Array) -> float:

@@ -22,7 +22,8 @@ class Keeper:
     rate         (R,)  what may be taken a request, in true units, > 0
     consumption  of the policy's arms
     calls        that a decision makes: a duel two
-    spent        (R,)  settled, and set aside for calls that are not
+    settled      (R,)  taken by calls that were paid
+    pending      (K,)  calls that were not, by arm
     decided      requests so far
     tried        (K,) decisions for each arm so far
     price        (R,) the shadow price of the last decision
@@ -37,7 +38,8 @@ class Keeper:
     exhaustion: Exhaustion = Exhaustion.CHEAPEST
     fallback: int | None = None
     calls: int = 1
-    spent: Array = field(init=False)
+    settled: Array = field(init=False)
+    pending: Array = field(init=False)
     decided: int = field(init=False, default=0)
     price: Array = field(init=False)
     tried: Array = field(init=False)
@@ -46,10 +48,21 @@ class Keeper:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.rate).all() and (self.rate > 0.0).all()):
             raise ValueError(f"every budget must be positive and finite, got {self.rate.tolist()}")
-        self.spent = np.zeros(len(self.rate))
+        self.settled = np.zeros(len(self.rate))
+        self.pending = np.zeros(len(self.consumption.listed))
         self.price = np.zeros(len(self.rate))
         self.tried = np.zeros(len(self.consumption.listed))
         self._state = self.controller.start(len(self.rate))
+
+    @property
+    def spent(self) -> Array:
+        """Settled, and what is set aside for calls that are not, (R,).
+
+        These count for what is known of their arms by now: where bills come late, all that was
+        decided before the first one was set aside at a guess, and need not stay so.
+        """
+        aside: Array = self.pending @ np.nan_to_num(self.consumption.reserves())
+        return self.settled + aside
 
     def purse(self) -> Purse:
         left = None if self.requests is None else max(float(self.requests - self.decided), 1.0)
@@ -83,23 +96,21 @@ class Keeper:
             self.fallback,
             len(scores),
             self.consumption.lowers,
+            self.calls * self.consumption.asides(),
         )
 
-    def reserve(self, arm: int, is_second: bool = False) -> Array:
-        """Books a call of `arm`, and returns what was reserved, (R,), to settle it with. The first
-        of a decision counts as one."""
-        amounts = self.consumption.reserves()[arm]
-        reserved: Array = np.where(np.isnan(amounts), 0.0, amounts)
+    def reserve(self, arm: int, is_second: bool = False) -> None:
+        """Books a call of `arm`. The first of a decision counts as one."""
         self.decided += not is_second
         self.tried[arm] += 1
-        self.spent = self.spent + reserved
-        return reserved
+        self.pending[arm] += 1
 
-    def settle(self, arm: int, reserved: Array, taken: Array) -> None:
-        """The call took this, (R,). NaN is not known: then what was reserved stays spent."""
-        before = self.purse()
-        known = ~np.isnan(taken)
-        paid = np.where(known, taken, reserved)
+    def settle(self, arm: int, taken: Array) -> None:
+        """A call of `arm` took this, (R,). NaN is not known: then what is set aside for it now is
+        spent for good."""
+        before, aside = self.purse(), np.nan_to_num(self.consumption.reserves()[arm])
+        paid = np.where(np.isnan(taken), aside, taken)
         self.controller.settle(self._state, before, paid)
         self.consumption.note(arm, taken)
-        self.spent = self.spent - reserved + paid
+        self.pending[arm] -= 1
+        self.settled = self.settled + paid

@@ -38,6 +38,10 @@ class Window:
         if self.scores.shape != (size, scores.shape[1]):
             self.scores, self.count = np.empty((size, scores.shape[1])), 0
             self.solved, self.prices = -1, None
+        if len(scores) == 1:  # most of the time
+            self.scores[self.count % size] = scores[0]
+            self.count += 1
+            return
         kept = scores[-size:]
         first = self.count % size
         ahead = min(len(kept), size - first)

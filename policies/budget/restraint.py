@@ -49,6 +49,7 @@ class Restraint:
     room      (R,) what the exploration floor may take of each query for each arm, above the
               cheapest one
     untried   (K,) arms to be tried soon; None: none
+    above     (K, R) amounts less those of the cheapest arm, where that is known already
     """
 
     prices: Prices
@@ -56,6 +57,7 @@ class Restraint:
     eligible: Mask | None
     room: Array
     untried: Mask | None
+    above: Array | None = None
 
     def chances(self, learner: Learner, offsets: Array | None, floor: float) -> Array:
         """The distribution to draw from, (n, K). ValueError where a row has no eligible arm."""
@@ -95,7 +97,9 @@ class Restraint:
     def _with_floor_for_all(self, chances: Array, floor: float) -> Array:
         """The same where no arm fell out: then all rows have one least chance an arm."""
         arms = len(self.amounts)
-        above = self.amounts - np.minimum.reduce(self.amounts, axis=0)
+        above = self.above
+        if above is None:
+            above = self.amounts - np.minimum.reduce(self.amounts, axis=0)
         # Of its room, what an arm's least chance would take; beyond 1 it has to be less.
         if min(self.room.tolist()) > 0.0:
             taking = np.maximum.reduce(above * (floor / self.room), axis=1)
@@ -112,8 +116,9 @@ class Restraint:
 
     def _less(self, offsets: Array | None, price: Array) -> Array:
         """Offsets less what the price makes of each arm's amounts."""
-        penalty = (self.amounts @ price)[None, :]
-        return -penalty if offsets is None else offsets - penalty
+        penalty: Array = self.amounts.dot(price)
+        less: Array = -penalty[None] if offsets is None else offsets - penalty
+        return less
 
 
 def restrain(
@@ -127,6 +132,7 @@ def restrain(
     fallback: int | None = None,
     rows: int = 1,
     lowers: Callable[[], Array] | None = None,
+    asides: Array | None = None,
 ) -> Restraint:
     """What these prices, and what remains, leave of the eligible arms (n, K), n >= 1; None: all.
 
@@ -135,6 +141,7 @@ def restrain(
     fallback       the slot that serves under Exhaustion.FALLBACK
     rows           n, where `eligible` is None
     lowers         (K, R) what calls may turn out to take; None: the means
+    asides         (K, R) what to set aside for calls that are sure to come; None: the means
 
     Where nothing but the cheapest arm can be paid, it is the one that may turn out so: by the
     means, an arm whose first calls happened to be dear would never be found out to be cheap.
@@ -144,18 +151,20 @@ def restrain(
     requests were set aside for it.
     """
     if eligible is None:
-        limits = _limits(purse, np.minimum.reduce(means, axis=0))
+        least = np.minimum.reduce(means, axis=0)
+        limits = _limits(purse, least if asides is None else np.minimum.reduce(asides, axis=0))
         if prices.open is None and np.logical_and.reduce(uppers <= limits.call, axis=None):
-            return _exploring(prices, means, None, limits, tried)
+            return _exploring(prices, means, None, limits, tried, means - least)
         eligible = np.ones((rows, len(means)), dtype=np.bool_)
     amounts = np.where(np.isnan(means), np.inf, means)
     tops = np.where(np.isnan(uppers), np.inf, uppers)
-    least = amounts if lowers is None else np.nan_to_num(lowers(), nan=np.inf)
-    weight = np.where(eligible, (least / purse.rate).max(axis=1), np.inf)
+    lowest = amounts if lowers is None else np.nan_to_num(lowers(), nan=np.inf)
+    weight = np.where(eligible, (lowest / purse.rate).max(axis=1), np.inf)
     cheapest = weight.argmin(axis=1)
     each = np.arange(len(eligible))
     # Retired arms, and what no caller allows, will not serve the other requests either.
-    served = amounts[eligible.any(axis=0)]
+    served = amounts if asides is None else np.nan_to_num(asides, nan=np.inf)
+    served = served[eligible.any(axis=0)]
     limits = _limits(purse, served.min(axis=0, initial=np.inf))
     payable = (tops <= limits.call).all(axis=1)
     kept = eligible & payable
@@ -169,7 +178,7 @@ def restrain(
         kept = opened
     kept = _served(kept, eligible, cheapest, exhaustion, fallback)
     finite = np.where(np.isfinite(amounts), amounts, 0.0)
-    return _exploring(prices, finite, kept, limits, tried)
+    return _exploring(prices, finite, kept, limits, tried, finite - finite.min(axis=0))
 
 
 class _Limits(NamedTuple):
@@ -209,15 +218,22 @@ def _limits(purse: Purse, least: Array) -> _Limits:
 
 
 def _exploring(
-    prices: Prices, amounts: Array, kept: Mask | None, limits: _Limits, tried: Array
+    prices: Prices,
+    amounts: Array,
+    kept: Mask | None,
+    limits: _Limits,
+    tried: Array,
+    above: Array,
 ) -> Restraint:
     """With the floor's room among the arms, and those that have to be tried."""
     untried = None
     seldom = tried < FIRST_TRIES
     if np.logical_or.reduce(seldom):
-        above = amounts - amounts.min(axis=0)
-        untried = seldom & (FIRST_TRIES * above <= limits.pot).all(axis=1)
-    return Restraint(prices, amounts, kept, limits.each / max(1, len(amounts)), untried)
+        seldom &= np.logical_and.reduce(FIRST_TRIES * above <= limits.pot, axis=1)
+        if np.logical_or.reduce(seldom):
+            untried = seldom
+    room = limits.each / max(1, len(amounts))
+    return Restraint(prices, amounts, kept, room, untried, above)
 
 
 def _served(

@@ -41,3 +41,28 @@ class Flaky(LinearThompson):
         super().update(state, arm, context, quality, **how)
         if quality == POISON:  # half way: the state has changed
             raise FloatingPointError("what a taste")
+
+
+class Watch:
+    """A clock that goes only while a `Dawdler` decides, or when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+WATCH = Watch()
+DAWDLER = Challenger(name="dawdler", algorithm=Algorithm(name="dawdler"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dawdler(LinearThompson):
+    """Takes as many seconds of `WATCH` for a query as the first number of its context says."""
+
+    name: ClassVar[str] = "dawdler"
+
+    def probabilities(self, state: Any, contexts: Any, **how: Any) -> Any:
+        WATCH.now += float(np.abs(contexts[:, 0]).sum())
+        return super().probabilities(state, contexts, **how)

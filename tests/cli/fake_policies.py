@@ -54,7 +54,9 @@ class FakePolicies(policy_pb2_grpc.PolicyServiceServicer):
         policy = await self._found(request.policy, context, request.etag)
         arm = next(arm for arm in policy.arms if arm.name == request.arm.name)
         self._replace(arm, request.arm, request.update_mask.paths)
-        return pb.UpdateArmResponse(policy=self._changed(policy.name))
+        restarted = "model_version" in request.update_mask.paths
+        changed = self._changed(policy.name)
+        return pb.UpdateArmResponse(policy=changed, learning_restarted=restarted)
 
     async def RetireArm(self, request: Any, context: Any) -> Any:
         policy = await self._found(request.policy, context, request.etag)

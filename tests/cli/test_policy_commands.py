@@ -186,6 +186,7 @@ def test_what_is_unknown_is_shown_as_unknown(run, chat):
         (["update", "chat", "--set", "floor=much"], 3, "floor: expected float, got str"),
         (["update", "chat", "--set", "arms=[]"], 3, "arms: have commands of their own"),
         (["update-arm", "chat", "a", "--set", "state=retired"], 3, "state: has commands"),
+        (["update-arm", "chat", "a", "--set", "version_position=3"], 3, "is set by the service"),
         (["get", "chat", "--tls-ca", "/nowhere.pem"], 3, "/nowhere.pem: cannot be read"),
     ],
 )

@@ -106,7 +106,7 @@ def test_the_report_of_a_time(run, database) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--since", "yesterday"], 2, "no ISO date"),
+        (["--since", "yesterday"], 3, "neither seconds nor ISO 8601"),
         (["--grid", "-1"], 2, "greater than or equal"),
         (["--grid", "inf"], 3, "grams_per_kwh"),
         (["--png", "/nowhere/at/all.png"], 3, "cannot be written"),
@@ -124,7 +124,7 @@ def test_the_report_of_a_database_that_is_not_there(run, tmp_path) -> None:
     result = run("energy", "report", "--database", f"sqlite:///{tmp_path}/none.db")
 
     assert result.exit_code == 7
-    assert "run `bandit-service migrate`" in result.output
+    assert "none.db cannot be read as a database: there is no such file" in result.output
     assert not (tmp_path / "none.db").exists()
 
 

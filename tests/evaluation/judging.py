@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.metrics import judge
 from bandit_service.evaluation.results import Result
 from bandit_service.evaluation.runs import Run
@@ -73,8 +74,6 @@ def judged(table: OutcomeTable, runs: list[Run], **changes: Any) -> Result:
         "contexts": np.ones((len(table), 1)),
         "warmup": 0.0,
         "compared_with": None,
-        "order": "shuffled",
-        "feedback_fraction": 1.0,
-        "feedback_delay": 0,
+        "arrivals": Arrivals(),
     }
     return judge(table, runs, **(given | changes))

@@ -7,10 +7,11 @@ import pytest
 
 from bandit_service.errors import BadTable
 from bandit_service.evaluation.allowances import Allowance
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.contestants import entered, named
 from bandit_service.evaluation.contexts import contexts_of
 from bandit_service.evaluation.loading import load
-from bandit_service.evaluation.simulation import Simulation, Traffic, simulate
+from bandit_service.evaluation.simulation import Simulation, simulate
 from bandit_service.evaluation.streams import together
 from bandit_service.evaluation.study import study
 from bandit_service.evaluation.table import Pair
@@ -167,7 +168,7 @@ def test_who_hears_nothing_learns_nothing():
     table = a_random_table(count=60)
     (entry,) = entered([FGTS], table)
 
-    run = Simulation(table, entry).run(Traffic(feedback_fraction=0.0), seed=0)
+    run = Simulation(table, entry).run(Arrivals(feedback_fraction=0.0), seed=0)
 
     # Three even arms, drawn twice.
     assert set(np.round(run.propensities, 12)) == {round(1 / 9, 12)}
@@ -201,8 +202,8 @@ def test_under_a_budget_both_calls_of_a_duel_are_paid():
     (entry,) = entered([FGTS], table)
     simulation = Simulation(table, entry)
 
-    free = simulation.run(Traffic(), seed=0)
-    kept = simulation.run(Traffic(), seed=0, allowance=Allowance(usd_per_query=3.0))
+    free = simulation.run(Arrivals(), seed=0)
+    kept = simulation.run(Arrivals(), seed=0, allowance=Allowance(usd_per_query=3.0))
 
     paid = [together(table, [run]).total(table.cost_usd).mean() for run in (free, kept)]
     assert paid[0] > 3.8

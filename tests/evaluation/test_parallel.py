@@ -11,9 +11,9 @@ import pytest
 
 from bandit_service.errors import BadTable, Exhausted, InvalidField
 from bandit_service.evaluation import simulate_study
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.contestants import entered, named
 from bandit_service.evaluation.parallel import Job, run_all
-from bandit_service.evaluation.simulation import Traffic
 from bandit_service.evaluation.study import dials_for, study
 from tests.evaluation.small_tables import a_random_table, a_table
 from tests.patience import PATIENCE
@@ -23,9 +23,9 @@ NAMES = "default", "uniform"
 JOBS = [Job(place, seed, dial) for place in (0, 1) for dial in (None, 5.0) for seed in (0, 1)]
 
 
-def runs(processes, jobs=JOBS, traffic=Traffic(feedback_delay=2), progress=None):  # noqa: B008
+def runs(processes, jobs=JOBS, arrivals=Arrivals(feedback_delay=2), progress=None):  # noqa: B008
     entries = entered([named(name) for name in NAMES], TABLE)
-    return run_all(TABLE, entries, traffic, jobs, processes=processes, progress=progress)
+    return run_all(TABLE, entries, arrivals, jobs, processes=processes, progress=progress)
 
 
 def test_processes_change_nothing_but_the_time():
@@ -77,7 +77,7 @@ def test_a_process_that_dies_is_one_sentence_and_leaves_the_environment_as_it_wa
     before = dict(os.environ), signal.getsignal(signal.SIGINT)
 
     with pytest.raises(Exhausted, match="--jobs"):
-        runs(2, traffic=Deadly())
+        runs(2, arrivals=Deadly())
     assert (dict(os.environ), signal.getsignal(signal.SIGINT)) == before
 
 
@@ -112,7 +112,7 @@ def test_a_study_runs_every_policy_seed_and_dial():
 
 def test_the_quality_of_a_study_is_that_of_the_arms_it_chose():
     entries = entered([named("default")], TABLE)
-    chosen = run_all(TABLE, entries, Traffic(), [Job(0, seed) for seed in (7, 8)])
+    chosen = run_all(TABLE, entries, Arrivals(), [Job(0, seed) for seed in (7, 8)])
     earned = [TABLE.quality[run.order, run.arms].mean() for run in chosen]
 
     (policy,) = study(TABLE, [named("default")], seeds=2, first_seed=7).policies

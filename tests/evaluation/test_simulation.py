@@ -5,9 +5,10 @@ import pytest
 
 from bandit_service import draw
 from bandit_service.errors import InvalidField
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.contestants import entered, named
 from bandit_service.evaluation.contexts import contexts_of
-from bandit_service.evaluation.simulation import Simulation, Traffic, simulate
+from bandit_service.evaluation.simulation import Simulation, simulate
 from bandit_service.model import Arm, Decision, JournalEntry, PolicyConfig, Query, Submission
 from bandit_service.planning import plan
 from bandit_service.standing import Standing
@@ -154,8 +155,8 @@ def test_file_order_is_that_of_the_rows_and_seeds_differ_by_their_draws():
 
 
 def test_the_other_numbers_of_a_seed_do_not_depend_on_the_fraction_heard():
-    traffic = [Traffic(feedback_fraction=share) for share in (0.2, 0.5, 1.0)]
-    few, some, everybody = (each.scored(10_000, seed=9) for each in traffic)
+    arrivals = [Arrivals(feedback_fraction=share) for share in (0.2, 0.5, 1.0)]
+    few, some, everybody = (each.scored(10_000, seed=9) for each in arrivals)
 
     assert not (few & ~some).any()  # who speaks at .2 speaks at .5
     assert everybody.all()

@@ -168,6 +168,7 @@ def test_duels_follow_bradley_and_terry():
         counts = np.bincount([slot[getattr(pair, end)] for pair in pairs], minlength=4)
         assert abs(counts - 1000).max() < 4 * np.sqrt(4000 * 0.25 * 0.75)
     np.testing.assert_array_equal(table.expected, expected)
+    assert table.name == "duels"
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,10 @@ _FENCED = "store/test_leases.py::test_a_holder_that_was_paused_writes_nothing_af
 _STEPS_BACK = (
     "checkpoints/test_jobs.py::test_a_holder_that_was_replaced_writes_nothing_and_knows_it"
 )
+_WITHIN_A_WRITE = _F + (
+    "test_checkpoints.py::test_no_kill_within_the_writing_of_a_checkpoint_spoils_a_start"
+)
+_CHANGED = _F + "test_checkpoints.py::test_whatever_changes_in_a_checkpoint_is_found"
 _FLIPPED = "checkpoints/test_keeper.py::test_a_bit_that_flips_anywhere_is_found"
 _PART = "checkpoints/test_keeper.py::test_a_part_that_is_missing_is_missed"
 _HALF_WAY = "checkpoints/test_keeper.py::test_sigkill_half_way_leaves_the_one_before"
@@ -189,7 +193,7 @@ GUARANTEES = (
     Guarantee(
         "G12",
         "A bad checkpoint is never loaded.",
-        (_FLIPPED, _PART, _HALF_WAY, _ASIDE, _OTHER_FOLD, _NAMED),
+        (_WITHIN_A_WRITE, _CHANGED, _FLIPPED, _PART, _HALF_WAY, _ASIDE, _OTHER_FOLD, _NAMED),
     ),
     Guarantee(
         "G13",

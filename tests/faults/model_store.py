@@ -5,9 +5,10 @@ database would refuse raises Refused. `on_commit` decides what a commit comes to
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from bandit_service.errors import PolicyExists, PolicyNotFound
@@ -25,7 +26,9 @@ from bandit_service.model import (
     Settlement,
     StoredPolicy,
 )
-from bandit_service.ports import CheckpointWriter, Leases, Ledger
+from bandit_service.ports import Ledger
+from tests.faults.model_checkpoints import ModelCheckpoints, ModelLeases
+from tests.faults.model_retention import let_go
 
 
 class Refused(Exception):
@@ -42,7 +45,11 @@ class Tables:
     requests: dict[tuple[int, str], str] = field(default_factory=dict)
     outcomes: dict[tuple[Any, ...], Outcome] = field(default_factory=dict)
     learned: dict[tuple[str, int], Learned] = field(default_factory=dict)
+    checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
+    parts: dict[tuple[int, int], bytes] = field(default_factory=dict)  # of checkpoints
+    leases: dict[str, tuple[Lease, float]] = field(default_factory=dict)  # until when
     last_policy: int = 0
+    last_checkpoint: int = 0
 
     def copy(self) -> "Tables":
         copied = copy(self)
@@ -145,30 +152,12 @@ class ModelTransaction:
         del self.tables.heads[policy_id]
 
 
-class NoCheckpoints:
-    """See ports.Checkpoints. None is ever written here: replicas fold whole journals."""
-
-    def of(self, policy_id: int) -> list[Checkpoint]:
-        return []
-
-    def of_deleted_policies(self) -> list[Checkpoint]:
-        return []
-
-    def part_sizes(self, checkpoint_id: int) -> list[int]:
-        raise NotImplementedError
-
-    def part(self, checkpoint_id: int, part: int) -> bytes | None:
-        raise NotImplementedError
-
-    def fenced(self, lease: Lease) -> AbstractContextManager[CheckpointWriter]:
-        raise NotImplementedError
-
-
 class ModelStore:
     """See ports.Store. One transaction at a time, as with one writer under the lock."""
 
-    def __init__(self) -> None:
-        self.tables = Tables()
+    def __init__(self, tables: Tables | None = None) -> None:
+        self.tables = tables or Tables()
+        self.now: Callable[[], float] = lambda: 0.0  # the database's clock
         self.transaction: Callable[[Tables], ModelTransaction] = ModelTransaction
 
     def commit(self, tables: Tables) -> None:
@@ -176,10 +165,18 @@ class ModelStore:
         self.tables = tables
 
     @contextmanager
-    def write(self) -> Iterator[ModelTransaction]:
+    def changing(self) -> Iterator[Tables]:
         tables = self.tables.copy()
-        yield self.transaction(tables)
+        yield tables
         self.commit(tables)
+
+    def reading(self) -> Tables:
+        return self.tables
+
+    @contextmanager
+    def write(self) -> Iterator[ModelTransaction]:
+        with self.changing() as tables:
+            yield self.transaction(tables)
 
     def log_decisions(self, decisions: Sequence[Decision]) -> None:
         with self.write() as transaction:
@@ -236,22 +233,23 @@ class ModelStore:
         return sorted(mine, key=lambda one: one.id)
 
     @property
-    def checkpoints(self) -> NoCheckpoints:
-        return NoCheckpoints()
+    def checkpoints(self) -> ModelCheckpoints:
+        return ModelCheckpoints(self.changing, self.reading)
 
     @property
-    def leases(self) -> Leases:
-        raise NotImplementedError
+    def leases(self) -> ModelLeases:
+        return ModelLeases(self.changing, self.reading, self.now)
 
     @property
     def ledger(self) -> Ledger:
         raise NotImplementedError
 
     def make_partitions(self, now: float) -> list[str]:
-        raise NotImplementedError
+        return []
 
     def prune(self, limits: Limits, dry_run: bool) -> list[Pruned]:
-        raise NotImplementedError
+        with self.changing() as tables:
+            return let_go(tables, limits)
 
     def abandon(self) -> None:
         """Nobody waits for memory."""
@@ -261,10 +259,7 @@ class ModelStore:
 
 
 def _events(tables: Tables, policy_id: int, after: int, limit: int) -> list[JournalEntry]:
-    found: list[JournalEntry] = []
-    while len(found) < limit:
-        entry = tables.journal.get((policy_id, after + len(found) + 1))
-        if entry is None:
-            break
-        found.append(entry)
-    return found
+    """What retention has let go is passed over."""
+    head = tables.heads.get(policy_id, 0)
+    mine = (tables.journal.get((policy_id, place)) for place in range(after + 1, head + 1))
+    return list(islice(filter(None, mine), limit))

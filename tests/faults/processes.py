@@ -3,7 +3,7 @@
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class Service:
         self._arguments = ["serve", "--listen", self.address, "--database", database, *arguments]
         self.pid = 0
         self.starts = 0
-        self.smaller: dict[str, int] = {}
+        self.smaller: Mapping[str, float] = {}
         self.is_traced = False
 
     def start(self, failpoints: str = "", serving: bool = True) -> None:

@@ -21,7 +21,7 @@ from bandit_service.errors import BanditError, IdReused, PolicyNotFound
 from bandit_service.features import features_of
 from bandit_service.hearing import Hearing
 from bandit_service.journal import Journal
-from bandit_service.model import PolicyConfig, Query, Submission
+from bandit_service.model import Checkpoint, PolicyConfig, Query, Submission
 from bandit_service.ports import Store
 from bandit_service.watching import UNWATCHED
 from bandit_service.work import DecisionJob, FeedbackJob, Job, PolicyJob, PollJob, Taken
@@ -77,6 +77,10 @@ class Replica:
 
     def engine(self, name: str = "chat") -> PolicyEngine:
         return self.registry.by_name[name]
+
+    def started_from(self, policy_id: int = 1) -> Checkpoint | None:
+        """The checkpoint it began with; None: the whole journal."""
+        return self._journal.started_from.get(policy_id)
 
     # -- what callers send; `answered` hears of it once ---------------------------------
 

@@ -18,6 +18,11 @@ from tests.faults.effort import RESULTS, ROOT
 from tests.faults.guarantees import GUARANTEES, Guarantee
 
 PAGE = ROOT / "docs" / "guarantees.md"
+# What the tests of a guarantee count together, in this order.
+_SUMS = (
+    *("kills", "pauses", "failures", "seeds", "damaged", "loaded", "migrations"),
+    *("acknowledged", "lost", "twice"),
+)
 _HEAD = """# What is promised, and what proves it
 
 Made by `make guarantees` from what the tests counted; do not edit. The short version of every
@@ -75,7 +80,7 @@ def _total(each: Guarantee, results: list[dict[str, Any]]) -> str:
     mine = [one["counts"] for one in results if one["test"].partition("[")[0] in names]
     told = [
         f"{word} {sum(one.get(word, 0) for one in mine if not one.get('control')):,}"
-        for word in ("kills", "pauses", "failures", "seeds", "acknowledged", "lost", "twice")
+        for word in _SUMS
         if any(word in one for one in mine)
     ]
     return "<br>".join(told)
@@ -87,7 +92,8 @@ def _counts(results: list[dict[str, Any]]) -> str:
         return title + "Nothing yet: run `make soak`.\n"
     lines = [
         "`lost` and `twice` are acknowledged answers that were not stored, and feedback that took",
-        "effect twice. The control with asynchronous commits has to lose some.",
+        "effect twice. The control with asynchronous commits has to lose some. `loaded` are bad",
+        "checkpoints that a start has taken, `different` are kernels with a hash of their own.",
         "",
         "| test | run | counts |",
         "|---|---|---|",

@@ -4,6 +4,7 @@ The model store has its own logic, so what the two databases have in common with
 ports.py promises, and not what their common code happens to do.
 """
 
+from itertools import chain
 from typing import Any
 
 from hypothesis import strategies as st
@@ -30,8 +31,13 @@ from bandit_service.model import (
     Source,
     Submission,
     Usage,
+    smallest_id,
 )
+from bandit_service.retention import DAY, MARGIN
 from tests.builders import a_config, arms, packed
+from tests.faults.chores import AWAY as GONE
+from tests.faults.chores import HORIZON, SAVED
+from tests.faults.shelves import Shelves
 from tests.faults.switched_store import AFTER_COMMIT, AWAY, BEFORE_COMMIT
 from tests.faults.three_stores import Three, empty
 
@@ -42,6 +48,7 @@ poison = st.sampled_from([float("nan"), float("inf"), -0.1, 7.0, 1e308])
 picks = st.integers(0, 1_000)
 numbers = st.sampled_from([(0.6, 0.8), (1.0, 0.0), (-0.3, 2.0), (0.0, 0.0)])
 counted = {"steps": 0, "refused": 0, "acknowledged": 0, "crashes": 0, "outages": 0}
+counted |= {"checkpoints": 0, "broken_off": 0, "damaged": 0, "starts_from_one": 0, "let_go": 0}
 
 
 class Services(RuleBasedStateMachine):
@@ -53,14 +60,18 @@ class Services(RuleBasedStateMachine):
         for url in self.urls:
             empty(url)
         self.three = Three(*self.stores)
-        self.three.create(a_config(algorithm=Algorithm("linear_thompson"), arms=arms("a", "b")))
-        self.three.create(a_config(name="other", arms=arms("a", "b")))
+        self.shelves = Shelves(self.three, self.urls)
+        given: dict[str, Any] = {"arms": arms("a", "b"), "feedback_horizon": HORIZON}
+        self.three.create(a_config(algorithm=Algorithm("linear_thompson"), **given))
+        self.three.create(a_config(name="other", **given))
         self.decisions: list[Decision] = []
         self.acknowledged: dict[str, Recorded] = {}
         self.sent: list[Submission] = []
         self.queries: list[Query] = []
         self.made = 0
         self.away = False
+        self.latest = self.three.now  # it has been
+        self.tidied = 0.0  # when that was done last
 
     # -- what callers do -----------------------------------------------------------------
 
@@ -165,19 +176,30 @@ class Services(RuleBasedStateMachine):
     def take_arm(self, name: str, state: ArmState) -> None:
         self._revise(configuration.arm_state_changed(name, state))
 
+    @rule(name=st.sampled_from(["a", "b", "c"]), version=st.sampled_from(["1", "2"]))
+    def replace_model(self, name: str, version: str) -> None:
+        self._revise(configuration.arm_updated(name, {"model_version": version}))
+
     # -- what happens ---------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from([0.1, 10.0, 3_600.0, -7_200.0]))
     def time_passes(self, seconds: float) -> None:
-        self.three.now += seconds
+        """Now and then backwards; retention has a margin of a day for that."""
+        self.three.now = max(self.three.now + seconds, self.latest - MARGIN / 2)
+        self.latest = max(self.latest, self.three.now)
 
     @precondition(lambda self: not self.away)
     @rule()
     def crash(self) -> None:
-        before = self.three.folded()
-        self.three.restart()
-        assert self.three.state() == before
+        self._start_again()
         counted["crashes"] += 1
+
+    def _start_again(self) -> None:
+        """From the newest checkpoint that is good, if there is one, to the end of the journal."""
+        self.three.restart()
+        for number, policy in enumerate(("chat", "other"), 1):
+            assert self.three.state(policy) == self.three.folded(number)
+            counted["starts_from_one"] += self.shelves.check_the_start(number)
 
     @rule()
     def outage(self) -> None:
@@ -190,6 +212,34 @@ class Services(RuleBasedStateMachine):
     def next_commit_fails(self, fault: str) -> None:
         self.three.fail(fault)
 
+    # -- chores ---------------------------------------------------------------------------
+
+    @rule(broken=st.integers(0, 8))
+    def checkpoint(self, broken: int) -> None:
+        """Of both policies; perhaps broken off before one of its parts."""
+        came_to = self.shelves.checkpoint(broken)
+        assert came_to in (SAVED, GONE)
+        assert came_to == GONE if self.away else broken or came_to == SAVED
+        counted["checkpoints" if came_to == SAVED else "broken_off"] += 1
+
+    @precondition(lambda self: self.shelves.may_be_damaged())
+    @rule(pick=picks)
+    def damage_the_newest(self, pick: int) -> None:
+        self.shelves.damage(pick)
+        counted["damaged"] += 1
+
+    @rule(days=st.sampled_from([0.5, 3.0]), save=st.booleans())
+    def tidy_up(self, days: float, save: bool) -> None:
+        """After some days in which nobody called."""
+        self.three.now += days * DAY
+        self.latest = max(self.latest, self.three.now)
+        if save:
+            self.shelves.checkpoint(0)
+        before = len(self.three.kept()) + len(self.three.kept(2))
+        if self.shelves.tidy():
+            self.tidied = max(self.tidied, self.three.now)
+        counted["let_go"] += before - len(self.three.kept()) - len(self.three.kept(2))
+
     # -- the steps themselves -------------------------------------------------------------
 
     def _next(self) -> int:
@@ -197,7 +247,7 @@ class Services(RuleBasedStateMachine):
         return self.made
 
     def _route(self, query: Query) -> None:
-        name = f"d{self._next():06d}"
+        name = f"{smallest_id(self.three.now)[:-12]}{self._next():012x}"
         answer = self.three.ask(lambda replica, answered: replica.route(query, name, answered))
         if isinstance(answer, Decision):
             self.decisions.append(answer)
@@ -237,22 +287,26 @@ class Services(RuleBasedStateMachine):
         if not hasattr(self, "three"):
             return
         counted["steps"] += 1
-        journal = self.three.journal()
-        assert [entry.position for entry in journal] == list(range(1, len(journal) + 1))
-        told = [e for e in (*journal, *self.three.journal(2)) if isinstance(e.event, FeedbackEvent)]
+        journals = self.three.journal(), self.three.journal(2)
+        for journal in journals:
+            assert [entry.position for entry in journal] == list(range(1, len(journal) + 1))
+        told = [e for e in chain(*journals) if isinstance(e.event, FeedbackEvent)]
         where = {e.event.feedback_id: (e.position, e.event.effect) for e in told}  # type: ignore[union-attr]
         assert len(where) == len(told)
         for feedback_id, answer in self.acknowledged.items():
             assert where[feedback_id] == (answer.position, answer.effect)
         for decision in self.decisions:
             for each in self.three.stores:
-                assert each.store.decision(decision.id) == decision
-        if not self.away and self.three.state()[0] == len(journal):
+                stored = each.store.decision(decision.id)
+                is_old = decision.create_time < self.tidied - HORIZON  # nothing can come of it
+                assert stored == decision or (stored is None and is_old)
+        self.shelves.check_what_is_kept(self.tidied - HORIZON)
+        if not self.away and self.three.state()[0] == len(journals[0]):
             assert self.three.state() == self.three.folded()
 
     def teardown(self) -> None:
         if hasattr(self, "three"):
             self.three.fail("")
-            self.three.restart()
-            assert self.three.state() == self.three.folded()
+            self._start_again()
+            self.shelves.close()
             counted["acknowledged"] += len(self.decisions) + len(self.acknowledged)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bandit_service.model import Decision
 from tests.faults.replica import Replica
 
 
@@ -18,5 +19,6 @@ class Call:
     id: str
     send: Callable[[Replica, Callable[[Any], None]], None]
     score: float | None = None
+    decision: Decision | None = None  # that it is about
     answered: bool = False
     sent_at: int = -1_000

@@ -6,7 +6,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from bandit_service.errors import StoreUnavailable
-from bandit_service.model import Decision, JournalEntry, RecordedFeedback, StoredPolicy
+from bandit_service.model import (
+    Decision,
+    JournalEntry,
+    Limits,
+    Pruned,
+    RecordedFeedback,
+    StoredPolicy,
+)
 from tests.faults.model_store import ModelStore, ModelTransaction, Tables
 
 
@@ -20,6 +27,7 @@ class SimulatedStore(ModelStore):
     def __init__(self, luck: random.Random, is_durable: bool = True) -> None:
         super().__init__()
         self.synced = self.tables
+        self.let_go = Tables()  # what retention has taken, and more
         self.is_down = False
         self.failures = 0.0  # of commits
         self.commits = self.unheard = 0
@@ -45,6 +53,17 @@ class SimulatedStore(ModelStore):
             self.unheard += 1
             raise StoreUnavailable  # it has happened, and nobody hears of it
 
+    def prune(self, limits: Limits, dry_run: bool) -> list[Pruned]:
+        before = self.tables
+        try:
+            return super().prune(limits, dry_run)
+        finally:
+            self.let_go = merged(self.let_go, before)
+
+    def whole(self) -> Tables:
+        """What is synced, as if retention had taken nothing."""
+        return merged(self.let_go, self.synced)
+
     def sync(self) -> None:
         self.synced = self.tables
 
@@ -53,10 +72,14 @@ class SimulatedStore(ModelStore):
         self.tables = self.synced
 
     @contextmanager
-    def write(self) -> Iterator[ModelTransaction]:
+    def changing(self) -> Iterator[Tables]:
         self._answer()
-        with super().write() as transaction:
-            yield transaction
+        with super().changing() as tables:
+            yield tables
+
+    def reading(self) -> Tables:
+        self._answer()
+        return super().reading()
 
     def heads(self) -> dict[int, int]:
         self._answer()
@@ -77,6 +100,15 @@ class SimulatedStore(ModelStore):
     def _answer(self) -> None:
         if self.is_down:
             raise StoreUnavailable
+
+
+def merged(older: Tables, newer: Tables) -> Tables:
+    """All rows of both."""
+    made = newer.copy()
+    for name, rows in vars(older).items():
+        if isinstance(rows, dict):
+            setattr(made, name, rows | getattr(newer, name))
+    return made
 
 
 class WithoutDedupe(ModelTransaction):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.effort import ROOT, effort
+from tests.faults.effort import ROOT, effort, write_counts
 
 # And the flag of the CPU that each needs: without it, it dies of SIGILL.
 KERNELS = {"Nehalem": "sse4_2", "Sandybridge": "avx", "Haswell": "avx2", "SkylakeX": "avx512dq"}
@@ -48,9 +48,15 @@ def fold_on(kernel: str, algorithm: str) -> list[str]:
 
 
 @pytest.mark.parametrize("algorithm", ["linear_thompson", "hierarchical_thompson"])
-def test_the_state_is_the_same_on_every_kernel_of_blas(algorithm):
+def test_the_state_is_the_same_on_every_kernel_of_blas(algorithm, request):
     flags = set(Path("/proc/cpuinfo").read_text().split())
     found = [fold_on(kernel, algorithm) for kernel, flag in KERNELS.items() if flag in flags]
 
     assert len({state_hash for _, state_hash in found}) == 1
     assert len({kernel for kernel, _ in found}) > 1  # or nothing was compared
+    write_counts(
+        f"test_kernels::{request.node.name}",
+        kernels=", ".join(sorted({kernel for kernel, _ in found})),
+        events=EVENTS,
+        different=0,
+    )

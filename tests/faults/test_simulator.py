@@ -39,7 +39,8 @@ def test_whatever_happens_nothing_is_lost_or_learned_twice():
         total += simulate(seed)
 
     wanted = ["crashes", "outages", "clock jumps", "power failures", "unheard commits"]
-    wanted += ["hung writers", "duplicates"]
+    wanted += ["hung writers", "duplicates", "stops", "checkpoints saved", "spoiled", "let go"]
+    wanted += ["starts from a checkpoint", "models replaced"]
     assert all(total[name] > len(SEEDS) / 20 for name in wanted)
     write_counts(
         "test_simulator::test_whatever_happens_nothing_is_lost_or_learned_twice",

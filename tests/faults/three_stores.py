@@ -2,19 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import create_engine, text
 
+from bandit_service.engine import PolicyEngine
 from bandit_service.errors import BanditError
 from bandit_service.model import JournalEntry, PolicyConfig
 from bandit_service.ports import Store
 from bandit_service.store.tables import metadata
-from tests.builders import NOW
-from tests.faults.checker import fold
+from tests.builders import NOW, shape_of
 from tests.faults.model_store import ModelStore
 from tests.faults.replica import Answered, Replica, ask, create
 from tests.faults.switched_store import SwitchedStore
+
+T = TypeVar("T")
 
 MOST = 100_000
 
@@ -26,11 +28,18 @@ class Three:
         self.now = NOW
         self.stores = [SwitchedStore(each) for each in (ModelStore(), sqlite, postgres)]
         self.replicas: list[Replica] = []
+        self._past: dict[int, dict[int, JournalEntry]] = {}  # by policy, by position
         self.restart()
 
     def restart(self) -> None:
         """As after a kill: all that was in memory is gone."""
         self.replicas = [Replica(store, lambda: self.now) for store in self.stores]
+
+    def same(self, of_one: Callable[[int], T]) -> T:
+        """What the three of them say, each by its number; it has to be the same."""
+        model, *others = (of_one(number) for number in range(3))
+        assert others == [model, model], (model, others)
+        return model
 
     def create(self, config: PolicyConfig) -> None:
         assert len({create(replica, config) for replica in self.replicas}) == 1
@@ -47,24 +56,30 @@ class Three:
         assert others == [model, model], answers
         return model
 
+    def kept(self, policy_id: int = 1) -> list[JournalEntry]:
+        """What their journals hold, which is the same."""
+        return self.same(lambda n: self.stores[n].store.events(policy_id, 0, MOST))
+
     def journal(self, policy_id: int = 1) -> list[JournalEntry]:
-        """Their common journal."""
-        model, *others = (each.store.events(policy_id, 0, MOST) for each in self.stores)
-        assert others == [model, model]
-        return model
+        """Their common journal, with what retention has let go. AssertionError where an entry has
+        become another."""
+        past = self._past.setdefault(policy_id, {})
+        for entry in self.kept(policy_id):
+            assert past.setdefault(entry.position, entry) == entry
+        return [past[position] for position in sorted(past)]
 
-    def state(self) -> tuple[int, str]:
+    def state(self, policy: str = "chat") -> tuple[int, str]:
         """Their common position and hash."""
-        found = {(r.engine().position, r.engine().state_hash()) for r in self.replicas}
-        assert len(found) == 1, found
-        return found.pop()
+        engines = [replica.engine(policy) for replica in self.replicas]
+        return self.same(lambda n: (engines[n].position, engines[n].state_hash()))
 
-    def folded(self) -> tuple[int, str]:
-        """The same, of a fold from nothing of what each store holds."""
-        engines = [fold(each.store) for each in self.stores]
-        found = {(engine.position, engine.state_hash()) for engine in engines}
-        assert len(found) == 1, found
-        return found.pop()
+    def folded(self, policy_id: int = 1) -> tuple[int, str]:
+        """The same, of a fold from nothing of all that was ever in the journal."""
+        (identity,) = [one for one in self.stores[0].store.policies() if one.id == policy_id]
+        engine = PolicyEngine(identity, shape_of)
+        for entry in self.journal(policy_id):
+            engine.apply(entry)
+        return engine.position, engine.state_hash()
 
 
 def _plain(answer: Any) -> Any:

@@ -1,5 +1,7 @@
 """What is shown of challengers, against what they did."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ def test_what_challengers_do_and_how_they_stand_is_shown(metrics, engines):
     engines.add(engine)
     assert shown_by(metrics.registry).all("bandit_challenger_difference_points") == {}
 
+    engine.stopwatch = count().__next__  # a second a look: each of two batches takes one
     made = decide(engine, [a_query()] * 20)
     somebody = ContestantView("bolder", 0.0, 0.0, None, None, None, None)
     difference = Interval(0.125, -0.25, 0.5)
@@ -32,6 +35,7 @@ def test_what_challengers_do_and_how_they_stand_is_shown(metrics, engines):
     assert seen.value("bandit_challenger_share", **WHO) == 0.0
     assert seen.value("bandit_challenger_stopped_position", **WHO) is None
     assert seen.value("bandit_challenger_failures_total", **WHO, task="decide") == 3.0
+    assert seen.value("bandit_challenger_decision_seconds_total", **WHO) == 2.0
     assert seen.value("bandit_challenger_judged_decisions", **WHO) == 7.0
     assert seen.value("bandit_challenger_read_time_seconds", **WHO) == NOW
     engine.contenders[0].stopped = 7

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.patience import PATIENCE
@@ -40,13 +41,13 @@ class Nursery:
         log: Path,
         *,
         environment: dict[str, str] | None = None,
-        smaller: dict[str, int] | None = None,
+        smaller: Mapping[str, float] | None = None,
         traced: Path | None = None,
     ) -> int:
         """Its process id. It writes to `log` with .out and .err, and its exit code to .code."""
         order: dict[str, object] = {"arguments": arguments, "environment": environment or {}}
         order |= {"out": f"{log}.out", "err": f"{log}.err", "code": f"{log}.code"}
-        order |= {"smaller": smaller or {}, "traced": "" if traced is None else str(traced)}
+        order |= {"smaller": dict(smaller or {}), "traced": "" if traced is None else str(traced)}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()

@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import time
 
 import msgspec
 import numpy as np
@@ -225,6 +226,31 @@ shared |user age:1
 |action cheap
 0:-0.5:0.25 |action dear
 """
+
+
+@pytest.fixture
+def far_east(monkeypatch):
+    """A machine whose own time is nine hours ahead of UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_east")
+def test_a_time_without_a_zone_is_in_utc_wherever_it_is_read(tmp_path):
+    table = tmp_path / "log.csv"
+    table.write_text("model,p,stars,at\nsmall,1,1,2024-01-01 00:00:00\nsmall,1,1,1704067201\n")
+    names = {"arm": "model", "propensity": "p", "quality": "stars", "create_time": "at"}
+    said = {"_label_cost": -1, "_label_probability": 1, "a": [1], "p": [1]}
+    (tmp_path / "log.dsjson").write_text(json.dumps(said | {"Timestamp": "2024-01-01T00:00:02"}))
+
+    read = open_log(table, how=mapped(names, "map")).whole()
+    vowpal = open_log(tmp_path / "log.dsjson").whole()
+
+    assert read.times.tolist() == [1704067200, 1704067201]
+    assert vowpal.times.tolist() == [1704067202]
 
 
 def test_text_of_vowpal_wabbit(tmp_path):

@@ -284,6 +284,16 @@ ARM_VALUES: dict[str, tuple[str, str, pp.Arm]] = {
         "prompt_version",
         pp.Arm(prompt_version=NUL),
     ),
+    "a model's version with NUL": (
+        "model_version",
+        "model_version",
+        pp.Arm(model_version=NUL),
+    ),
+    "a model's version of 129 characters": (
+        "model_version",
+        "model_version",
+        pp.Arm(model_version="v" * 129),
+    ),
     "a price of NaN": (
         "input_usd_per_million_tokens",
         "input_usd_per_million_tokens",

@@ -239,6 +239,10 @@ def test_a_dropped_arm_knows_nothing_and_keeps_its_slot(
         k: wanted[k] for k in wanted if k not in moving
     }
     assert_equal_states(policy, state, never_taught, contexts)
+    again = [s for s in some_observations(seed=2) if s.arm == 1]
+    assert_equal_states(
+        policy, learn(policy, state, again), learn(policy, never_taught, again), contexts
+    )
 
 
 def test_the_order_of_observations_does_not_matter_where_that_is_promised(

@@ -104,6 +104,40 @@ def test_scores_follow_the_published_recursion() -> None:
             np.testing.assert_allclose(got.deviation[0, arm], np.sqrt(wide), rtol=1e-9)
 
 
+def test_however_it_is_read_it_is_the_ridge_regression_of_the_faded_data() -> None:
+    """One query at a time or several, straight after a lesson or long after one, before and after
+    a tenth of the ridge is left: A = max(left, .1) I + sum g^age x x' from the list of lessons."""
+    half_life, rng = 40.0, np.random.default_rng(8)
+    policy = pareto(half_life)
+    state, untouched = policy.start(3), policy.start(3)
+    lessons: list[list[tuple[float, Array, float]]] = [[], [], []]
+    for clock, (arm, x, quality) in enumerate(data(400, seed=9), start=1):
+        for one in (state, untouched):
+            policy.update(one, arm, x, quality, clock=float(clock))
+        lessons[arm].append((float(clock), x, quality))
+        single = clock % 40 != 0
+        often = 30 if clock % 100 == 50 else 0  # so often that inverses are made
+        for asked in rng.normal(size=(often, 1, DIM)):
+            policy.estimates(state, asked, clock=float(clock))
+        asked = rng.normal(size=(1 if single else 5, DIM))
+        got = policy.estimates(state, asked, clock=float(clock))
+        if clock < 10 or clock % 10:
+            continue
+        for arm, seen in enumerate(lessons):
+            clocks, rows, qualities = (np.array(column) for column in zip(*seen, strict=True))
+            weights = 2.0 ** ((clocks - clocks[-1]) / half_life)
+            left = max(2.0 ** ((clocks[0] - clocks[-1]) / half_life), 0.1)
+            inverse = np.linalg.inv(left * np.eye(DIM) + (rows.T * weights) @ rows)
+            wide = np.einsum("nd,de,ne->n", asked, inverse, asked)
+            wide *= min(2.0 ** ((clock - clocks[-1]) / half_life), 200.0)
+            theta = inverse @ (rows.T @ (weights * qualities))
+            np.testing.assert_allclose(got.mean[:, arm], asked @ theta, atol=1e-9)
+            np.testing.assert_allclose(got.deviation[:, arm], np.sqrt(wide), rtol=1e-9)
+
+    for name, sums in untouched.canonical().items():  # reading leaves no trace
+        assert sums.tobytes() == state.canonical()[name].tobytes()
+
+
 def test_a_tenth_of_the_ridge_stays_whatever_is_forgotten() -> None:
     """One-hot features beside the constant: a ridge that fades away leaves nothing to invert."""
     policy = pareto(20.0)

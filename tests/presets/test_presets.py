@@ -13,8 +13,9 @@ from bandit_service.checkpoints.packing import pack, unpack
 from bandit_service.configuration import check
 from bandit_service.engine import PolicyEngine
 from bandit_service.errors import InvalidField
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.contestants import entered, named, with_arms
-from bandit_service.evaluation.simulation import Simulation, Traffic
+from bandit_service.evaluation.simulation import Simulation
 from bandit_service.model import (
     Arm,
     ArmState,
@@ -140,7 +141,7 @@ def test_names_take_settings_like_those_of_algorithms():
 
     assert made.config.algorithm.settings == {"eta": 0.25, "mu": 0.0}
     assert made.config.floor == 0.05
-    run = Simulation(TABLE, entered([named("linucb:width=0.3")], TABLE)[0]).run(Traffic(), 0)
+    run = Simulation(TABLE, entered([named("linucb:width=0.3")], TABLE)[0]).run(Arrivals(), 0)
     assert len(run.order) == len(TABLE)
 
 

@@ -133,9 +133,9 @@ class FakeUseCases:
 
     async def update_arm(
         self, policy: str, arm: str, changes: Mapping[str, Any], etag: str, author: str
-    ) -> PolicyView:
+    ) -> tuple[PolicyView, bool]:
         self._asked("update_arm", policy, arm, changes, etag, author)
-        return a_view()
+        return a_view(), True
 
     async def retire_arm(self, policy: str, arm: str, etag: str, author: str) -> PolicyView:
         self._asked("retire_arm", policy, arm, etag, author)

@@ -41,6 +41,7 @@ A_RICH_ARM = Arm(
         "nested": {"on": True, "nothing": None},
     },
     prompt_version="v7",
+    model_version="2026-03 (fine-tuned)",
     input_usd_per_million_tokens=0.0,
     output_usd_per_million_tokens=15.0,
     context_limit_tokens=200_000,

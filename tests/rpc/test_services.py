@@ -160,6 +160,10 @@ async def test_an_update_tells_whether_learning_restarted_and_a_list_how_it_goes
     update = policy_pb2.UpdatePolicyRequest(policy=policy, update_mask=MASK)
 
     assert (await service.policies.UpdatePolicy(update)).learning_restarted
+    of_an_arm = policy_pb2.UpdateArmRequest(
+        policy="chat", arm=AN_ARM, update_mask=FieldMask(paths=["model_version"])
+    )
+    assert (await service.policies.UpdateArm(of_an_arm)).learning_restarted
     listed = await service.policies.ListPolicies(policy_pb2.ListPoliciesRequest())
     assert (len(listed.policies), listed.next_page_token) == (1, "more")
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from bandit_service.configuration import replaced
 from bandit_service.model import (
     Algorithm,
     Arm,
@@ -83,6 +84,7 @@ class RandomJournal:
             {"arms": (*self.config.arms, Arm(name=f"arm {self.revision}"))},
             {"arms": self._with_state(ArmState.RETIRED)},
             {"arms": self._with_state(ArmState.REMOVED)},
+            {"arms": self._with_version()},
         ]
         choice = int(self.rng.integers(len(changes) + 1))
         afresh = choice == len(changes)
@@ -95,9 +97,18 @@ class RandomJournal:
             arms[slot] = replace(arms[slot], state=state)
         return tuple(arms)
 
+    def _with_version(self) -> tuple[Arm, ...]:
+        """Another model behind one of the arms, declared where the next event will stand."""
+        slot, position = self._some_arm(), len(self.events) + 1
+        arms = list(self.config.arms)
+        version = f"as of {position}"
+        arms[slot] = replace(arms[slot], model_version=version, version_position=position)
+        return tuple(arms)
+
     def _revise_to(self, config: PolicyConfig, afresh: bool) -> None:
-        removed = {i for i, arm in enumerate(config.arms) if arm.state is ArmState.REMOVED}
-        self.taught = [one for one in self.taught if not afresh and one.arm not in removed]
-        self.usages = {arm: one for arm, one in self.usages.items() if arm not in removed}
+        gone = {i for i, arm in enumerate(config.arms) if arm.state is ArmState.REMOVED}
+        gone |= set(replaced(self.config, config))
+        self.taught = [one for one in self.taught if not afresh and one.arm not in gone]
+        self.usages = {arm: one for arm, one in self.usages.items() if arm not in gone}
         self.config, self.revision, self.epoch = config, self.revision + 1, self.epoch + afresh
         self.events.append(a_revision(config, self.revision, self.epoch))

@@ -9,9 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from bandit_service.errors import StoreUnavailable
+from bandit_service.cli.exits import UNAVAILABLE, exit_code
+from bandit_service.errors import SilentDatabase, StoreUnavailable
 from bandit_service.ports import Store
-from bandit_service.store import migrate, open_store
+from bandit_service.store import migrate, open_log_reader, open_store
 from tests.builders import a_decision
 from tests.conftest import a_postgres_server
 from tests.store.records import a_policy, append
@@ -91,15 +92,21 @@ def test_a_write_whose_connection_breaks_is_unavailable_and_leaves_nothing(
     store.close()
 
 
-def test_a_refused_port_is_unavailable() -> None:
+@pytest.mark.parametrize("enter", [open_store, migrate, open_log_reader])
+def test_a_refused_port_is_unavailable_and_named(enter: Callable[[str], object]) -> None:
     with socket.socket() as held:  # bound and not listening, so nobody else gets it
         held.bind(("127.0.0.1", 0))
-        url = f"postgresql://nobody@127.0.0.1:{held.getsockname()[1]}/nothing"
+        place = f"127.0.0.1:{held.getsockname()[1]}/nothing"
 
-        with pytest.raises(StoreUnavailable):
-            open_store(url)
-        with pytest.raises(StoreUnavailable):
-            migrate(url)
+        with pytest.raises(SilentDatabase) as refused:
+            enter(f"postgresql://nobody:hidden@{place}")
+
+    said = str(refused.value)
+    assert said.startswith(f"postgresql://nobody:***@{place} does not answer")
+    assert "Connection refused" in said
+    assert "hidden" not in said
+    assert "send it again" not in said  # that is for callers, not for who starts a server
+    assert exit_code(refused.value) == UNAVAILABLE
 
 
 def test_a_lock_that_is_never_given_back_is_unavailable(

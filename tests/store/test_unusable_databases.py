@@ -15,7 +15,13 @@ from bandit_service.errors import (
     InvalidField,
     NewerSchema,
 )
-from bandit_service.store import migrate, open_store
+from bandit_service.store import (
+    migrate,
+    open_energy_log,
+    open_existing,
+    open_log_reader,
+    open_store,
+)
 from tests.store.records import a_policy
 
 SOMEONE_ELSES = [
@@ -180,6 +186,14 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("read", [open_existing, open_log_reader, open_energy_log])
+def test_who_reads_makes_no_file(tmp_path: Path, read: Callable[[str], object]) -> None:
+    with pytest.raises(DamagedDatabase, match="there is no such file"):
+        read(f"sqlite:///{tmp_path}/missing.db")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     with pytest.raises(DamagedDatabase, match="it is not a file"):
         open_store(f"sqlite:///{tmp_path}")
@@ -187,10 +201,20 @@ def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["mysql://root:hidden@host/db", "sqlite://", "sqlite:///:memory:", "hidden", "", "postgresql"],
+    [
+        "mysql://root:hidden@host/db",
+        "postgresql://root:hidden@host:port/db",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "hidden",
+        "",
+        "postgresql",
+    ],
 )
 def test_another_kind_of_url_is_refused_without_showing_a_password(url: str) -> None:
-    with pytest.raises(InvalidField, match="is not sqlite:///path or postgresql://") as refused:
+    with pytest.raises(
+        InvalidField, match="database: must be sqlite:///path or postgresql:"
+    ) as refused:
         open_store(url)
 
     assert "hidden" not in str(refused.value)

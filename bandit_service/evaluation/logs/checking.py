@@ -70,6 +70,7 @@ class Checker:
             batch.segments,
             batch.tokens,
             *self._duels(batch),
+            batch.revisions,
             arrays(batch.asides, self.arms),
         ).rows(good & ~left_out)
 

@@ -1,20 +1,21 @@
 """A batch on its way out: whole columns for Parquet, rows for JSON lines."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import repeat
+from itertools import chain, islice, repeat
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit_service.evaluation.logs.log import MEASURES
+from bandit_service.evaluation.logs.log import MEASURES, Array
 from bandit_service.evaluation.logs.rows import FLAGS, Batch, Row
 
 _PLAIN = {
     "arm": "arms", "propensity": "propensities", "create_time": "times", "segment": "segments",
     "policy": "policies", "feature_version": "feature_versions",
+    "revision": "revisions",
 }  # fmt: skip
 _DUEL = {
     "second_arm": "second_arms", "pair_propensity": "propensities", "preference": "preferences",
@@ -40,24 +41,28 @@ def column_of(batch: Batch, name: str) -> Any:
     return batch.notes[name]
 
 
-def rows_of(batch: Batch, names: Sequence[str]) -> list[Row]:
-    """The rows themselves, with these fields only."""
+def rows_of(batch: Batch, names: Sequence[str]) -> Iterator[list[Row]]:
+    """The rows themselves, with these fields only, some at a time: the numbers of a few hundred
+    rows stay in a processor's cache until they are text, those of a page do not."""
     columns = [
         _told(batch, name) if name in names else repeat(default)
         for name, default in zip(Row.__struct_fields__, _DEFAULTS, strict=True)
     ]
-    return list(map(Row, *columns))
+    rows = map(Row, *columns)
+    while part := list(islice(rows, _TOGETHER)):
+        yield part
 
 
+_TOGETHER = 250
 _DEFAULTS = (None, *Row.__struct_defaults__[:2], [], *Row.__struct_defaults__[3:])
 
 
 def _told(batch: Batch, name: str) -> Iterable[Any]:
     if name == "context":
-        listed = batch.contexts.tolist()
+        listed = chain.from_iterable(part.tolist() for part in _parts(batch.contexts))
         if (batch.lengths == batch.contexts.shape[1]).all():
-            return list(listed)
-        return [row[:length] for row, length in zip(listed, batch.lengths, strict=True)]
+            return listed
+        return (row[:length] for row, length in zip(listed, batch.lengths.tolist(), strict=True))
     if name == "probabilities":
         return _named(batch)
     values = column_of(batch, name)
@@ -85,11 +90,16 @@ def _named(batch: Batch) -> Iterable[Any]:
     """Each row's chances by the names of its eligible arms; for writing."""
     if batch.probabilities is None:
         return repeat(None)
-    names = batch.names
+    names, parts = batch.names, _parts(batch.probabilities)
     if not np.isnan(batch.probabilities).any() and (record := _record(names)) is not None:
-        return map(record, *batch.probabilities.T.tolist())
-    listed = batch.probabilities.tolist()
-    return [
+        return chain.from_iterable(map(record, *part.T.tolist()) for part in parts)
+    return (
         {name: chance for name, chance in zip(names, row, strict=True) if chance == chance} or None
-        for row in listed
-    ]
+        for part in parts
+        for row in part.tolist()
+    )
+
+
+def _parts(numbers: Array) -> Iterator[Array]:
+    """The same rows, some at a time."""
+    return (numbers[start : start + _TOGETHER] for start in range(0, len(numbers), _TOGETHER))

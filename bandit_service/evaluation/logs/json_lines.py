@@ -13,7 +13,6 @@ from bandit_service.evaluation.logs.columns import rows_of
 from bandit_service.evaluation.logs.rows import Batch, Row, batch_of
 
 AT_ONCE = 20_000
-_TOGETHER = 500  # rows of text that fit a cache
 _LEVEL = 4  # digits hardly shrink further, however long one tries
 Reading = Callable[[bytes], Row]
 
@@ -67,8 +66,7 @@ def written(batches: Iterable[Batch], path: Path, columns: Sequence[str] = ()) -
     squeezed = path.name.endswith(".gz")
     with gzip.open(path, "wb", _LEVEL) if squeezed else path.open("wb") as stream:
         for batch in batches:
-            rows = rows_of(batch, names)
-            for start in range(0, len(rows), _TOGETHER):
-                stream.write(encode(rows[start : start + _TOGETHER]))
+            for rows in rows_of(batch, names):
+                stream.write(encode(rows))
             count += len(batch)
     return count

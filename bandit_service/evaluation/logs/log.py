@@ -35,6 +35,7 @@ class Log:
     seconds        (n,)    the slot of the other arm of a duel, -1 where one arm was drawn
     pairs          (n,)    the chance of that pair in that order, in (0, 1]
     preferences    (n,)    how good the first arm was beside the other, in [0, 1]
+    revisions      (n,)    int64, of the policy, under which each was made; 0 where unknown
     asides         (n, K) each, by contestant: what the incumbent and challengers would have
                    drawn from; NaN in rows on which they did not decide
     """
@@ -53,6 +54,7 @@ class Log:
     seconds: Slots
     pairs: Array
     preferences: Array
+    revisions: NDArray[np.int64]
     asides: dict[str, Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -85,6 +87,7 @@ class Log:
             self.seconds[which],
             self.pairs[which],
             self.preferences[which],
+            self.revisions[which],
             {name: chances[which] for name, chances in self.asides.items()},
         )
 
@@ -113,6 +116,7 @@ class Log:
             self.seconds,
             self.pairs,
             self.preferences,
+            self.revisions,
             {name: np.pad(chances, wider) for name, chances in self.asides.items()},
         )
 
@@ -141,5 +145,6 @@ def joined(parts: Sequence[Log]) -> Log:
         one("seconds"),
         one("pairs"),
         one("preferences"),
+        one("revisions"),
         one_after_the_other([(len(part), part.asides) for part in parts], len(first.arms)),
     )

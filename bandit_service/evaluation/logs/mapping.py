@@ -8,16 +8,16 @@
     quality: {column: reward, least: 0, most: 5}    # brought to [0, 1]
     cost_usd: {column: cents, times: 0.01}
     latency_seconds: ms_taken       # with `times: 0.001` where it is in other units
-    create_time: ts                 # seconds since the epoch, or ISO 8601
+    create_time: ts                 # seconds since the epoch, or ISO 8601 (UTC unless it says)
     session: user
     segment: task
+    revision: variant               # a number: which of several policies drew it
     flags: {sticky: was_pinned}     # columns of 0 and 1
 
 Works on CSV, plain or gzipped, on JSON lines of flat objects, on Parquet, and on DataFrames.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -26,6 +26,7 @@ import msgspec
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.logs.log import MEASURES
 from bandit_service.evaluation.logs.rows import FLAGS, Batch, Row, batch_of
+from bandit_service.evaluation.moments import seconds_of
 
 AT_ONCE = 20_000
 _YES, _NO = ("1", "true", "yes"), ("0", "false", "no", "")
@@ -57,12 +58,13 @@ class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     session: str | None = None
     segment: str | None = None
     policy: str | None = None
+    revision: str | None = None
     flags: dict[str, str] = {}
 
     def columns(self) -> list[str]:
         """All that it names."""
         plain = (self.arm, self.propensity, self.create_time, self.session, self.segment)
-        found = [name for name in (*plain, self.policy) if name is not None]
+        found = [name for name in (*plain, self.policy, self.revision) if name is not None]
         found += [*self.probabilities.values(), *self.context, *self.categories]
         found += [number.column for _, number in self.numbers()]
         return [*found, *self.flags.values()]
@@ -145,6 +147,7 @@ def row_of(record: Mapping[str, Any], how: Mapped) -> Row:
         session=_maybe(record, how.session, _text),
         segment=_maybe(record, how.segment, _text) or "",
         policy=_maybe(record, how.policy, _text) or "",
+        revision=_maybe(record, how.revision, _whole) or 0,
         **outcomes,
         **flags,
     )
@@ -169,6 +172,13 @@ def _number(record: Mapping[str, Any], column: str) -> float | None:
         raise ValueError(f"{column} is {text[:40]!r}, expected a number") from None
 
 
+def _whole(record: Mapping[str, Any], column: str) -> int | None:
+    value = _number(record, column)
+    if value is not None and not (value.is_integer() and 0.0 <= value < 2.0**53):
+        raise ValueError(f"{column} is {value:g}, expected a whole number")
+    return None if value is None else int(value)
+
+
 def _present(record: Mapping[str, Any], column: str) -> float:
     value = _number(record, column)
     if value is None:
@@ -178,16 +188,10 @@ def _present(record: Mapping[str, Any], column: str) -> float:
 
 def _moment(record: Mapping[str, Any], column: str) -> float | None:
     text = _text(record, column)
-    if text == "":
-        return None
     try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        raise ValueError(f"{column} is {text[:40]!r}, expected seconds or ISO 8601") from None
+        return seconds_of(text) if text else None
+    except ValueError as error:
+        raise ValueError(f"{column}: {error}") from None
 
 
 def _flag(record: Mapping[str, Any], column: str) -> bool:

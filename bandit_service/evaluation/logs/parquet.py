@@ -95,6 +95,7 @@ def _batch(path: Path, part: Any, seen: int) -> Batch:
         },
         policies=[word or "" for word in words("policy")],
         feature_versions=[word or "" for word in words("feature_version")],
+        revisions=np.nan_to_num(numbers("revision")).astype(np.int64),
         broken=broken,
         duels=Duels(seconds, numbers("pair_propensity"), numbers("preference"))
         if any(seconds := words("second_arm"))

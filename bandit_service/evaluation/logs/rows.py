@@ -87,6 +87,7 @@ class Batch:
     """n rows as they were found, not checked.
 
     lines          (n,)  how messages call each row
+    revisions      (n,)  0 where not given
     arms           (n,)  names
     propensities   (n,)  NaN where not given
     names          (K,)  arms that `probabilities` speaks of
@@ -113,6 +114,7 @@ class Batch:
     flags: dict[str, NDArray[np.bool_]]
     policies: Sequence[str]
     feature_versions: Sequence[str]
+    revisions: NDArray[np.int64]
     broken: list[tuple[int, str]] = field(default_factory=list)
     duels: Duels | None = None
     notes: dict[str, Sequence[Any]] = field(default_factory=dict)
@@ -142,13 +144,14 @@ class Batch:
             flags={flag: values[kept] for flag, values in self.flags.items()},
             policies=[self.policies[row] for row in at],
             feature_versions=[self.feature_versions[row] for row in at],
+            revisions=self.revisions[kept],
             duels=None if self.duels is None else self.duels.without(kept),
             notes={name: [told[row] for row in at] for name, told in self.notes.items()},
             asides=None if self.asides is None else [self.asides[row] for row in at],
         )
 
 
-NOTES = ("session", "decision_id", "revision", "energy_source")
+NOTES = ("session", "decision_id", "energy_source")
 
 
 def batch_of(
@@ -192,6 +195,7 @@ def batch_of(
         },
         policies=[row.policy for row in rows],
         feature_versions=[row.feature_version for row in rows],
+        revisions=np.array([row.revision for row in rows], dtype=np.int64),
         broken=list(broken),
         duels=_duels(rows),
         notes={name: [getattr(row, name) for row in rows] for name in NOTES},

@@ -6,12 +6,12 @@ What the table knows of the arms that were not drawn is what an estimate should 
 import numpy as np
 
 from bandit_service.errors import BanditError
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.bundled import bundled_table
 from bandit_service.evaluation.contestants import Contestant, entered, named
 from bandit_service.evaluation.logs.rows import Row, batch_of
 from bandit_service.evaluation.logs.traffic import Traffic
 from bandit_service.evaluation.simulation import Simulation
-from bandit_service.evaluation.simulation import Traffic as Stream
 from bandit_service.evaluation.table import OutcomeTable
 from bandit_service.model import JournalEntry, Query
 
@@ -34,7 +34,7 @@ def simulated_rows(
     made: list[Row] = []
     served: list[int] = []
     for turn in range(rounds):
-        for row in Stream().rows(table, seed * rounds + turn).tolist():
+        for row in Arrivals().rows(table, seed * rounds + turn).tolist():
             now = EPOCH + len(made)
             allowed = () if offered[row].all() else tuple(np.array(names)[offered[row]].tolist())
             query = Query(whose.config.name, allowed_arms=allowed)

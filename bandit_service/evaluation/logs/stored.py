@@ -127,11 +127,11 @@ def _batch(
         flags={flag: packed.flags(said[flag]) for flag in FLAGS},
         policies=[config.name] * count,
         feature_versions=said["feature_version"],
+        revisions=np.array(said["revision"], dtype=np.int64),
         duels=_duels(second_slots, names, said["propensity"], standing),
         notes={
             "session": sessions,
             "decision_id": said["id"],
-            "revision": said["revision"],
             "energy_source": standing.energy_sources,
         },
         asides=asides.of_page(said, names, challengers)

@@ -7,7 +7,6 @@ quality by `cost_is`: "negative" quality (-1 is best, 0 worst) or "loss" (0 is b
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.logs.json_lines import AT_ONCE, batches, numbered
 from bandit_service.evaluation.logs.rows import Batch, Row, batch_of
+from bandit_service.evaluation.moments import seconds_of
 
 COSTS: dict[str, Callable[[float], float]] = {
     "negative": lambda cost: 0.0 - cost,
@@ -80,7 +80,7 @@ def _dsjson_row(said: Any, reading: Reading) -> Row:
         },
         context=reading.context(_flattened("", shared)),
         quality=reading.quality(float(said["_label_cost"])),
-        create_time=None if time is None else datetime.fromisoformat(time).timestamp(),
+        create_time=None if time is None else seconds_of(str(time)),
         decision_id=str(said.get("EventId", "")),
     )
 

@@ -1,12 +1,13 @@
 """Candidates against the policy that logged: from a log to a `Comparison`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.logs.traffic import Traffic
 from bandit_service.evaluation.offpolicy import describing, duels, gates
 from bandit_service.evaluation.offpolicy.gathering import gather
 from bandit_service.evaluation.offpolicy.judging import Judge
+from bandit_service.evaluation.offpolicy.loggers import Loggers
 from bandit_service.evaluation.offpolicy.propensity import PropensityModel
 from bandit_service.evaluation.offpolicy.replaying import lived
 from bandit_service.evaluation.offpolicy.results import Comparison, Live
@@ -21,9 +22,15 @@ from bandit_service.evaluation.offpolicy.targets import Target
 MOST_ROWS, LEAST_ROWS, BLOCKS = 50_000, 20, 20
 
 
-def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> Comparison:
+def compare(
+    traffic: Traffic,
+    targets: Sequence[Target],
+    settings: Settings,
+    loggers: Mapping[int, Target] | None = None,
+) -> Comparison:
     """What each of them would have earned on the judged part of the log.
 
+    With `loggers`, who drew the decisions of each revision, weights are over their mixture.
     Raises NoOverlap for a candidate of which the log says nothing, InvalidField for one that could
     not have served it, BadGate.
     """
@@ -39,6 +46,7 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
     model = None
     if propensity == ESTIMATED:
         model = PropensityModel(len(traffic.arms), traffic.dim, settings.seed)
+    several = Loggers(loggers, traffic, training, rows) if loggers else None
     gathering = gather(
         traffic,
         targets,
@@ -46,8 +54,9 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
         rows=rows,
         robust=settings.robust,
         propensities=model,
+        loggers=several,
     )
-    judge = Judge(gathering.shared, traffic, settings, conditions)
+    judge = Judge(gathering.shared, traffic, settings, conditions, several is not None)
     return Comparison(
         source=traffic.source,
         digest=traffic.digest,
@@ -72,7 +81,11 @@ def compare(traffic: Traffic, targets: Sequence[Target], settings: Settings) -> 
         live=tuple(_live(traffic, targets, settings)) if settings.live else (),
         duels=tuple(duels.told(gathering.duels.rates(), traffic.arms, settings.level)),
         calibration=describing.calibration(gathering.shared),
-        notes=describing.notes(traffic, gathering.shared, training),
+        loggers={} if several is None else several.told(),
+        notes=(
+            *(() if several is None else (several.note(),)),
+            *describing.notes(traffic, gathering.shared, training),
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from bandit_service.evaluation.offpolicy.adaptive import spread_of
 from bandit_service.evaluation.offpolicy.direct import RidgeByArm, means_so_far, mrdr_weights
 from bandit_service.evaluation.offpolicy.duels import DuelsSoFar
 from bandit_service.evaluation.offpolicy.fitting import with_constant
+from bandit_service.evaluation.offpolicy.loggers import Loggers
 from bandit_service.evaluation.offpolicy.moments import Moments
 from bandit_service.evaluation.offpolicy.propensity import LogLoss, PropensityModel
 from bandit_service.evaluation.offpolicy.spooling import Column
@@ -95,9 +96,10 @@ class Gathering:
         targets: Sequence[Target],
         robust: bool,
         propensities: PropensityModel | None,
+        loggers: Loggers | None,
     ) -> None:
         arms, dim = len(traffic.arms), traffic.dim
-        self._propensities = propensities
+        self._propensities, self._loggers = propensities, loggers
         self._models = {name: RidgeByArm(arms, dim) for name in MEASURES}
         self.shared = Shared(traffic.arms, _columns(), _columns(), _columns())
         self.shared.drawn, self.shared.inverse = np.zeros((2, arms))
@@ -158,9 +160,10 @@ class Gathering:
         pairs = block.chosen[met], block.seconds[met]
         self.duels.add(*pairs, block.pairs[met], block.preferences[met])
         self._count(block)
+        drawn = block if self._loggers is None else self._loggers.balanced(block)
         for at, one in enumerate(self.each):
             chances = one.target.probabilities(block)
-            self._weigh(one, block, chances)
+            self._weigh(one, drawn, chances)
             for name, expectation in expectations.items():
                 one.expected[name].add(np.einsum("nk,nk->n", chances, expectation))
             if one.robust is not None:
@@ -168,7 +171,7 @@ class Gathering:
                 expectation = model.predict(block.contexts)
                 one.robust[0].add(expectation[rows, block.chosen])
                 one.robust[1].add(np.einsum("nk,nk->n", chances, expectation))
-                weights = mrdr_weights(target, block.propensities)
+                weights = mrdr_weights(target, drawn.propensities)
                 model.learn(block.contexts, block.chosen, block.quality, weights)
         self._learn(block)
 
@@ -218,10 +221,12 @@ def gather(
     rows: int,
     robust: bool = False,
     propensities: PropensityModel | None = None,
+    loggers: Loggers | None = None,
 ) -> Gathering:
     """The first `training` decisions teach, the others are judged, `rows` at a time. With a model
-    of propensities, its estimates stand in for those that the log lacks."""
-    made = Gathering(traffic, targets, robust, propensities)
+    of propensities, its estimates stand in for those that the log lacks; with loggers, their
+    mixture for those of each."""
+    made = Gathering(traffic, targets, robust, propensities, loggers)
     seen = 0
     for block in traffic.blocks(rows):
         cut = min(max(training - seen, 0), len(block))

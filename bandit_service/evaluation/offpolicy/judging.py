@@ -43,9 +43,17 @@ class Judge:
     """Judges candidates on equal rows, resampled alike."""
 
     def __init__(
-        self, shared: Shared, traffic: Traffic, settings: Settings, gate: Sequence[Condition]
+        self,
+        shared: Shared,
+        traffic: Traffic,
+        settings: Settings,
+        gate: Sequence[Condition],
+        balanced: bool = False,
     ) -> None:
+        """`balanced`: no row's weight is over its own chance. Then rows have a mean together and
+        not one by one, as bounds along the way would need it."""
         self._shared, self._settings, self._gate = shared, settings, gate
+        self._balanced = balanced
         self._logged = traffic.knows_propensities or settings.propensities == ESTIMATED
         self._full = traffic.knows_all
         self._measures = shared.measures()
@@ -83,7 +91,9 @@ class Judge:
         parameters = self._tuned(one)
         segments = parts.SegmentsSoFar(self._shared) if judged else None
         level = self._settings.level
-        bounds = QualityBounds(one, self._shared, self._full, level) if judged else None
+        bounds = None
+        if judged and not self._balanced:
+            bounds = QualityBounds(one, self._shared, self._full, level)
         sums = Resampling(self._resampler)
         for view in views(self._shared, one):
             terms = self._own(view) | self._terms(view, parameters, one.robust is not None)

@@ -178,6 +178,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     digest      of the log's good rows: with `seed`, it makes every number again
     training    decisions at the beginning of the log that taught, and were not judged
     propensity  logged, estimated, or unknown
+    loggers     judged decisions by who logged them, if weights are over the mixture of those
     """
 
     source: str
@@ -203,6 +204,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     duels: tuple[WinRate, ...]
     calibration: tuple[Bin, ...]
     notes: tuple[str, ...]
+    loggers: dict[str, int] = {}
 
     def named(self, candidate: Candidate, estimator: str) -> str:
         """As tables call a candidate's estimate."""

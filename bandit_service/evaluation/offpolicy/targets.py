@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.errors import InvalidField
-from bandit_service.evaluation.contestants import named
+from bandit_service.evaluation.contestants import Contestant, named
 from bandit_service.evaluation.logs.log import Log
 from bandit_service.evaluation.offpolicy.learner import Learner, check_served, listed
 
@@ -87,17 +87,22 @@ class Logged:
         if known is None or missing:
             raise InvalidField(
                 f"policy {self.label!r}",
-                f"of {missing} decisions its probabilities were not logged; leave out those of "
-                "before it came, with --since, or before it last failed",
+                f"of {missing} decisions its probabilities were not logged, those of "
+                f"{' and '.join(block.asides) or 'nobody'} were; leave out those of before it "
+                "came, with --since, or before it last failed",
             )
         return known
 
 
-def target(text: str, arms: Sequence[str], dim: int, seed: int = 0) -> Target:
-    """A target by name: `arm:NAME`, or a policy as `contestants.named` has them.
+def target(who: str | Contestant, arms: Sequence[str], dim: int, seed: int = 0) -> Target:
+    """By name: `arm:NAME`, `challenger:NAME`, or a policy as `contestants.named` has them.
 
     Raises InvalidField, which says what is known.
     """
-    if text.startswith(ARM):
-        return OneArm(text.removeprefix(ARM), arms)
-    return Learner(named(text), arms, dim, seed)
+    if isinstance(who, str):
+        if who.startswith(ARM):
+            return OneArm(who.removeprefix(ARM), arms)
+        if who.startswith(CHALLENGER):
+            return Logged(who.removeprefix(CHALLENGER))
+        who = named(who)
+    return Learner(who, arms, dim, seed)

@@ -273,7 +273,7 @@ class Forgetting(_message.Message):
     def __init__(self, clock: _Optional[_Union[ForgettingClock, str]] = ..., half_life: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., half_life_requests: _Optional[float] = ...) -> None: ...
 
 class Arm(_message.Message):
-    __slots__ = ("name", "model", "parameters", "prompt_version", "input_usd_per_million_tokens", "output_usd_per_million_tokens", "context_limit_tokens", "modalities", "tags", "declared_joules_per_output_token", "state", "embedding")
+    __slots__ = ("name", "model", "parameters", "prompt_version", "input_usd_per_million_tokens", "output_usd_per_million_tokens", "context_limit_tokens", "modalities", "tags", "declared_joules_per_output_token", "state", "embedding", "model_version", "version_position")
     NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
@@ -286,6 +286,8 @@ class Arm(_message.Message):
     DECLARED_JOULES_PER_OUTPUT_TOKEN_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_POSITION_FIELD_NUMBER: _ClassVar[int]
     name: str
     model: str
     parameters: _struct_pb2.Struct
@@ -298,7 +300,9 @@ class Arm(_message.Message):
     declared_joules_per_output_token: float
     state: ArmState
     embedding: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., prompt_version: _Optional[str] = ..., input_usd_per_million_tokens: _Optional[float] = ..., output_usd_per_million_tokens: _Optional[float] = ..., context_limit_tokens: _Optional[int] = ..., modalities: _Optional[_Iterable[_Union[_routing_pb2.Modality, str]]] = ..., tags: _Optional[_Iterable[str]] = ..., declared_joules_per_output_token: _Optional[float] = ..., state: _Optional[_Union[ArmState, str]] = ..., embedding: _Optional[_Iterable[float]] = ...) -> None: ...
+    model_version: str
+    version_position: int
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., parameters: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., prompt_version: _Optional[str] = ..., input_usd_per_million_tokens: _Optional[float] = ..., output_usd_per_million_tokens: _Optional[float] = ..., context_limit_tokens: _Optional[int] = ..., modalities: _Optional[_Iterable[_Union[_routing_pb2.Modality, str]]] = ..., tags: _Optional[_Iterable[str]] = ..., declared_joules_per_output_token: _Optional[float] = ..., state: _Optional[_Union[ArmState, str]] = ..., embedding: _Optional[_Iterable[float]] = ..., model_version: _Optional[str] = ..., version_position: _Optional[int] = ...) -> None: ...
 
 class CreatePolicyRequest(_message.Message):
     __slots__ = ("policy", "author")
@@ -405,10 +409,12 @@ class UpdateArmRequest(_message.Message):
     def __init__(self, policy: _Optional[str] = ..., arm: _Optional[_Union[Arm, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., etag: _Optional[str] = ..., author: _Optional[str] = ...) -> None: ...
 
 class UpdateArmResponse(_message.Message):
-    __slots__ = ("policy",)
+    __slots__ = ("policy", "learning_restarted")
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    LEARNING_RESTARTED_FIELD_NUMBER: _ClassVar[int]
     policy: Policy
-    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ...) -> None: ...
+    learning_restarted: bool
+    def __init__(self, policy: _Optional[_Union[Policy, _Mapping]] = ..., learning_restarted: bool = ...) -> None: ...
 
 class RetireArmRequest(_message.Message):
     __slots__ = ("policy", "arm", "etag", "author")

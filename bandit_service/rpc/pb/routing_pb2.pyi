@@ -54,6 +54,7 @@ class Effect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EFFECT_NOT_CONFIGURED: _ClassVar[Effect]
     EFFECT_OTHER_FEATURES: _ClassVar[Effect]
     EFFECT_ARM_REMOVED: _ClassVar[Effect]
+    EFFECT_MODEL_REPLACED: _ClassVar[Effect]
 
 class OtherCallKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -89,6 +90,7 @@ EFFECT_OUTRANKED: Effect
 EFFECT_NOT_CONFIGURED: Effect
 EFFECT_OTHER_FEATURES: Effect
 EFFECT_ARM_REMOVED: Effect
+EFFECT_MODEL_REPLACED: Effect
 OTHER_CALL_KIND_UNSPECIFIED: OtherCallKind
 OTHER_CALL_KIND_RETRY: OtherCallKind
 OTHER_CALL_KIND_CASCADE: OtherCallKind

@@ -12,7 +12,8 @@ def played(first_calls: list[float], steps: int = 2_000) -> tuple[float, np.ndar
     rate, spent = 1.4, 0.0
     keeper = Keeper(Resolving(), np.array([rate]), Consumption(np.array([[3.0], [1.0]])), steps)
     for amount in first_calls:
-        keeper.settle(1, keeper.reserve(1), np.array([amount]))
+        keeper.reserve(1)
+        keeper.settle(1, np.array([amount]))
         spent += amount
     while keeper.decided < steps:
         restraint = keeper.restraint(np.array([[0.5, 0.5]]), None)
@@ -22,7 +23,8 @@ def played(first_calls: list[float], steps: int = 2_000) -> tuple[float, np.ndar
         chances = restraint.with_floor(np.eye(2)[[int(judged.argmax())]], 0.01)[0]
         arm = int(rng.random() > chances[0])
         taken = float(rng.lognormal(-0.5, 1.0)) * (3.0, 1.0)[arm]
-        keeper.settle(arm, keeper.reserve(arm), np.array([taken]))
+        keeper.reserve(arm)
+        keeper.settle(arm, np.array([taken]))
         spent += taken
     return spent / (rate * steps), keeper.tried / steps
 
@@ -32,6 +34,22 @@ def test_an_arm_whose_first_calls_were_dear_is_found_out_to_be_cheap():
     spent, shares = played([0.5, 9.0, 2.0, 8.0, 1.0, 7.0])
     assert spent < 1.02
     assert shares[1] > 0.75
+
+
+def test_the_list_price_counts_for_four_calls_where_calls_to_come_are_set_aside():
+    """Of an arm whose first calls were cheap; one that was dear is set aside at its mean."""
+    listed = np.array([[3.0], [1.0], [np.nan], [2.0]])
+    found, afresh = Consumption(listed), Consumption(listed)
+    for arm, amount in ((0, 0.1), (1, 5.0), (2, 7.0), (3, 2.0), (0, 0.2), (0, 0.1)):
+        found.note(arm, np.array([amount]))
+        found.asides()  # what is kept is brought up to date, arm by arm
+        afresh.note(arm, np.array([amount]))
+
+    fade = 1.0 - 1.0 / 300.0
+    total, weight = 0.1 * fade**2 + 0.2 * fade + 0.1, fade**2 + fade + 1.0
+    expected = [(total + 4 * 3.0) / (weight + 4), 5.0, 7.0, 2.0]
+    np.testing.assert_allclose(found.asides()[:, 0], expected)
+    assert found.asides().tolist() == afresh.asides().tolist()
 
 
 def test_lower_bounds_are_a_standard_error_below_the_mean():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandit_service.evaluation.hull import upper_hull
-from policies.budget.dual import FINE, solve
+from policies.budget.dual import CLOSE, FINE, HALVINGS, NARROW, NOTHING, SWEEPS, solve
 from tests.policies.budget.streams import chances, relaxed
 
 AMOUNTS = np.array([[1.0], [6.0], [100.0]])
@@ -97,3 +97,77 @@ def test_a_first_guess_changes_nothing_but_the_way():
     cold, warm = (solve(values, AMOUNTS, target, np.array([at])) for at in (0.0, 0.07))
 
     np.testing.assert_allclose(warm.mean, cold.mean, rtol=2e-4)
+
+
+def looked_at(scores, amounts, targets, start):
+    """`solve` without any shortcut: all queries are looked at, at every price that is tried."""
+    price, (low, high, weight), last = start.copy(), (0.0, 0.0, 0.0), 0
+    for _ in range(SWEEPS):
+        before = price.copy()
+        for one in range(len(targets)):
+            rest = np.where(np.arange(len(targets)) == one, 0.0, price)
+            found = _looked_at(scores - amounts @ rest, amounts[:, one], targets[one], price[one])
+            price[one] = found[1]
+            if found[1] > 0.0 or one == 0:
+                (low, high, weight), last = found, one
+        if len(targets) == 1 or np.allclose(price, before, rtol=10 * CLOSE, atol=0.0):
+            break
+    first, second = price.copy(), price.copy()
+    first[last], second[last] = low, high
+    return first, second, weight
+
+
+def _looked_at(scores, amount, target, start):
+    def taken(price):
+        return amount[(scores - price * amount).argmax(axis=1)].mean()
+
+    if taken(0.0) <= target:
+        return 0.0, 0.0, 1.0
+    known = scores[np.isfinite(scores)]
+    gaps = np.diff(np.sort(amount))
+    dearest = 1.01 * (known.max() - known.min() + CLOSE) / gaps[gaps > 0.0].min()
+    if taken(dearest) > target:
+        return dearest, dearest, 1.0
+    low, high = 0.0, dearest
+    for guess in (start / NARROW, start * NARROW):
+        if 0.0 < start < dearest and low < guess < high:
+            low, high = (guess, high) if taken(guess) > target else (low, guess)
+    for _ in range(HALVINGS):
+        if high - low <= CLOSE * high or high < NOTHING * dearest:
+            break
+        middle = (low * high) ** 0.5 if low > 0.0 else high / 32.0
+        low, high = (middle, high) if taken(middle) > target else (low, middle)
+    above, below = taken(low), taken(high)
+    if above - below <= FINE * target:
+        return high, high, 1.0
+    return low, high, min(max((target - below) / (above - below), 0.0), 1.0)
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 3),
+    st.integers(2, 16),
+    st.floats(0.02, 1.3),
+    st.sampled_from([0.0, 1e-3, 0.1, 3.0]),
+    st.booleans(),
+)
+def test_the_steps_say_what_a_look_at_all_queries_says(seed, resources, arms, part, start, holes):
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(0.6, 0.2, (int(rng.integers(1, 120)), arms))
+    if holes:
+        scores[rng.random(scores.shape) < 0.3] = -np.inf
+        scores[:, 0] = 0.5
+    amounts = rng.lognormal(0.0, 1.5, (arms, resources))
+    targets = part * amounts.mean(axis=0)
+    starts = np.full(resources, start)
+
+    found = solve(scores, amounts, targets, starts)
+
+    first, second, weight = looked_at(scores, amounts, targets, starts)
+    np.testing.assert_allclose(found.first, first, rtol=1e-9, atol=1e-12)
+    if found.second is None:
+        assert weight >= 1.0
+    else:
+        np.testing.assert_allclose(found.second, second, rtol=1e-9, atol=1e-12)
+        assert found.weight == pytest.approx(weight, abs=1e-7)
