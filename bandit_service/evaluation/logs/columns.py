@@ -42,7 +42,7 @@ def column_of(batch: Batch, name: str) -> Any:
 
 
 def rows_of(batch: Batch, names: Sequence[str]) -> Iterator[list[Row]]:
-    """The rows themselves, with these fields only, some at a time: the numbers of a few hundred
+    """The rows themselves, with these fields only, some at a time: the numbers of a few dozen
     rows stay in a processor's cache until they are text, those of a page do not."""
     columns = [
         _told(batch, name) if name in names else repeat(default)
@@ -53,7 +53,7 @@ def rows_of(batch: Batch, names: Sequence[str]) -> Iterator[list[Row]]:
         yield part
 
 
-_TOGETHER = 250
+_TOGETHER = 50
 _DEFAULTS = (None, *Row.__struct_defaults__[:2], [], *Row.__struct_defaults__[3:])
 
 
