@@ -34,7 +34,6 @@ from bandit_service.resampling import Resamples
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-MOST_DECISIONS = 2_000
 # Below so many decisions' worth, an importance-weighted mean is luck.
 LEAST_EFFECTIVE = 30.0
 # And beyond this share of arms that had no chance, it is of another policy.

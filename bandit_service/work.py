@@ -120,13 +120,6 @@ class WorkQueue:
             self._wake.notify_all()
             return self._in_hand.pop(writer, [])
 
-    def drain(self) -> list[Job]:
-        """All that waits, and does no more."""
-        with self._wake:
-            jobs = list(self._waiting)
-            self._waiting.clear()
-            return jobs
-
     # -- on a writer's thread ---------------------------------------------------------------
 
     def has_given_up(self, writer: object) -> bool:

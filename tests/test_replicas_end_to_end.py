@@ -153,7 +153,7 @@ def test_an_outage_of_postgres_is_survived_and_what_was_answered_is_written_afte
         healthy = client.route(vector=QUERY)
         stop(own_postgres)
 
-        answered = [client.route(vector=QUERY, timeout=2.0) for _ in range(50)]
+        answered = [client.route(vector=QUERY) for _ in range(50)]
         with pytest.raises(BanditRpcError) as refused:
             client.feedback(healthy, success=True, timeout=0.5)
         own_postgres.ensure_postgres_running()
@@ -181,7 +181,7 @@ def test_a_server_that_stops_during_an_outage_says_what_is_lost(
         with asking(server) as client:
             stop(own_postgres)
             for _ in range(7):
-                assert client.route(vector=QUERY, timeout=2.0).degraded
+                assert client.route(vector=QUERY).degraded
         code, errors = server.terminate()
     own_postgres.ensure_postgres_running()
 

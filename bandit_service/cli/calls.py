@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bandit_service.cli import output
+from bandit_service.cli import decision_output, output
 from bandit_service.cli.connection import TIMEOUT_SECONDS, Service, calling
 
 _SOURCES = "expert, user, check, judge or implicit."
@@ -42,7 +42,8 @@ def route(
     ] = None,
 ) -> None:
     """Choose an arm for a query."""
-    from bandit_service.client.messages import RouteOptions, route_request
+    from bandit_service.client.arguments import RouteOptions
+    from bandit_service.client.messages import route_request
 
     options: RouteOptions = {
         "request_id": request_id,
@@ -68,7 +69,7 @@ def route(
     if service.as_json:
         output.as_json(made)
     else:
-        output.facts(_of_response(made))
+        output.facts(decision_output.chosen(made))
 
 
 @calling
@@ -105,11 +106,10 @@ def feedback(
 ) -> None:
     """Tell how a decision turned out."""
     from bandit_service.client import messages
+    from bandit_service.client.arguments import FeedbackOptions
 
     given = dict(locals())
-    values: Any = {
-        name: given[name] for name in messages.FeedbackOptions.__annotations__ if name in given
-    }
+    values: Any = {name: given[name] for name in FeedbackOptions.__annotations__ if name in given}
     values["other_calls"] = [_other_call(one) for one in other_call or ()]
     other = _known(over or tie_with, "--other-token", other_token)
     compared = _compared(decision_id, prefer, other, over, tie, tie_with)
@@ -136,91 +136,8 @@ def decision(
     found = service.routing.GetDecision(request, timeout=TIMEOUT_SECONDS)
     if service.as_json:
         output.as_json(found)
-        return
-    made = found.decision
-    output.facts([("policy", made.policy), *_of_response(made.response)])
-    output.table(*output.without_empty(_OF_ARM, map(_of_arm, made.arms)))
-    if made.contestants:
-        output.table(
-            ("policy", "share", "arm", "probability", "weight", "evidence so far"),
-            map(_of_contestant, made.contestants),
-        )
-    if made.budgets:
-        output.table(
-            ("budget", "price", "or", "weight", "reserved", "settled", ""),
-            [
-                (
-                    one.budget,
-                    output.optional(one, "shadow_price"),
-                    output.optional(one, "second_shadow_price"),
-                    output.optional(one, "weight"),
-                    one.reserved,
-                    output.optional(one, "settled"),
-                    "could pay for no arm" if one.exhausted else "",
-                )
-                for one in made.budgets
-            ],
-        )
-    if made.outcomes:
-        output.table(("feedback", "arm", "source", "value"), map(_of_outcome, made.outcomes))
-
-
-_OF_ARM = (
-    "arm", "probability", "as second", "shadow", "quality", "±", "objective", "budgets", "assumed",
-    "why not",
-)  # fmt: skip
-
-
-def _of_arm(arm: Any) -> tuple[Any, ...]:
-    return (
-        arm.arm,
-        arm.probability,
-        output.optional(arm, "second_probability"),
-        output.optional(arm, "shadow_probability"),
-        _rounded(output.optional(arm, "quality")),
-        _rounded(output.optional(arm, "quality_deviation")),
-        _rounded(arm.objective_offset),
-        _rounded(output.optional(arm, "budget_offset")),
-        "yes" if arm.assumed else None,
-        arm.ineligible_reason or None,
-    )
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.4g}")
-
-
-def _of_response(made: Any) -> list[tuple[str, Any]]:
-    flags = [name for name in ("degraded", "forced", "sticky", "observed") if getattr(made, name)]
-    return [
-        ("arm", made.arm),
-        ("second_arm", made.second_arm),
-        ("propensity", made.propensity),
-        ("decision_id", made.decision_id),
-        ("revision", made.policy_revision),
-        ("position", made.position),
-        ("flags", ", ".join(flags)),
-        *([("token", base64.b64encode(made.token).decode())] if made.token else []),
-    ]
-
-
-def _of_contestant(one: Any) -> tuple[Any, ...]:
-    if one.failed:
-        return one.name, one.share, "failed", None, None, None
-    said = one.evidence
-    evidence = (
-        f"{said.difference:+.4f} ({said.low:+.4f} to {said.high:+.4f}) by {said.judged_decisions:,}"
-        if one.HasField("evidence")
-        else None
-    )
-    weight = output.optional(one, "weight")
-    return one.name, one.share, one.arm, one.probabilities[one.arm], weight, evidence
-
-
-def _told_of_other(call: dict[str, Any]) -> str:
-    kind = call["kind"].removeprefix("OTHER_CALL_KIND_").lower()
-    amounts = [f"{name} {call[name]}" for name in ("cost_usd", "energy_joules") if name in call]
-    return f"{kind} {call['id']}: {', '.join(amounts)}"
+    else:
+        decision_output.show(found.decision)
 
 
 def _other_call(said: str) -> Any:
@@ -231,23 +148,6 @@ def _other_call(said: str) -> Any:
         return OtherCall(kind, cost_usd=float(amount))  # type: ignore[arg-type]
     except ValueError:
         raise typer.BadParameter(f"--other-call: {said!r} is not like retry=0.002") from None
-
-
-def _of_outcome(outcome: Any) -> tuple[Any, ...]:
-    from google.protobuf.json_format import MessageToDict
-
-    from bandit_service.rpc.pb import routing_pb2 as pb
-
-    value = output.optional(outcome, "value")
-    if outcome.kind == "failure":
-        value = output.word(pb.Failure, "FAILURE", outcome.failure)
-    elif outcome.kind == "usage":
-        usage = MessageToDict(outcome.usage, preserving_proto_field_name=True)
-        others = usage.pop("other_calls", [])
-        amounts = [f"{name} {amount}" for name, amount in usage.items()]
-        value = ", ".join([*amounts, *map(_told_of_other, others)])
-    source = output.word(pb.FeedbackSource, "FEEDBACK_SOURCE", outcome.source)
-    return outcome.kind, outcome.arm, source, value
 
 
 def _known(decision_id: str | None, option: str, token: str | None) -> Any:

@@ -7,10 +7,10 @@ from typing import Self, Unpack
 import grpc
 
 from bandit_service.client import messages
+from bandit_service.client.arguments import FeedbackOptions, RouteOptions, SendOptions
 from bandit_service.client.channel import DEFAULT_SERVER, open_aio_channel
 from bandit_service.client.errors import BanditRpcError
 from bandit_service.client.folding import feedback_of, routes_of
-from bandit_service.client.messages import FeedbackOptions, RouteOptions, SendOptions
 from bandit_service.client.options import ClientOptions
 from bandit_service.client.records import Choice, FeedbackResult
 from bandit_service.client.task_folder import TaskFolder

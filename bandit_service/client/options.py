@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import grpc
 
+from bandit_service.client.arguments import RouteOptions
 from bandit_service.client.channel import check_server
 from bandit_service.client.errors import BanditRpcError
 from bandit_service.client.folding import MOST_IN_A_BATCH
-from bandit_service.client.messages import RouteOptions, route_request
+from bandit_service.client.messages import route_request
 from bandit_service.client.records import Choice
 from bandit_service.rpc.pb import routing_pb2 as pb
 

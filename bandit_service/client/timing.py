@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from bandit_service.client.arguments import FeedbackOptions
 from bandit_service.client.errors import BanditRpcError
-from bandit_service.client.messages import FeedbackOptions
 from bandit_service.client.records import Choice, FeedbackResult, Source
 from bandit_service.client.usage import failure_of, usage_of
 

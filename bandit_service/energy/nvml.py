@@ -75,15 +75,6 @@ def open_device(uuid: str) -> Sensor:
         raise
 
 
-def driver_version() -> str:
-    """Raises Unreadable where there is no NVML."""
-    nvml = _open()
-    try:
-        return str(_asked(nvml, nvml.nvmlSystemGetDriverVersion))
-    finally:
-        _close(nvml)
-
-
 def _open() -> Any:
     try:
         import pynvml

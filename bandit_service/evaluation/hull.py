@@ -41,18 +41,6 @@ class Hull:
             return None
         return float(np.interp(amount, self.amounts, self.qualities))
 
-    def shares_at(self, amount: float) -> dict[int, float] | None:
-        """Given point -> share in the best mixture for at most that much, two at most."""
-        if not self._reaches(amount):
-            return None
-        right = int(np.searchsorted(self.amounts, amount))
-        if right == 0 or right == len(self.amounts):
-            return {int(self.sources[max(right - 1, 0)]): 1.0}
-        below, above = self.amounts[right - 1], self.amounts[right]
-        share = float((amount - below) / (above - below))
-        mixture = {int(self.sources[right - 1]): 1 - share, int(self.sources[right]): share}
-        return {source: part for source, part in mixture.items() if part > 0}
-
     def mean_quality(self, low: float, high: float) -> float | None:
         """The hull's mean height between two amounts. None: it does not reach `low`."""
         start, end = self.quality_at(low), self.quality_at(high)

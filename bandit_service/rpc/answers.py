@@ -18,8 +18,8 @@ from bandit_service.model import (
     Usage,
 )
 from bandit_service.rpc import form
-from bandit_service.rpc.convert import ENERGY_SOURCES, FAILURES, OTHER_KINDS, SOURCES
 from bandit_service.rpc.convert_budget import RESOURCES
+from bandit_service.rpc.convert_feedback import ENERGY_SOURCES, FAILURES, OTHER_KINDS, SOURCES
 from bandit_service.rpc.pb import routing_pb2 as pb
 from bandit_service.rpc.status import item_error
 

@@ -31,7 +31,8 @@ from bandit_service.rpc import (
     form,
     warm_start,
 )
-from bandit_service.rpc.convert import MODALITIES, SOURCES, position
+from bandit_service.rpc.convert import MODALITIES, position
+from bandit_service.rpc.convert_feedback import SOURCES
 from bandit_service.rpc.pb import policy_pb2 as pb
 
 MODES = form.Vocabulary(pb.Mode, Mode)

@@ -4,7 +4,8 @@ from typing import Protocol
 
 from bandit_service.model import ArmAccount, DeviceAccount, EnergyAccounts, EnergySource
 from bandit_service.rpc import form
-from bandit_service.rpc.convert import ENERGY_SOURCES, LONGEST_ID, MOST_TOKENS
+from bandit_service.rpc.convert import LONGEST_ID, MOST_TOKENS
+from bandit_service.rpc.convert_feedback import ENERGY_SOURCES
 from bandit_service.rpc.pb import energy_pb2 as pb
 from bandit_service.tokens.signing import LONGEST_TOKEN
 

@@ -1,6 +1,6 @@
 """The methods of both services: read the request, ask the use case, write the answer.
 
-Errors are not their business (guard.py), nor is what a request may say (convert.py).
+Errors are not their business (guard.py), nor is what a request may say (convert*.py).
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,6 +27,7 @@ from bandit_service.rpc import (
     answers,
     convert,
     convert_challengers,
+    convert_feedback,
     convert_policy,
     policy_answers,
     preview_answers,
@@ -128,13 +129,13 @@ class RoutingHandlers:
         return answers.route_results(results)
 
     async def Feedback(self, request: routing_pb2.FeedbackRequest) -> routing_pb2.FeedbackResponse:
-        recorded = await self._feedback.record(convert.submission(request))
+        recorded = await self._feedback.record(convert_feedback.submission(request))
         return answers.feedback_response(recorded)
 
     async def BatchFeedback(
         self, request: routing_pb2.BatchFeedbackRequest
     ) -> routing_pb2.BatchFeedbackResponse:
-        submissions = convert.each(request.requests, convert.submission)
+        submissions = convert.each(request.requests, convert_feedback.submission)
         results = await _in_place(submissions, self._feedback.record_many)
         self._watch.batch("BatchFeedback", results)
         return answers.feedback_results(results)

@@ -20,7 +20,8 @@ from bandit_service.rpc import (
     form,
     warm_start,
 )
-from bandit_service.rpc.convert import MODALITIES, SOURCES
+from bandit_service.rpc.convert import MODALITIES
+from bandit_service.rpc.convert_feedback import SOURCES
 from bandit_service.rpc.convert_policy import CLOCKS, MODES, PREFERENCE_LEARNING, WHEN_UNLOGGED
 from bandit_service.rpc.pb import policy_pb2 as pb
 

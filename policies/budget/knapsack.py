@@ -17,7 +17,7 @@ selection, in every bin anew. Where queries come in no particular order, re-solv
 """
 
 from dataclasses import dataclass
-from math import e, log
+from math import e
 from typing import ClassVar
 
 import numpy as np
@@ -134,8 +134,3 @@ class KnapsackThreshold:
         room = rate * per_bin * (number + 1) - state.at_start
         used = spent - state.at_start
         return min(used / room, 1.0) if room > 0.0 else 1.0
-
-
-def selective_from(lower: float, upper: float) -> float:
-    """The share of the capacity below which every item is taken: the threshold is `lower` there."""
-    return 1.0 / (1.0 + log(upper / lower))

@@ -80,11 +80,6 @@ int nvmlShutdown(void) {
     return SUCCESS;
 }
 
-int nvmlSystemGetDriverVersion(char *text, unsigned length) {
-    strncpy(text, "999.00 (stand-in)", length);
-    return enter(0);
-}
-
 int nvmlDeviceGetCount_v2(unsigned *count) {
     *count = state->count;
     return enter(0);

@@ -147,10 +147,6 @@ class PythonLibrary:
         self.state.opened -= 1
         return 0
 
-    def nvmlSystemGetDriverVersion(self, text: Any, _length: Any) -> int:
-        text.value = b"999.00 (stand-in)"
-        return self._enter()
-
     def nvmlDeviceGetCount_v2(self, count: Any) -> int:
         count._obj.value = self.state.count
         return self._enter()

@@ -17,7 +17,7 @@ from bandit_service.model import (
     Usage,
     unpack,
 )
-from bandit_service.rpc import convert
+from bandit_service.rpc import convert_feedback
 from bandit_service.rpc.pb import routing_pb2 as pb
 from tests.builders import a_submission
 from tests.ledger.budgeted import DOLLAR, SMALL, SMALL_UPPER, Budgeted, a_budget
@@ -208,11 +208,13 @@ def test_what_makes_no_sense_is_refused_with_its_place(said: Any, wrong: str) ->
         decision_id="d", usage=pb.Usage(other_calls=[pb.OtherCall(**said)])
     )
     with pytest.raises(InvalidField, match=wrong) as refused:
-        convert.submission(request)
+        convert_feedback.submission(request)
     assert "usage.other_calls[0]" in str(refused.value)
 
 
 def test_two_of_the_same_name_are_refused():
     twice = [pb.OtherCall(kind="OTHER_CALL_KIND_RETRY", cost_usd=1.0, id="x")] * 2
     with pytest.raises(InvalidField, match="same id"):
-        convert.submission(pb.FeedbackRequest(decision_id="d", usage=pb.Usage(other_calls=twice)))
+        convert_feedback.submission(
+            pb.FeedbackRequest(decision_id="d", usage=pb.Usage(other_calls=twice))
+        )

@@ -15,7 +15,7 @@ from bandit_service.model import (
     Submission,
     Usage,
 )
-from bandit_service.rpc import convert, form
+from bandit_service.rpc import convert, convert_feedback, form
 from bandit_service.rpc.pb import routing_pb2 as pb
 
 NAN, INF = math.nan, math.inf
@@ -48,7 +48,7 @@ def test_feedback_keeps_everything_that_was_said():
         arm="small",
     )
 
-    assert convert.submission(request) == Submission(
+    assert convert_feedback.submission(request) == Submission(
         decision_id="d1",
         feedback_id="f1",
         source=Source.JUDGE,
@@ -70,13 +70,15 @@ def test_feedback_keeps_everything_that_was_said():
 
 
 def test_what_was_not_said_in_feedback_is_unknown_not_zero():
-    said = convert.submission(pb.FeedbackRequest(decision_id="d1", feedback_id="f", success=True))
+    said = convert_feedback.submission(
+        pb.FeedbackRequest(decision_id="d1", feedback_id="f", success=True)
+    )
 
     assert said == Submission("d1", "f", Source.USER, success=True)
 
 
 def test_feedback_without_an_id_is_given_a_new_one_each_time():
-    first, second = (convert.submission(a_feedback()).feedback_id for _ in range(2))
+    first, second = (convert_feedback.submission(a_feedback()).feedback_id for _ in range(2))
 
     assert len(bytes.fromhex(first)) == len(bytes.fromhex(second)) == 16
     assert first != second
@@ -95,7 +97,7 @@ def test_feedback_without_an_id_is_given_a_new_one_each_time():
 def test_a_preference_is_between_two_arms_or_two_decisions(preference):
     request = pb.FeedbackRequest(decision_id="d1", preference=pb.Preference(**preference))
 
-    assert convert.submission(request).preference == Preference(**preference)
+    assert convert_feedback.submission(request).preference == Preference(**preference)
 
 
 def with_usage(**usage):
@@ -168,7 +170,7 @@ BAD_FEEDBACK = {
 )
 def test_bad_feedback_is_refused_with_the_field_at_fault(field, request_):
     with pytest.raises(InvalidField) as refused:
-        convert.submission(request_)
+        convert_feedback.submission(request_)
 
     assert refused.value.field == field
 

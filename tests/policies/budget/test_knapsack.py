@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from policies.budget import KnapsackThreshold, Purse
-from policies.budget.knapsack import selective_from, threshold
+from policies.budget.knapsack import threshold
 from tests.policies.budget.streams import relaxed
 
 BOUNDS = [(1.0, 2.0), (1.0, 100.0), (63.0, 27000.0)]
@@ -15,7 +15,8 @@ BOUNDS = [(1.0, 2.0), (1.0, 100.0), (63.0, 27000.0)]
 @pytest.mark.parametrize(("lower", "upper"), BOUNDS)
 def test_known_points(lower, upper):
     assert threshold(0.0, lower, upper) == pytest.approx(lower / e)
-    assert threshold(selective_from(lower, upper), lower, upper) == pytest.approx(lower)
+    selective_from = 1.0 / (1.0 + log(upper / lower))  # of the capacity; below, all is taken
+    assert threshold(selective_from, lower, upper) == pytest.approx(lower)
     assert threshold(1.0, lower, upper) == pytest.approx(upper)
 
 
