@@ -69,15 +69,12 @@ class ContextualTIUCB(TIUCB):
     ) -> Array:
         assert isinstance(state, ResidualState)
         explained, spreads = state.explained(contexts)
-        reach, scores = self.reach(state), np.empty_like(explained)
-        for arm in range(state.arms):
-            line = state.line(arm)
-            if line.points < 2:
-                scores[:, arm] = UNKNOWN * (2 - line.points)
-                continue
-            promised = np.clip(line.ahead + explained[:, arm], 0.0, 1.0)
-            variance = line.leverage / self.block + spreads[:, arm]
-            scores[:, arm] = promised + reach * np.sqrt(variance)
+        points, ahead, leverages, _ = _columns(state)
+        scores = np.sqrt(leverages / self.block + spreads)
+        scores *= self.reach(state)
+        scores += np.minimum(np.maximum(explained + ahead, 0.0), 1.0)
+        missing = np.maximum(2.0 - points, 0.0)
+        scores = np.where(missing > 0.0, UNKNOWN * missing, scores)
         return best_split(judged(scores, eligible, offsets))
 
     def estimates(self, state: RisingState, contexts: Array, *, clock: float = 0.0) -> Estimates:
@@ -85,15 +82,12 @@ class ContextualTIUCB(TIUCB):
         belief."""
         assert isinstance(state, ResidualState)
         explained, spreads = state.explained(contexts)
-        means, deviations = np.full_like(explained, 0.5), np.full_like(explained, 12.0**-0.5)
-        for arm in range(state.arms):
-            line = state.line(arm)
-            if line.points >= 2:
-                noise = self.scale / self.block**0.5 if np.isnan(line.noise) else line.noise
-                variance = line.leverage + self.block * spreads[:, arm]
-                means[:, arm] = np.clip(line.ahead + explained[:, arm], 0.0, 1.0)
-                deviations[:, arm] = noise * np.sqrt(variance)
-        return Estimates(means, deviations)
+        points, ahead, leverages, noise = _columns(state)
+        noise = np.where(np.isnan(noise), self.scale / self.block**0.5, noise)
+        means = np.minimum(np.maximum(explained + ahead, 0.0), 1.0)
+        deviations = noise * np.sqrt(leverages + self.block * spreads)
+        is_known = points >= 2.0
+        return Estimates(np.where(is_known, means, 0.5), np.where(is_known, deviations, 12.0**-0.5))
 
     def update(
         self,
@@ -121,3 +115,9 @@ class ContextualTIUCB(TIUCB):
     ) -> None:
         assert isinstance(state, ResidualState)
         state.revise_of(arm, context, old, new, weight, clock)
+
+
+def _columns(state: RisingState) -> Array:
+    """The lines of all arms, (4, K): points, ahead, leverage, noise."""
+    lines = [state.line(arm) for arm in range(state.arms)]
+    return np.array(lines, dtype=np.float64).reshape(-1, 4).T

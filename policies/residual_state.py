@@ -46,9 +46,13 @@ class ResidualTerms(RisingTerms):
 class ResidualState(RisingState):
     """A `RisingState` with `regressions`, the sums of the arms' regressions."""
 
-    __slots__ = ("_factors", "_precision", "_thetas", "regressions")
+    __slots__ = ("_answer", "_asked", "_factors", "_precision", "_thetas", "regressions")
 
     terms: ResidualTerms
+    _answer: tuple[Array, Array]
+    _asked: bytes
+    _factors: list[Array | None]
+    _thetas: Array
 
     def __init__(self, terms: ResidualTerms, arms: int) -> None:
         super().__init__(terms, arms)
@@ -76,12 +80,12 @@ class ResidualState(RisingState):
     def drop_arm(self, arm: int) -> None:
         super().drop_arm(arm)
         self.regressions.drop_arm(arm)
-        self._factors[arm] = None
+        self._forget(arm)
 
     def learn_of(self, arm: int, x: Array, reward: float, weight: float, clock: float) -> None:
         """One reward more of a context x, (d,)."""
         self.regressions._absorb(arm, x, reward, weight, clock)
-        self._factors[arm] = None
+        self._forget(arm)
         self.learn(arm, reward, weight, clock, x[:-1])
 
     def revise_of(
@@ -89,23 +93,38 @@ class ResidualState(RisingState):
     ) -> None:
         """Another reward in place of one that was learned so, or None to withdraw it."""
         self.regressions._amend(arm, x, old, new, weight, clock)
-        self._factors[arm] = self._lines[arm] = None
+        self._forget(arm)
+        self._lines[arm] = None
         self.revise(arm, old, new, weight, clock, x[:-1])
 
     def explained(self, contexts: Array) -> tuple[Array, Array]:
         """What the features of each context add, and its variance in variances of a reward, both
         (n, K)."""
-        every = range(self.arms)
+        # A decision asks twice, for its chances and for what is logged of its beliefs.
+        asked = contexts.tobytes() if len(contexts) == 1 else b""
+        if asked and asked == self._asked:
+            return self._answer
         features = contexts.copy()
         features[:, -1] = 0.0
         spreads = np.empty((len(contexts), self.arms))
-        for arm in every:
-            roots, _ = dtrtrs(self._factor(arm), features.T, lower=1)
-            spreads[:, arm] = np.einsum("dn,dn->n", roots, roots)
-        return features @ self._thetas.T, spreads
+        for arm in range(self.arms):
+            factor = self._factor(arm)
+            if asked:
+                root = dtrsv(factor, features[0], lower=1)
+                spreads[0, arm] = root.dot(root)
+            else:
+                roots, _ = dtrtrs(factor, features.T, lower=1)
+                spreads[:, arm] = np.einsum("dn,dn->n", roots, roots)
+        self._asked, self._answer = asked, (features @ self._thetas.T, spreads)
+        return self._answer
+
+    def _forget(self, arm: int) -> None:
+        self._factors[arm], self._asked = None, b""
 
     def _forget_caches(self) -> None:
-        self._factors: list[Array | None] = [None] * self.arms
+        self._asked = b""  # the context that `_answer` is of
+        self._answer = np.empty((0, 0)), np.empty((0, 0))
+        self._factors = [None] * self.arms
         self._thetas = np.zeros((self.arms, self.terms.dim))  # those of arms that have a factor
 
     def _factor(self, arm: int) -> Array:
@@ -113,7 +132,8 @@ class ResidualState(RisingState):
         factor = self._factors[arm]
         if factor is None:
             sums = self.regressions.sums[arm]
-            matrix = sums[:-2, :-2] + np.diag(self._precision)
+            matrix = sums[:-2, :-2].copy()
+            matrix.reshape(-1)[:: len(matrix) + 1] += self._precision
             factor = self._factors[arm] = factor_of(matrix, self._precision)
             root = dtrsv(factor, sums[-2, :-2], lower=1)
             self._thetas[arm] = dtrsv(factor, root, lower=1, trans=1)
@@ -129,10 +149,12 @@ class ResidualState(RisingState):
         return residuals
 
     def _past(self, arm: int) -> tuple[float, float, float]:
-        departed, theta = self.departed[arm], self._theta(arm)
-        sums, moments = np.split(departed[3:], 2)
-        total, moment = departed[1] - sums @ theta, departed[2] - moments @ theta
-        return float(departed[0]), float(total), float(moment)
+        departed, theta, m = self.departed[arm], self._theta(arm), self.terms.features
+        left, total, moment = departed[:3].tolist()
+        if left:
+            total -= float(departed[3 : 3 + m] @ theta)
+            moment -= float(departed[3 + m :] @ theta)
+        return left, total, moment
 
     def _departing(self, arm: int, place: float) -> Array:
         """The point itself, not its residual, which is another under each theta."""
@@ -140,4 +162,5 @@ class ResidualState(RisingState):
         total = float(rows[:, 2].sum())
         shares = rows[:, 2] / (total if total > 0.0 else 1.0) if len(rows) > 1 else np.ones(1)
         reward, features = shares @ rows[:, 1], shares @ rows[:, 3:]
-        return np.concatenate(([1.0, reward, place * reward], features, place * features))
+        first = np.array([1.0, reward, place * reward])
+        return np.concatenate((first, features, place * features))
