@@ -10,6 +10,7 @@ from typing import Any
 from policies.abilities import LearnsChoices, WeighsJoules, WeighsPrices
 from policies.alarmed_linucb import AlarmedLinUCB
 from policies.beta_thompson import BetaThompson
+from policies.contextual_ti_ucb import ContextualTIUCB
 from policies.d_linucb import DLinUCB
 from policies.epsilon_greedy import EpsilonGreedy
 from policies.fgts_cdb import FGTSCDB
@@ -72,6 +73,7 @@ CATALOGUE: dict[str, type[Policy[Any]]] = {
         SquareCB,
         FGTSCDB,
         TIUCB,
+        ContextualTIUCB,
         DLinUCB,
         SWLinUCB,
         AlarmedLinUCB,

@@ -16,7 +16,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dtrsv
-from scipy.linalg.lapack import dpotrs
 
 from policies.aging import faded
 from policies.cholesky import factor_of, inverse_of
@@ -51,7 +50,8 @@ class ParetoState(LinearState):
     """
 
     __slots__ = (
-        "_means", "_plain", "_precisions", "_readings", "_widened", "_widened_at", "starts",
+        "_diagonals", "_means", "_plain", "_precisions", "_readings", "_squares", "_widened",
+        "_widened_at", "starts",
     )  # fmt: skip
 
     prior: ParetoPrior
@@ -73,6 +73,11 @@ class ParetoState(LinearState):
         self._plain = self.prior.precision()
         self._precisions = [self.prior.precision(arm) for arm in every]
         self._means = [self.prior.mean(arm) for arm in every]
+        # As LAPACK has them, column by column, each with its diagonal.
+        self._squares = [block[:-1].T for block in self.blocks]
+        self._diagonals = [
+            block.reshape(-1)[: -self.prior.dim : self.prior.dim + 1] for block in self.blocks
+        ]
         self._readings: dict[int, int] = {}  # of the arms that have L in place of A^-1
         self._widened, self._widened_at = np.empty(0), np.nan
 
@@ -126,21 +131,21 @@ class ParetoState(LinearState):
         sums, own = self.sums[arm], self._precisions[arm]
         left = faded(float(self.clocks[arm] - self.starts[arm]), self.prior.half_life)
         precision = self._plain * max(left, LEAST_RIDGE) + (own - self._plain) * left
-        square = self.blocks[arm, :-1]
-        square[...] = sums[:-2, :-2]
-        square.reshape(-1)[:: len(square) + 1] += precision
-        factor = factor_of(square.T, precision)
-        square.T[...] = factor
+        square = self._squares[arm]
+        square.T[...] = sums[:-2, :-2]
+        self._diagonals[arm] += precision
+        factor = factor_of(square, precision)
+        square[...] = factor
         response = precision * self._means[arm] + sums[-2, :-2]
-        self.blocks[arm, -1], _ = dpotrs(factor, response, lower=1)
+        root = dtrsv(factor, response, lower=1)
+        self.blocks[arm, -1] = dtrsv(factor, root, lower=1, trans=1)
         self.evidence[arm] = max(float(sums[-1, -1]), 0.0)
         self._readings[arm] = 0
         self._asked = b""
 
     def _invert(self, arm: int) -> None:
         """Puts the inverse in place of the factor. What was read of it last still holds."""
-        square = self.blocks[arm, :-1]
-        square[...] = inverse_of(square.T)
+        self._squares[arm][...] = inverse_of(self._squares[arm])
         del self._readings[arm]
 
     def read(self, contexts: Array, clock: float) -> tuple[Array, Array]:
@@ -163,7 +168,7 @@ class ParetoState(LinearState):
     def _read_factors(self, x: Array) -> None:
         """The spreads of the arms that have no inverse."""
         for arm, readings in list(self._readings.items()):
-            root = dtrsv(self.blocks[arm, :-1].T, x, lower=1)
+            root = dtrsv(self._squares[arm], x, lower=1)
             self.spreads[arm] = root.dot(root)
             self._readings[arm] = readings + 1
             if readings + 1 == MOST_READINGS:

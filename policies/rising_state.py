@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from policies.policy import Array, CopiedSums
 
+NONE = np.empty(0)
+
 
 @dataclass(frozen=True)
 class RisingTerms:
@@ -33,6 +35,11 @@ class RisingTerms:
     def room(self) -> int:
         """Rewards kept as they are."""
         return (2 * self.window + 1) * self.block
+
+    @property
+    def features(self) -> int:
+        """Numbers m that are kept with each reward."""
+        return 0
 
 
 class Line(NamedTuple):
@@ -48,12 +55,17 @@ class Line(NamedTuple):
     noise: float
 
 
+_NAMES = ("kept", "counts", "departed", "alarms", "observations")
+
+
 class RisingState:
     """K arms, R rewards kept of each.
 
     kept          (K, R, 3)  clock, reward and weight of the newest rewards, oldest first
     counts        (K,)       how many of the R are in use
     departed      (K, 3)     points that have left: their number, sum of X_k, sum of k X_k
+
+    With m features of each reward there are m columns more in `kept`, and 2 m in `departed`.
     alarms        (K,)       restarts so far
     observations  (K,)       weight seen, never aged
     """
@@ -62,8 +74,8 @@ class RisingState:
 
     def __init__(self, terms: RisingTerms, arms: int) -> None:
         self.terms = terms
-        self.kept = np.zeros((arms, terms.room, 3))
-        self.departed = np.zeros((arms, 3))
+        self.kept = np.zeros((arms, terms.room, 3 + terms.features))
+        self.departed = np.zeros((arms, 3 + 2 * terms.features))
         self.counts, self.alarms, self.observations = (np.zeros(arms) for _ in range(3))
         self._lines: list[Line | None] = [None] * arms
 
@@ -72,7 +84,7 @@ class RisingState:
         """The state of these arrays. ValueError where a shape does not fit."""
         observations = np.array(canonical["observations"], dtype=np.float64)
         state = cls(terms, len(observations))
-        for name in ("kept", "counts", "departed", "alarms", "observations"):
+        for name in _NAMES:
             made = np.array(canonical[name], dtype=np.float64)
             if made.shape != getattr(state, name).shape:
                 wanted = getattr(state, name).shape
@@ -86,7 +98,7 @@ class RisingState:
 
     def canonical(self) -> Mapping[str, NDArray[Any]]:
         views = {}
-        for name in ("kept", "counts", "departed", "alarms", "observations"):
+        for name in _NAMES:
             views[name] = getattr(self, name).view()
             views[name].flags.writeable = False
         return views
@@ -99,7 +111,7 @@ class RisingState:
 
     def add_arm(self) -> None:
         fresh = type(self)(self.terms, 1)
-        for name in ("kept", "counts", "departed", "alarms", "observations"):
+        for name in _NAMES:
             setattr(self, name, np.concatenate((getattr(self, name), getattr(fresh, name))))
         self._lines.append(None)
 
@@ -108,7 +120,9 @@ class RisingState:
         self.counts[arm] = self.alarms[arm] = self.observations[arm] = 0.0
         self._lines[arm] = None
 
-    def learn(self, arm: int, reward: float, weight: float, clock: float) -> None:
+    def learn(
+        self, arm: int, reward: float, weight: float, clock: float, features: Array = NONE
+    ) -> None:
         """One reward more, at its place by clock."""
         if not isfinite(reward + weight + clock) or weight < 0.0:
             raise ValueError("reward, weight and clock must be finite, weight >= 0")
@@ -117,19 +131,27 @@ class RisingState:
         count, kept = int(self.counts[arm]), self.kept[arm]
         at = int(np.searchsorted(kept[:count, 0], clock, side="right"))
         kept[at + 1 : count + 1] = kept[at:count].copy()
-        kept[at] = clock, reward, weight
+        kept[at] = clock, reward, weight, *features
         self.counts[arm] += 1.0
         self.observations[arm] += weight
         self._lines[arm] = None
         if not (count + 1) % self.terms.block:
             self._watch(arm)
 
-    def revise(self, arm: int, old: float, new: float | None, weight: float, clock: float) -> None:
+    def revise(
+        self,
+        arm: int,
+        old: float,
+        new: float | None,
+        weight: float,
+        clock: float,
+        features: Array = NONE,
+    ) -> None:
         """Another reward in place of one that is still kept, or None to withdraw it."""
         if self.observations[arm] < weight * (1.0 - 1e-9):
             raise ValueError(f"arm {arm} has seen less weight than is to be revised")
         count, kept = int(self.counts[arm]), self.kept[arm]
-        same = np.flatnonzero((kept[:count] == (clock, old, weight)).all(axis=1))
+        same = np.flatnonzero((kept[:count] == (clock, old, weight, *features)).all(axis=1))
         if not len(same):
             return  # it has left for the sums, or an alarm has forgotten it
         row = int(same[0])
@@ -155,14 +177,23 @@ class RisingState:
         whole = int(self.counts[arm]) // block * block
         kept = self.kept[arm, :whole]
         if block == 1:
-            return kept[:, 1]
-        rewards, weights = kept[:, 1].reshape(-1, block), kept[:, 2].reshape(-1, block)
+            return self._read(arm, kept)
+        rewards, weights = self._read(arm, kept).reshape(-1, block), kept[:, 2].reshape(-1, block)
         total = weights.sum(axis=1)
         means: Array = (rewards * weights).sum(axis=1) / np.where(total > 0.0, total, 1.0)
         return means
 
+    def _read(self, arm: int, kept: Array) -> Array:
+        """The rewards that the line is of, (n,), in rows of `kept`."""
+        return kept[:, 1]
+
+    def _past(self, arm: int) -> tuple[float, float, float]:
+        """Of the points that have left: their number, sum of X_k, sum of k X_k."""
+        left, total, moment = self.departed[arm].tolist()
+        return left, total, moment
+
     def _fitted(self, arm: int) -> Line:
-        points, (left, total, moment) = self._points(arm), self.departed[arm].tolist()
+        points, (left, total, moment) = self._points(arm), self._past(arm)
         count = int(left) + len(points)
         if count < 2:
             return Line(count, 0.0, np.inf, np.nan)
@@ -205,10 +236,13 @@ class RisingState:
 
     def _depart(self, arm: int) -> None:
         """The oldest point leaves for the sums."""
-        block = self.terms.block
-        oldest, kept = float(self._points(arm)[0]), self.kept[arm]
-        place = self.departed[arm, 0] + 1.0
-        self.departed[arm] += 1.0, oldest, place * oldest
+        block, kept = self.terms.block, self.kept[arm]
+        self.departed[arm] += self._departing(arm, float(self.departed[arm, 0]) + 1.0)
         kept[:-block] = kept[block:].copy()
         kept[-block:] = 0.0
         self.counts[arm] -= block
+
+    def _departing(self, arm: int, place: float) -> Array:
+        """What the sums get of the oldest point, which has this place: a row of `departed`."""
+        oldest = float(self._points(arm)[0])
+        return np.array([1.0, oldest, place * oldest])

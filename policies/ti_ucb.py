@@ -7,7 +7,7 @@ stated as a false-alarm rate.
 
 Departs from it: the threshold is `alarm` standard errors of the difference that it looks at,
 with the noise estimated from the same points; rewards can be late and revised; several can
-be read as one point, which thumbs need. The context is not looked at.
+be read as one point, which thumbs need. The context is not looked at; see `contextual_ti_ucb`.
 """
 
 from collections.abc import Mapping
@@ -90,10 +90,14 @@ class TIUCB:
         scores = np.tile(self._promises(state), (len(contexts), 1))
         return best_split(judged(scores, eligible, offsets))
 
+    def reach(self, state: RisingState) -> float:
+        """How many roots of a leverage the bonus is."""
+        plays = max(2.0, float(state.observations.sum()))
+        return self.scale * sqrt(2.0 * self.exponent * log(plays))
+
     def _promises(self, state: RisingState) -> Array:
         """Upper bounds on the reward of each arm's next play, (K,)."""
-        plays = max(2.0, float(state.observations.sum()))
-        reach = self.scale * sqrt(2.0 * self.exponent * log(plays))
+        reach = self.reach(state)
         lines = [state.line(arm) for arm in range(state.arms)]
         return np.array(
             [

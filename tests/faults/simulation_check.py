@@ -84,7 +84,7 @@ def _check_sums(world: World, engine: PolicyEngine) -> None:
         standing[decision.id] = world.scores[feedback_id]
     sums = np.zeros((len(engine.names), 2))
     for decision_id, score in standing.items():
-        decision = tables.decisions[decision_id]
-        if decision.position >= engine.config.arms[decision.arm].version_position:
-            sums[decision.arm] += score, 1.0
+        made = tables.decisions[decision_id]
+        if made.position >= engine.config.arms[made.arm].version_position:
+            sums[made.arm] += score, 1.0
     np.testing.assert_allclose(engine.calls.qualities, sums, rtol=1e-9, atol=1e-9)
