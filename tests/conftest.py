@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bandit_service.ports import Store
 from bandit_service.store import migrate, open_store
@@ -23,6 +24,16 @@ from tests.patience import PATIENCE
 # tests/faults.
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own there
 ROOM_BYTES = 4 * 2**30
+
+
+# A run is to find what the one before it found, however busy the machine is.
+settings.register_profile(
+    "tests",
+    derandomize=not os.environ.get("TESTS_SEED"),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("tests")
 
 
 def pytest_configure() -> None:

@@ -101,9 +101,11 @@ def test_three_replicas_are_one_service(trio: list[Server]) -> None:
     assert all(one.position == one.head_position and one.HasField("staleness") for one in states)
 
 
-async def traffic(server: Server, told: set[str], until: asyncio.Event) -> None:
-    async with AsyncClient(server.address, policy="chat", timeout=5, feedback_timeout=5) as client:
-        while not until.is_set():
+async def traffic(server: Server, told: set[str]) -> None:
+    async with AsyncClient(
+        server.address, policy="chat", timeout=PATIENCE, feedback_timeout=PATIENCE
+    ) as client:
+        while True:
             try:
                 choice = await client.route(vector=QUERY)
                 told.add(choice.decision_id)
@@ -116,15 +118,15 @@ def test_a_server_that_is_told_to_stop_loses_nothing(store_url: str, policy: str
     told: set[str] = set()
 
     async def ended_amid_traffic(server: Server) -> tuple[int, str]:
-        done = asyncio.Event()
-        users = [asyncio.create_task(traffic(server, told, done)) for _ in range(8)]
+        users = [asyncio.create_task(traffic(server, told)) for _ in range(8)]
         while len(told) < 100:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         server.signal(signal.SIGTERM)
         server.signal(signal.SIGTERM)  # an impatient supervisor
         ended = await asyncio.to_thread(server.terminate)
-        done.set()
-        await asyncio.gather(*users)
+        for each in users:  # who would go on asking
+            each.cancel()
+        await asyncio.gather(*users, return_exceptions=True)
         return ended
 
     with a_server(store_url, "--policy", policy) as server:

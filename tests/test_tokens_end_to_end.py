@@ -110,6 +110,7 @@ def test_clients_carry_tokens_and_keys_rotate(server, keys):
         assert client.feedback(other, success=True).recorded  # signed by the old one
 
         write_keys(keys, f"k2 {SECOND}")  # and this is noticed without a signal
+        until = time.monotonic() + PATIENCE
         while (answer := outcome_of(client, other)) == "OK":
             assert time.monotonic() < until
             time.sleep(0.1)

@@ -10,7 +10,13 @@ from bandit_service import failpoints
 from bandit_service.checkpoints.keeper import Keeper
 from bandit_service.configuration import ShapeOf
 from bandit_service.engine import FOLD_VERSION, PolicyEngine
-from bandit_service.errors import BadCheckpoint, BrokenJournal, InvalidField, NotUnderstood
+from bandit_service.errors import (
+    BadCheckpoint,
+    BrokenJournal,
+    InvalidField,
+    LostBeginning,
+    NotUnderstood,
+)
 from bandit_service.model import Checkpoint, CheckpointStatus, StoredPolicy
 from bandit_service.ports import Store
 
@@ -49,11 +55,12 @@ def recover(
     """The engine of a policy, as its whole journal makes it, or as much as is understood.
 
     `head` is the journal's last position, where it is known already. Raises BrokenJournal,
-    StoreUnavailable; a checkpoint that is not good raises nothing: it is left aside, with a
-    warning that names it, and the next older one takes its place.
+    LostBeginning, StoreUnavailable; a checkpoint that is not good raises nothing: it is left
+    aside, with a warning that names it, and the next older one takes its place.
     """
     if head is None:
         head = store.heads().get(identity.id, 0)
+    left_aside = 0
     for checkpoint in keeper.of(identity.id):
         if checkpoint.status is not CheckpointStatus.USABLE:
             continue
@@ -62,6 +69,7 @@ def recover(
                 raise BadCheckpoint(f"its journal ends at {head}")
             engine = restored(keeper, identity, checkpoint, shape_of)
         except BadCheckpoint as bad:
+            left_aside += 1
             log.warning(
                 "checkpoint %d of policy %r at position %d is left aside: %s",
                 checkpoint.id,
@@ -77,6 +85,12 @@ def recover(
         fold(store, engine, progress=progress, least=head)
     except NotUnderstood as newer:
         return Recovered(engine, checkpoint, newer)
+    except BrokenJournal as broken:
+        following = store.events(identity.id, engine.position, 1)
+        if left_aside and following and following[0].position > engine.position + 1:
+            lost = LostBeginning(identity.id, identity.name, engine.position + 1)
+            raise lost from broken
+        raise
     return Recovered(engine, checkpoint)
 
 

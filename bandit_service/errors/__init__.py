@@ -14,7 +14,8 @@ BanditError
 ├── Unavailable         StoreUnavailable, SilentDatabase, HeadLocked, NotCaughtUp, NotUnderstood,
 │                       NotLogged, BufferFull, Draining
 └── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
-                        RefusedByDatabase, BrokenJournal, BadCheckpoint
+                        RefusedByDatabase, BrokenJournal, LostBeginning,
+                        BadCheckpoint
 
 The sentence is written in the class: what, which one, and what was wanted or kept.
 The caller never builds one, and it names nothing inside (no table, no class).
@@ -38,6 +39,7 @@ from bandit_service.errors.databases import (
     BrokenJournal,
     DamagedDatabase,
     ForeignDatabase,
+    LostBeginning,
     NewerSchema,
     OlderSchema,
     RefusedByDatabase,
@@ -122,6 +124,7 @@ __all__ = [
     "InvalidField",
     "LeaseHeld",
     "LeaseLost",
+    "LostBeginning",
     "NewerSchema",
     "NoEligibleArm",
     "NoMeter",

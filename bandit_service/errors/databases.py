@@ -53,6 +53,21 @@ class BrokenJournal(BadStore):
         self.policy_id = policy_id
 
 
+class LostBeginning(BrokenJournal):
+    """What retention has let go is in checkpoints only, and none of them is of use."""
+
+    def __init__(self, policy_id: int, policy: str, position: int) -> None:
+        BadStore.__init__(
+            self,
+            f"the journal of policy {policy!r} does not have position {position} any more, and "
+            "none of its checkpoints can be used; start the version of bandit-service that made "
+            "them, or restore the database from a copy",
+            policy=policy_id,
+            position=position,
+        )
+        self.policy_id = policy_id
+
+
 class BadCheckpoint(BadStore):
     """Never loaded: an older checkpoint and a longer tail of the journal take its place."""
 

@@ -101,7 +101,7 @@ def test_challengers_from_outside(tmp_path):
         assert "may be worse than the incumbent" in said
 
         traffic(address, 1, 20)
-        until, share = time.monotonic() + PATIENCE, 0.4
+        until, share = time.monotonic() + 4 * PATIENCE, 0.4
         while share and time.monotonic() < until:  # until the chore has looked
             time.sleep(0.2)
             share = bandit(address, "get", "chat")[1]["policy"]["challengers"][0]["share"]

@@ -13,9 +13,16 @@ from bandit_service.batch import Known
 from bandit_service.checkpoints import BY_SECRET, Keeper, fold, pack, recover
 from bandit_service.checkpoints.seal import sha256
 from bandit_service.engine import FOLD_VERSION, PolicyEngine, Registry
-from bandit_service.errors import BrokenJournal
+from bandit_service.errors import BrokenJournal, LostBeginning
 from bandit_service.journal import Journal
-from bandit_service.model import Checkpoint, CheckpointStatus, JournalEntry, Lease, StoredPolicy
+from bandit_service.model import (
+    Checkpoint,
+    CheckpointStatus,
+    JournalEntry,
+    Lease,
+    Limits,
+    StoredPolicy,
+)
 from bandit_service.ports import Store
 from bandit_service.store import open_store
 from policies import CATALOGUE
@@ -191,6 +198,26 @@ def test_of_another_fold_version_none_is_used(
     assert len(caplog.records) == len(made)
     assert "it has fold version 1, this program has 2" in caplog.text
     assert recovered.engine.state_hash() == from_zero(store, identity).state_hash() != old
+
+
+def test_where_checkpoints_alone_hold_the_beginning_another_fold_version_refuses(
+    store: Store, keeper: Keeper, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity, made = some_checkpoints(store, keeper, lease)
+    truth = recover(store, keeper, identity, shape_of)
+    held = Limits(journal_before=NOW + 1e9, journal={identity.id: made[0].position})
+    assert store.prune(held, dry_run=False)
+    before = store.events(identity.id, 0, 100)
+
+    with monkeypatch.context() as patch:
+        be_another_version(patch)
+        with pytest.raises(LostBeginning, match="'chat' does not have position 2 any more"):
+            recover(store, keeper, identity, shape_of)
+
+    assert store.events(identity.id, 0, 100) == before
+    again = recover(store, keeper, identity, shape_of)
+    assert again.checkpoint == truth.checkpoint == made[-1]
+    assert again.engine.state_hash() == truth.engine.state_hash()
 
 
 def be_another_version(monkeypatch: pytest.MonkeyPatch, version: int = 2) -> None:

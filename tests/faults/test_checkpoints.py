@@ -29,7 +29,9 @@ SMALLER = {
     "bandit_service.checkpoints.keeper.PART": PART,
     "bandit_service.jobs.LOOKS_EVERY": 0.05,  # seconds
 }
-OFTEN = ("--checkpoint-seconds", "1")
+OFTEN = ("--checkpoint-events", "1")
+# So many checkpoints at most are finished, or nearly, before the kill.
+MOST = 3
 
 
 async def killed_within_a_write(service: Service, shelf: Shelf, hit: int, luck) -> Acknowledged:
@@ -84,7 +86,8 @@ def test_no_kill_within_the_writing_of_a_checkpoint_spoils_a_start(
         parts = shelf.parts(shelf.usable()[0])
         assert parts > 4
         for _ in range(KILLS):
-            told = asyncio.run(killed_within_a_write(service, shelf, luck.randint(2, parts), luck))
+            hit = luck.randint(2, MOST * parts)
+            told = asyncio.run(killed_within_a_write(service, shelf, hit, luck))
             begun += check_the_start(service, fresh_url, told, bad)
             acknowledged += told.count()
             service.kill()
@@ -94,7 +97,7 @@ def test_no_kill_within_the_writing_of_a_checkpoint_spoils_a_start(
                 bad.append(newest)
         shelf.close()
 
-    assert begun > 0, "there was never a checkpoint to begin from"
+    assert begun > KILLS / 4, "there were hardly ever checkpoints to begin from"
     write_counts(
         f"test_checkpoints::{request.node.name}",
         kills=KILLS,

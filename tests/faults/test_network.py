@@ -47,10 +47,17 @@ async def through_failures(
         for _ in range(CYCLES):
             await asyncio.to_thread(proxy.fail, mode)
             await asyncio.sleep(SILENCE if mode == BLACK_HOLE else LASTS * luck.uniform(0.5, 1.5))
+            if mode != SLOW:
+                await asyncio.wait_for(_noticed(told), PATIENCE)  # on a busy machine
             await asyncio.to_thread(proxy.heal)
             await told.reach(told.count() + 50)  # it recovers by itself
         grown = service.resident_bytes() - before
     return told, grown
+
+
+async def _noticed(told: Acknowledged) -> None:
+    while not (told.refused and told.degraded):  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("mode", MODES)

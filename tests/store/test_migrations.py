@@ -18,6 +18,7 @@ from bandit_service.errors import OlderSchema
 from bandit_service.store import migrate, open_store, schema
 from bandit_service.store.engine import open_engine
 from bandit_service.store.tables import metadata
+from tests.patience import PATIENCE
 from tests.store.records import a_policy
 
 ROOT = Path(__file__).parents[2]
@@ -156,7 +157,9 @@ def test_several_processes_may_start_on_a_new_database(empty_url: str) -> None:
         for _ in range(2)
     ]
 
-    assert [one.communicate(timeout=60)[0] for one in running] == [f"{HEAD}\n".encode()] * 2
+    assert [one.communicate(timeout=4 * PATIENCE)[0] for one in running] == [
+        f"{HEAD}\n".encode()
+    ] * 2
 
 
 def test_sqlite_sets_itself_up(tmp_path: Path) -> None:
