@@ -9,7 +9,6 @@ from tests.audit.histories import audited, doctoring
 from tests.ledger.budgeted import Budgeted, a_budget
 from tests.service.running import running
 
-
 NEARLY_USED_UP, PLENTY = 0.6, 60.0
 
 
