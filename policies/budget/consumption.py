@@ -17,7 +17,8 @@ MEMORY = 300.0  # calls of an arm after which an older one counts a third
 UNPAID = 3.0  # an arm never paid for is expected to take so many times what its list price says
 UNPAID_UPPER = 10.0  # and at most so many times
 PRIOR_CALLS = 2.0  # for how many calls it counts that amounts vary as much as their mean is high
-LISTED_CALLS = 4.0  # that a list price counts for beside the first bills, in what is set aside
+LISTED_CALLS = 4.0  # that a list price counts for where calls to come are set aside
+GUESSED_CALLS = 1.0  # that the upper guess counts for beside the first bills of an arm
 DEVIATIONS = 2.0  # of a single call, that an upper estimate lies above the mean
 
 
@@ -125,13 +126,13 @@ class Consumption:
         Of many calls of an arm whose amounts are known it is the mean that counts, with a margin
         for what is not known of the mean. An arm never paid for is set aside at its upper amount:
         where bills come late, a thousand calls may have been made at a guess. That amount counts
-        for a few calls more, for the first bills of an arm are not its dear ones.
+        for a call more, for the first bills of an arm need not be its dear ones.
         """
         if self._reserves is None:
             means, weights = self.means(), np.where(self.weights > 0.0, self.weights, 1.0)
             likely = means + (self.uppers() - means) / np.sqrt(1.0 + weights)
             guess = np.maximum(likely, UNPAID_UPPER * self._usual() * np.nan_to_num(self.listed))
-            seen = (weights * likely + LISTED_CALLS * guess) / (weights + LISTED_CALLS)
+            seen = (weights * likely + GUESSED_CALLS * guess) / (weights + GUESSED_CALLS)
             self._reserves = np.where(self.weights > 0.0, seen, self.uppers())
         return self._reserves
 

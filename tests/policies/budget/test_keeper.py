@@ -128,7 +128,7 @@ def test_a_stream_of_known_prices_is_spent_to_the_end():
 
 def test_the_first_bill_says_what_those_are_worth_that_have_not_come():
     """After one bill of a a call likely takes a, and twice the deviation sqrt(2/3) a, at most; that
-    counts for one call, and ten times a for four: the first bill need not be a dear one."""
+    counts for one call, and ten times a for another: the first bill need not be a dear one."""
     keeper = a_keeper(requests=1000)
     for _ in range(5):
         keeper.reserve(0)
@@ -137,7 +137,7 @@ def test_the_first_bill_says_what_those_are_worth_that_have_not_come():
     keeper.settle(0, np.array([0.5]))
 
     likely = 0.5 * (1.0 + 2.0 * (2.0 / 3.0) ** 0.5)
-    assert keeper.spent[0] == pytest.approx(0.5 + 4 * (likely + 4 * UNPAID_UPPER * 0.5) / 5)
+    assert keeper.spent[0] == pytest.approx(0.5 + 4 * (likely + UNPAID_UPPER * 0.5) / 2)
     for _ in range(4):
         keeper.settle(0, np.array([0.5]))
     assert keeper.spent.tolist() == [2.5]
