@@ -4,7 +4,7 @@
 
 Whole streams from a cold start, shuffled, costs learned from what calls cost. Beside the default
 controller: the static hull in hindsight, a router taught offline on every outcome, the oracle, and
-the other controllers. Then the other sets, joules, and streams on which things go wrong.
+the other controllers. Then the other sets, joules, the dial, and streams on which things go wrong.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from bandit_service.evaluation.contestants import DEFAULT, named
 from bandit_service.evaluation.results import BudgetResult, Result
 from bandit_service.evaluation.study import study
 from bandit_service.evaluation.table import OutcomeTable
+from benchmarks.budgets import front
 from benchmarks.budgets.weather import CASES, under_weather
 from policies.budget import CONTROLLERS
 
@@ -37,7 +38,7 @@ USD = {
 JOULES = (6.0, 10.0, 15.0, 25.0)
 UNDER_WEATHER = (1.87e-4, 6.51e-4, 4.24e-3)
 WARMUP = 1 / 3
-PARTS = "paretobandit", "controllers", "routerbench", "routellm", "joules", "weather"
+PARTS = "paretobandit", "controllers", "routerbench", "routellm", "joules", "dial", "weather"
 HEADER = (
     "budget      spent   at most  quality  error   hull@spent hull@budget offline  oracle   counted"
     "  its hull"
@@ -130,6 +131,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"\nrouterbench: joules a query (derived), arms of known energy only, {seeds} seeds")
         given = allowances((), JOULES)
         print(table_of(sweep(loading.load(data / "routerbench"), given, seeds, jobs)[0]))
+    if "dial" in options.only:
+        print(f"\nrouterbench: the dial from accuracy to energy, open models only, {seeds} seeds")
+        print(front.report(loading.load(data / "routerbench"), seeds), flush=True)
     for name in ("paretobandit", "routerbench") if "controllers" in options.only else ():
         print(f"\n{name}: controllers, quality (most spent by a seed), {seeds} seeds")
         controllers(loading.load(data / name), USD[name], seeds, jobs)

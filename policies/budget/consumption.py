@@ -17,7 +17,8 @@ MEMORY = 300.0  # calls of an arm after which an older one counts a third
 UNPAID = 3.0  # an arm never paid for is expected to take so many times what its list price says
 UNPAID_UPPER = 10.0  # and at most so many times
 PRIOR_CALLS = 2.0  # for how many calls it counts that amounts vary as much as their mean is high
-LISTED_CALLS = 4.0  # that an arm's list price counts for where calls to come are set aside
+LISTED_CALLS = 4.0  # that a list price counts for where calls to come are set aside
+GUESSED_CALLS = 1.0  # that the upper guess counts for beside the first bills of an arm
 DEVIATIONS = 2.0  # of a single call, that an upper estimate lies above the mean
 
 
@@ -124,12 +125,15 @@ class Consumption:
 
         Of many calls of an arm whose amounts are known it is the mean that counts, with a margin
         for what is not known of the mean. An arm never paid for is set aside at its upper amount:
-        where bills come late, a thousand calls may have been made at a guess.
+        where bills come late, a thousand calls may have been made at a guess. That amount counts
+        for a call more, for the first bills of an arm need not be its dear ones.
         """
         if self._reserves is None:
             means, weights = self.means(), np.where(self.weights > 0.0, self.weights, 1.0)
-            unsure = (self.uppers() - means) / np.sqrt(1.0 + weights)
-            self._reserves = np.where(self.weights > 0.0, means + unsure, self.uppers())
+            likely = means + (self.uppers() - means) / np.sqrt(1.0 + weights)
+            guess = np.maximum(likely, UNPAID_UPPER * self._usual() * np.nan_to_num(self.listed))
+            seen = (weights * likely + GUESSED_CALLS * guess) / (weights + GUESSED_CALLS)
+            self._reserves = np.where(self.weights > 0.0, seen, self.uppers())
         return self._reserves
 
     def _aside(self, rows: slice) -> Array:
@@ -138,13 +142,17 @@ class Consumption:
         with_listed = self.totals[rows] + LISTED_CALLS * np.where(both, listed, 0.0)
         return np.where(both, np.maximum(means, with_listed / (weights + LISTED_CALLS)), means)
 
-    def _guessed(self, seen: Array, paid: Mask) -> Array:
-        """For arms never paid for, (K, R). `seen` are the means of the others."""
-        both = paid & (self.listed > 0.0)
+    def _usual(self) -> Array:
+        """What calls took for their list price, (R,): the mean of the arms that are known."""
+        both = (self.weights > 0.0) & (self.listed > 0.0)
+        seen = self.totals / np.where(both, self.weights, 1.0)
         ratios = np.where(both, seen / np.where(both, self.listed, 1.0), 0.0)
         count = both.sum(axis=0)
-        usual = np.where(count > 0, ratios.sum(axis=0) / np.maximum(count, 1), 1.0)
-        guessed = UNPAID * usual * self.listed
+        return np.where(count > 0, ratios.sum(axis=0) / np.maximum(count, 1), 1.0)
+
+    def _guessed(self, seen: Array, paid: Mask) -> Array:
+        """For arms never paid for, (K, R). `seen` are the means of the others."""
+        guessed = UNPAID * self._usual() * self.listed
         dearest = np.where(paid, seen, guessed)
         known = ~np.isnan(dearest)
         most = np.where(known.any(axis=0), np.where(known, dearest, 0.0).max(axis=0), np.nan)
