@@ -7,11 +7,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.contestants import DEFAULT, entered, named
 from bandit_service.evaluation.dial import dialled
 from bandit_service.evaluation.hull import static_hull, upper_hull
 from bandit_service.evaluation.optimal import ArmMeans
-from bandit_service.evaluation.simulation import Simulation, Traffic
+from bandit_service.evaluation.simulation import Simulation
 from bandit_service.evaluation.table import OutcomeTable
 
 Array = NDArray[np.float64]
@@ -58,7 +59,7 @@ def swept(table: OutcomeTable, dials: Sequence[float], seeds: int) -> Front:
     for place, entry in enumerate(turned):
         simulation = Simulation(table, entry)
         for seed in range(seeds):
-            run = simulation.run(Traffic(), seed)
+            run = simulation.run(Arrivals(), seed)
             served = run.order, run.arms
             found[:, place, seed] = (
                 np.nanmean(table.energy_joules[served]),
