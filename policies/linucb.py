@@ -63,7 +63,8 @@ class LinUCB(LinearPolicy):
         offsets: Array | None = None,
         clock: float = 0.0,
     ) -> Array:
-        if eligible is None and 1 <= state.arms <= FEW and len(contexts) == 1:
+        is_one = eligible is None and len(contexts) == 1 and 1 <= state.arms <= FEW
+        if is_one and (offsets is None or offsets.size == state.arms):
             return self._of_few(state, contexts, offsets, clock)
         means, bounds = self.read(state, contexts, clock)
         bounds *= self.radius(state) if self.oful else self.width
@@ -81,7 +82,8 @@ class LinUCB(LinearPolicy):
         triples = zip(means[0].tolist(), widths, spreads[0].tolist(), strict=False)
         scores = [m + w * sqrt(s) if s > 0.0 else m for m, w, s in triples]
         if offsets is not None:
-            scores = [one + added for one, added in zip(scores, offsets[0].tolist(), strict=True)]
+            added = offsets.ravel().tolist()
+            scores = [one + more for one, more in zip(scores, added, strict=True)]
         return best_of_few(scores)
 
     def radius(self, state: LinearState) -> Array:

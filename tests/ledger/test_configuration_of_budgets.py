@@ -1,7 +1,11 @@
 """Which budgets a policy may have, and how they are said."""
 
+import math
+
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bandit_service.budgets import requests_of, units_of
 from bandit_service.configuration import arm_state_changed, check
@@ -15,6 +19,7 @@ from bandit_service.model import (
     Resource,
     RevisionEvent,
     WhenExhausted,
+    to_units,
 )
 from bandit_service.rpc import convert_policy, policy_answers
 from bandit_service.rpc.pb import budget_pb2, policy_pb2
@@ -121,6 +126,24 @@ def test_the_arm_that_a_budget_falls_back_on_stays():
 )
 def test_the_ledger_counts_in_whole_units(budget, units, requests):
     assert (units_of(budget), requests_of(budget)) == (units, requests)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.one_of(
+        st.floats(0.0, 1e9),
+        st.builds(
+            lambda whole, part: (whole + part) / 1e9, st.integers(0, 10**12), st.floats(0, 1)
+        ),
+        st.builds(
+            lambda whole, near: whole / 1e9 + near, st.integers(0, 10**9), st.floats(0, 2e-12)
+        ),
+    )
+)
+def test_an_amount_is_rounded_up_to_a_unit_but_for_a_thousandth(usd):
+    """What a sum of floats is off by is not another billionth of a dollar."""
+    units = round(usd * 1e9, 3)
+    assert to_units(Resource.USD, usd) == (math.ceil(units) if units < 2**55 else 2**55)
 
 
 def test_budgets_come_back_from_the_wire_as_they_were():

@@ -46,6 +46,28 @@ def test_the_arm_of_the_highest_bound_is_played(arms: int, oful: bool) -> None:
     assert policy.probabilities(state, x)[0, wanted] == 1.0
 
 
+@pytest.mark.parametrize("oful", [False, True])
+def test_offsets_count_alone_as_among_others(oful: bool) -> None:
+    """A single query takes another way than several, to the same answer."""
+    rng = np.random.default_rng(5)
+    policy = LinUCB(dim=4, width=0.7, oful=oful)
+    state = policy.start(3)
+    for _ in range(60):
+        policy.update(state, int(rng.integers(3)), rng.normal(size=4), float(rng.random()))
+    x, offsets = rng.normal(size=(50, 4)), rng.normal(0.0, 0.5, (50, 3))
+
+    together = policy.probabilities(state, x, offsets=offsets)
+    alone = [
+        policy.probabilities(state, x[i : i + 1], offsets=offsets[i : i + 1])[0] for i in range(50)
+    ]
+
+    np.testing.assert_array_equal(alone, together)
+    assert (together.max(axis=0) == 1.0).all()  # each arm is best somewhere
+    np.testing.assert_array_equal(
+        policy.probabilities(state, x[:1], offsets=offsets[0]), together[:1]
+    )
+
+
 def test_the_oful_width_is_the_published_one() -> None:
     policy = LinUCB(dim=3, oful=True, bound=2.0, noise=0.4, delta=0.05, ridge=0.5,
                     intercept_ridge=0.5)  # fmt: skip
