@@ -86,6 +86,7 @@ _WITHIN_A_WRITE = _F + (
     "test_checkpoints.py::test_no_kill_within_the_writing_of_a_checkpoint_spoils_a_start"
 )
 _CHANGED = _F + "test_checkpoints.py::test_whatever_changes_in_a_checkpoint_is_found"
+_LEFT_BEHIND = _F + ("test_left_behind.py::test_who_was_left_behind_goes_on_from_a_checkpoint")
 _FLIPPED = "checkpoints/test_keeper.py::test_a_bit_that_flips_anywhere_is_found"
 _PART = "checkpoints/test_keeper.py::test_a_part_that_is_missing_is_missed"
 _HALF_WAY = "checkpoints/test_keeper.py::test_sigkill_half_way_leaves_the_one_before"
@@ -193,12 +194,33 @@ GUARANTEES = (
     Guarantee(
         "G12",
         "A bad checkpoint is never loaded.",
-        (_WITHIN_A_WRITE, _CHANGED, _FLIPPED, _PART, _HALF_WAY, _ASIDE, _OTHER_FOLD, _NAMED),
+        (
+            _WITHIN_A_WRITE,
+            _CHANGED,
+            _FLIPPED,
+            _PART,
+            _HALF_WAY,
+            _ASIDE,
+            _OTHER_FOLD,
+            _NAMED,
+            _AGREE,
+            _SIMULATOR,
+        ),
     ),
     Guarantee(
         "G13",
         "Equal positions, equal states.",
-        (_EQUAL, _SAME_BITS, _ANYWHERE, _FOLLOWS, _STALE, _TRIO, _WRITERS, _SIMULATOR),
+        (
+            _EQUAL,
+            _SAME_BITS,
+            _ANYWHERE,
+            _FOLLOWS,
+            _STALE,
+            _TRIO,
+            _WRITERS,
+            _LEFT_BEHIND,
+            _SIMULATOR,
+        ),
     ),
     Guarantee("G14", "Migrations are safe, under load too.", (_MIGRATIONS, _LIVE)),
     Guarantee(

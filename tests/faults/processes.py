@@ -1,5 +1,6 @@
 """The real service as processes that tests kill, stop, wake and start again on the same port."""
 
+import itertools
 import os
 import signal
 import socket
@@ -100,6 +101,10 @@ class Service:
         return path.read_text() if path.exists() else ""
 
 
+LOWEST_PORT = 10_000
+_numbers = itertools.count(97 * os.getpid())  # no two processes that test begin at the same
+
+
 # What is answered from memory dies with the process: who kills it, asks for durable answers.
 DURABLE = "--no-degraded"
 
@@ -119,7 +124,12 @@ def services(
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+    """None of those that outgoing connections are given: one of them may take it while the service
+    is down, even a client's that asks for the service and so connects to itself."""
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for number in _numbers:
+        port = LOWEST_PORT + number % (first_given - LOWEST_PORT)
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("numbers do not end")

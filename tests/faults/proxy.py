@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.faults.processes import free_port
+
 REFUSE = "refuse"  # nobody listens, and what was open is reset
 RESET = "reset"  # connections are accepted, and reset
 BLACK_HOLE = "black hole"  # accepted, and nothing is carried: neither data nor a goodbye
@@ -33,7 +35,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.accepted = 0
-        self.port = 0
+        self.port = free_port()
         self._run(self._listen())
 
     def fail(self, mode: str) -> None:
@@ -53,7 +55,6 @@ class Proxy:
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
         self._clear.set()
 
     async def _change(self, mode: str) -> None:

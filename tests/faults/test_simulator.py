@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bandit_service.batch import Batch
+from bandit_service.checkpoints import Seal
 from bandit_service.hearing import Hearing
 from bandit_service.model import FeedbackEvent
 from bandit_service.writer import Writer
@@ -110,3 +111,9 @@ def test_it_notices_broken_hearing(broken, caplog):
     caplog.set_level("CRITICAL")
 
     assert is_noticed(lambda seed: World(seed, hearing=broken))
+
+
+def test_it_notices_that_a_spoiled_checkpoint_is_taken(monkeypatch):
+    monkeypatch.setattr(Seal, "check", lambda *_: None)
+
+    assert is_noticed(World)
