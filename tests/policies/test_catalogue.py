@@ -8,8 +8,8 @@ from policies import CATALOGUE, build, known_settings
 def test_the_catalogue_lists_every_policy_under_its_own_name() -> None:
     assert set(CATALOGUE) == {
         "uniform", "epsilon_greedy", "linucb", "linear_thompson", "hierarchical_thompson",
-        "beta_thompson", "squarecb", "fgts_cdb", "ti_ucb", "contextual_ti_ucb", "d_linucb", "sw_linucb",
-        "alarmed_linucb", "pilot", "paretobandit", "metallm", "greenserv",
+        "beta_thompson", "squarecb", "fgts_cdb", "ti_ucb", "contextual_ti_ucb", "d_linucb",
+        "sw_linucb", "alarmed_linucb", "pilot", "paretobandit", "metallm", "greenserv",
         "greenserv_thompson", "greenserv_epsilon", "mixllm",
     }  # fmt: skip
     assert all(policy.name == name for name, policy in CATALOGUE.items())
