@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.rising import losses
 from policies import build
 from policies.contextual_ti_ucb import ContextualTIUCB
 from policies.policy import Array, Policy
@@ -117,25 +118,6 @@ def test_an_alarm_does_not_depend_on_who_has_read_what_in_between() -> None:
     for name, array in unread.canonical().items():
         assert read.canonical()[name].tobytes() == array.tobytes()
         assert resumed.canonical()[name].tobytes() == array.tobytes()
-
-
-def losses(policy: Policy[Any], seed: int, horizon: int = 1500) -> Array:
-    """Of each query, (horizon,), against the best arm for it with the rising one risen: three
-    steady arms are good at different queries, and one rises with its own plays from worst on
-    average to best on average."""
-    rng = np.random.default_rng(seed)
-    tastes = 0.25 * np.array([[1, 1, 0], [-1, 0, 1], [0, -1, -1], [0, 0, 0]])
-    levels, state, plays, lost = np.array([0.5, 0.5, 0.5, 0.2]), policy.start(4), 0, []
-    for clock, x in enumerate(some_contexts(rng, horizon)):
-        means = levels + tastes @ x[:-1]
-        best = max(float(means[:3].max()), 0.75)
-        means[3] += 0.55 * min(1.0, plays / 200)
-        arm = int(rng.choice(4, p=policy.probabilities(state, x[None], clock=float(clock))[0]))
-        plays += arm == 3
-        lost.append(best - means[arm])
-        reward = float(np.clip(means[arm] + 0.05 * rng.normal(), 0.0, 1.0))
-        policy.update(state, arm, x, reward, clock=float(clock))
-    return np.array(lost)
 
 
 def test_a_rising_arm_is_found_among_queries_that_differ() -> None:

@@ -25,7 +25,7 @@ async def test_three_changes_are_told_with_who_when_and_from_what_to_what(servic
     second, _ = await administrator.update(
         "chat", {"objective": Objective(quality_per_usd=20.0)}, first.etag, "grace"
     )
-    third = await administrator.update_arm(
+    third, _ = await administrator.update_arm(
         "chat", "small", {"tags": ("eu",), "input_usd_per_million_tokens": 0.5}, second.etag
     )
 

@@ -76,8 +76,12 @@ def test_what_was_there_from_the_beginning_is_written_as_it_always_was(
 
     wanted = msgspec.msgpack.decode(msgspec.msgpack.encode(event))
     told = wanted["config"]
-    later = {"budgets", "challengers"}, {"latency_limit", "quality_at_latency_limit"}
-    for part, names in zip((told, told["objective"]), later, strict=True):
+    later = [
+        (told, {"budgets", "challengers"}),
+        (told["objective"], {"latency_limit", "quality_at_latency_limit"}),
+        *((arm, {"model_version", "version_position"}) for arm in told["arms"]),
+    ]
+    for part, names in later:
         for name in names:
             assert name in part
             del part[name]
