@@ -298,7 +298,8 @@ async def test_closing_while_a_checkpoint_is_under_way_waits_for_it(
     found = keeper.of(identity.id)
     assert {one.status for one in found} == {CheckpointStatus.USABLE}
     assert found[0].position == 61
-    assert caplog.text == ""
+    # Of what is less, it depends on the tests before whether it is heard.
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.usefixtures("quickly")

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bandit_service.cli import app
-from bandit_service.errors import BadLog, OlderSchema, PolicyNotFound
+from bandit_service.errors import BadLog, DamagedDatabase, OlderSchema, PolicyNotFound
 from bandit_service.evaluation.logs import stored
 from bandit_service.evaluation.logs.exporting import write
 from bandit_service.evaluation.logs.opening import open_log
@@ -266,7 +266,11 @@ def test_exports_that_cannot_be_are_refused(url, tmp_path):
 
 
 def test_a_reader_changes_nothing(tmp_path):
-    with pytest.raises(OlderSchema):
+    with pytest.raises(DamagedDatabase, match="there is no such file"):
         open_log_reader(f"sqlite:///{tmp_path}/none.db")
-    reader = tmp_path / "none.db"
-    assert not reader.exists() or reader.stat().st_size == 0
+    assert list(tmp_path.iterdir()) == []
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    with pytest.raises(OlderSchema):
+        open_log_reader(f"sqlite:///{empty}")
+    assert empty.stat().st_size == 0
