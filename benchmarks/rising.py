@@ -41,7 +41,7 @@ LEVELS, RISEN, RISING_PLAYS = np.array([0.5, 0.5, 0.5, 0.2]), 0.75, 200
 def entries() -> dict[str, TIUCB]:
     """Both presets, with the settings that they have, and the first with lower thresholds."""
     made: dict[str, dict[str, Any]] = {
-        name: dict(presets.found(name).policy["algorithm"]["settings"])
+        name: dict(presets.found(name).policy["algorithm"].get("settings", {}))
         for name in ("ti_ucb", "ti_ucb_thumbs")
     }
     made |= {f"ti_ucb, alarm {alarm:g}": {**made["ti_ucb"], "alarm": alarm} for alarm in (4.5, 3.0)}

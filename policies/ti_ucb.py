@@ -34,8 +34,8 @@ class TIUCB:
     half_life  accepted like everywhere, > 0 or None; here alarms forget, not time
     window     points w of each of the two lines that the detector compares, in [4, 10000]
     block      rewards read as one point: 1, or some 20 for thumbs, in [1, 1000]
-    alarm      standard errors from which on an arm has changed, in [1, 100]. At 4.5 there are
-               false alarms in 0 to 5 % of 10,000 stationary rewards
+    alarm      standard errors from which on an arm has changed, in [1, 100]. At 5 there are
+               false alarms in less than 1 % of 10,000 stationary rewards, at 4.5 in up to 5 %
     scale      sub-Gaussian scale of the rewards, 1/2 for anything in [0, 1], in (0, 100]. Less
                gives up the arm that rises slowly
     exponent   the bonus holds with a chance of 1 - t^-exponent, in [0, 10]
@@ -58,7 +58,7 @@ class TIUCB:
     half_life: float | None = None
     window: int = setting(100, least=4, most=10_000)
     block: int = setting(1, least=1, most=1000)
-    alarm: float = setting(4.5, least=1, most=100)
+    alarm: float = setting(5.0, least=1, most=100)
     scale: float = setting(0.5, least=1e-6, most=100)
     exponent: float = setting(2.0, least=0, most=10)
     terms: RisingTerms = field(init=False, repr=False, compare=False)
