@@ -139,7 +139,7 @@ def test_a_checkpoint_and_the_tail_give_the_same_state_again(name):
 def test_names_take_settings_like_those_of_algorithms():
     made = named("fgts_cdb_published:mu=0,floor=0.05")
 
-    assert made.config.algorithm.settings == {"eta": 0.25, "mu": 0.0}
+    assert made.config.algorithm.settings == {"eta": 0.25, "feature_ridge": 1, "mu": 0.0}
     assert made.config.floor == 0.05
     run = Simulation(TABLE, entered([named("linucb:width=0.3")], TABLE)[0]).run(Arrivals(), 0)
     assert len(run.order) == len(TABLE)
