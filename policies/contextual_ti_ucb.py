@@ -70,10 +70,11 @@ class ContextualTIUCB(TIUCB):
         assert isinstance(state, ResidualState)
         explained, spreads = state.explained(contexts)
         points, ahead, leverages, _ = _columns(state)
-        scores = np.sqrt(leverages / self.block + spreads)
-        scores *= self.reach(state)
-        scores += np.minimum(np.maximum(explained + ahead, 0.0), 1.0)
         missing = np.maximum(2.0 - points, 0.0)
+        # The leverage of a line that is not there is infinite, and `reach` may be 0.
+        finite = np.where(missing > 0.0, 0.0, leverages)
+        scores = self.reach(state) * np.sqrt(finite / self.block + spreads)
+        scores += np.minimum(np.maximum(explained + ahead, 0.0), 1.0)
         scores = np.where(missing > 0.0, UNKNOWN * missing, scores)
         return best_split(judged(scores, eligible, offsets))
 

@@ -86,12 +86,20 @@ def recover(
     except NotUnderstood as newer:
         return Recovered(engine, checkpoint, newer)
     except BrokenJournal as broken:
-        following = store.events(identity.id, engine.position, 1)
-        if left_aside and following and following[0].position > engine.position + 1:
+        if left_aside and _is_gap(store, identity, engine.position):
             lost = LostBeginning(identity.id, identity.name, engine.position + 1)
             raise lost from broken
         raise
     return Recovered(engine, checkpoint)
+
+
+def _is_gap(store: Store, identity: StoredPolicy, position: int) -> bool:
+    """Whether entries follow this position, but not the next one."""
+    try:
+        following = store.events(identity.id, position, 1)
+    except msgspec.MsgspecError:  # it is there, and cannot be read
+        return False
+    return bool(following) and following[0].position > position + 1
 
 
 def restored(
