@@ -26,7 +26,6 @@ class Recorder:
         self._tokens = tokens
         self._timeout = timeout
         self._waiting = Gathering(self._submit_waiting, journal.rows_under_way)
-        journal.when_free(self._waiting.writer_is_free)
 
     async def record(self, submission: Submission) -> Recorded:
         """Raises the BanditError that says why it was not recorded."""

@@ -2,10 +2,8 @@
 
 A matrix product and a commit cost nearly the same for one row as for thirty, but gRPC
 delivers calls one by one, even those that were sent together. So while the writer has its
-hands full, what arrives waits for company: it could not be committed much sooner anyway. Under
-light load it goes on as soon as the writer is free. Under heavy load that would leave the writer
-without work while the loop decides, so it goes on when company stops coming. A caller who is
-alone is served at once.
+hands full, what arrives waits for company as long as company keeps coming: it could not be
+committed much sooner anyway. A caller who is alone is served at once.
 """
 
 import asyncio
@@ -18,18 +16,15 @@ T = TypeVar("T")
 PAUSE_SECONDS = 0.003
 LONGEST_WAIT_SECONDS = 0.008
 MOST_ROWS = 64  # more gain nothing
-# Rows that were being written when others arrived, on average: from here on it is load, and
-# from there on heavy.
+# Rows that were being written when others arrived, on average: from here on it is load.
 _BUSY_ROWS = 3.0
-_HEAVY_ROWS = 16.0
 _SMOOTHING = 0.1
 
 
 class Gathering(Generic[T]):
     """Hands items to `use` in batches, in the order they came. For one event loop.
 
-    `under_way` tells how many rows have been handed on and are not written yet; `writer_is_free`
-    is to be called whenever that has come down to none.
+    `under_way` tells how many rows have been handed on and are not written yet.
     """
 
     def __init__(self, use: Callable[[list[T]], None], under_way: Callable[[], int]) -> None:
@@ -40,7 +35,6 @@ class Gathering(Generic[T]):
         self._until = 0.0
         self._business = 0.0  # smoothed rows under way
         self._timer: asyncio.TimerHandle | None = None
-        self._is_for_writer = False  # what the timer only bounds
 
     def add(self, item: T, size: int = 1) -> None:
         """`size` is how many rows the item stands for."""
@@ -48,32 +42,17 @@ class Gathering(Generic[T]):
         is_first = not self._items
         self._items.append(item)
         self._size += size
-        under_way = self._under_way()
-        self._business += _SMOOTHING * (under_way - self._business)
+        self._business += _SMOOTHING * (self._under_way() - self._business)
         if is_first:
-            self._is_for_writer = self._business < _HEAVY_ROWS
-            if self._business < _BUSY_ROWS or self._size >= MOST_ROWS:
-                loop.call_soon(self._flush)
-            elif not self._is_for_writer:
+            if self._business >= _BUSY_ROWS and self._size < MOST_ROWS:
                 self._until = loop.time() + LONGEST_WAIT_SECONDS
                 self._wait(loop)
-            elif under_way:
-                self._timer = loop.call_later(LONGEST_WAIT_SECONDS, self._flush)
             else:
                 loop.call_soon(self._flush)
         elif self._timer is not None and self._size >= MOST_ROWS:
-            self._go(loop)
-
-    def writer_is_free(self) -> None:
-        """Nothing is under way any more."""
-        if self._timer is not None and self._is_for_writer:
-            self._go(asyncio.get_running_loop())
-
-    def _go(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        loop.call_soon(self._flush)
+            loop.call_soon(self._flush)
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         self._seen = self._size
@@ -84,10 +63,10 @@ class Gathering(Generic[T]):
         if self._size > self._seen and loop.time() < self._until:
             self._wait(loop)
         else:
+            self._timer = None
             self._flush()
 
     def _flush(self) -> None:
-        self._timer = None
         items, self._items = self._items, []
         self._size = 0
         self._use(items)

@@ -9,7 +9,6 @@ replicas write, in its place in the journal, and once.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from bandit_service import failpoints
@@ -29,8 +28,7 @@ log = logging.getLogger(__name__)
 class Hearing:
     """See writer.Listener. `present` is the writer that is listened to.
 
-    `rows_under_way` counts the rows that were queued and not answered yet; who waits for it to
-    come down to none stands in `when_free`.
+    `rows_under_way` counts the rows that were queued and not answered yet.
     """
 
     def __init__(
@@ -38,7 +36,6 @@ class Hearing:
     ) -> None:
         self.present: Writer | None = None
         self.rows_under_way = 0
-        self.when_free: list[Callable[[], None]] = []
         self.ended_event = asyncio.Event()
         self._registry = registry
         self._following = following
@@ -152,9 +149,6 @@ class Hearing:
             return False
         job.is_told = True
         self.rows_under_way -= job.rows
-        if not self.rows_under_way:
-            for free in self.when_free:
-                free()
         return True
 
     def _answer(self, job: Job, result: Any) -> None:

@@ -150,10 +150,6 @@ class Journal:
         """Rows that have been queued and not been answered yet."""
         return self._hearing.rows_under_way
 
-    def when_free(self, call: Callable[[], None]) -> None:
-        """`call` is called whenever the last row under way has been answered."""
-        self._hearing.when_free.append(call)
-
     async def change(self, work: Callable[[Batch], T], timeout: float) -> T:
         """Runs `work` inside a transaction and returns what it returned.
 

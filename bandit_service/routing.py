@@ -85,7 +85,6 @@ class Router:
         self._storing = Storing(journal, degraded_after)
         self._spending = spending or Spending(journal.store, registry)
         self._waiting = Gathering(self._decide_waiting, journal.rows_under_way)
-        journal.when_free(self._waiting.writer_is_free)
         self._tasks: set[asyncio.Task[None]] = set()
         self._lookups = Lookups()
 

@@ -84,51 +84,19 @@ def test_who_is_alone_goes_at_once(writer):
     assert writer.groups == [[1, 2]]
 
 
-def test_under_light_load_all_go_when_the_writer_is_free(writer):
+def test_under_load_they_go_when_nobody_comes_any_more(writer):
     writer.come_to_know(rows=6)
-    for item in (1, 2, 3):
-        writer.gathering.add(item)
-        writer.loop.wait(PAUSE_SECONDS / 2)
-    assert writer.groups == []
-    writer.rows = 0
-    writer.gathering.writer_is_free()
-    writer.loop.turn()
-    assert writer.groups == [[1, 2, 3]]
-    writer.loop.wait(1.0)
-    assert writer.groups == [[1, 2, 3]]  # and what was set for later comes to nothing
-
-
-def test_under_light_load_a_free_writer_is_not_waited_for(writer):
-    writer.come_to_know(rows=6)
-    writer.rows = 0
-    writer.gathering.add(1)
-    writer.loop.turn()
-    assert writer.groups == [[1]]
-
-
-def test_a_writer_that_is_never_free_is_waited_for_so_long(writer):
-    writer.come_to_know(rows=6)
-    writer.gathering.add(1)
-    writer.loop.wait(0.9 * LONGEST_WAIT_SECONDS)
-    assert writer.groups == []
-    writer.loop.wait(0.2 * LONGEST_WAIT_SECONDS)
-    assert writer.groups == [[1]]
-
-
-def test_under_heavy_load_they_go_when_nobody_comes_any_more(writer):
-    writer.come_to_know(rows=40)
     writer.gathering.add(1)
     writer.loop.wait(0.9 * PAUSE_SECONDS)
     writer.gathering.add(2)
-    writer.gathering.writer_is_free()
     writer.loop.wait(PAUSE_SECONDS)
     assert writer.groups == []  # somebody came in the pause
     writer.loop.wait(PAUSE_SECONDS)
     assert writer.groups == [[1, 2]]
 
 
-def test_under_heavy_load_company_is_waited_for_only_so_long(writer):
-    writer.come_to_know(rows=40)
+def test_under_load_company_is_waited_for_only_so_long(writer):
+    writer.come_to_know(rows=6)
     for item in range(20):
         writer.gathering.add(item)
         writer.loop.wait(0.5 * PAUSE_SECONDS)
