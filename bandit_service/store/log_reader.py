@@ -1,11 +1,12 @@
 """Reads decisions with what came of them, in pages, for exports and replays.
 
-Pages follow the index on (policy, id), so memory holds one of them, and a server goes on writing
-meanwhile: decisions that are made after the reading began may or may not be in it.
+Pages follow the index on (policy, id), so memory holds one or two of them, and a server goes on
+writing meanwhile: decisions that are made after the reading began may or may not be in it.
 """
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -126,15 +127,26 @@ class SqlLogReader:
         return decisions, outcomes
 
     def columns(self, policy_id: int, since: float, until: float) -> Iterator[LogColumns]:
-        after = ""
-        while True:
-            with self._read() as connection:
-                found = self._fetched(connection, self._columns, (policy_id, after, since, until))
-                if not found:
-                    return
-                first, after = found[0][0], found[-1][0]
-                came = self._fetched(connection, self._came, (first, after))
-            yield _columns_of(found, came)
+        """The next page is read while the caller works on the one before."""
+        with ThreadPoolExecutor(1, "log-reader") as ahead:
+            page = ahead.submit(self._columns_after, "", policy_id, since, until)
+            while (read := page.result()) is not None:
+                last, columns = read
+                page = ahead.submit(self._columns_after, last, policy_id, since, until)
+                yield columns
+
+    def _columns_after(
+        self, decision_id: str, policy_id: int, since: float, until: float
+    ) -> tuple[str, LogColumns] | None:
+        """One page, and the id of its last decision. None: there are no more."""
+        with self._read() as connection:
+            given = (policy_id, decision_id, since, until)
+            found = self._fetched(connection, self._columns, given)
+            if not found:
+                return None
+            first, last = found[0][0], found[-1][0]
+            came = self._fetched(connection, self._came, (first, last))
+        return last, _columns_of(found, came)
 
     def _fetched(
         self, connection: Connection, text: str, given: tuple[object, ...]
