@@ -5,10 +5,8 @@ then one draw from exactly what is logged. What a session keeps and what an obse
 serves is settled before the draw, too; nothing overrides a draw.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
-from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,50 +15,13 @@ from numpy.typing import NDArray
 import policies
 from bandit_service import draw, weighing
 from bandit_service.calls import CallStatistics
-from bandit_service.contending import Contender, Timed, mixture
+from bandit_service.contending import Timed, mixture
+from bandit_service.drafting import Array, Draft, Drafter, Mask, Moment
 from bandit_service.eligibility import Codes, Eligibility, Exclusion
 from bandit_service.errors import BanditError, NoEligibleArm
 from bandit_service.model import Decision, Mode, PolicyConfig, Query
 from bandit_service.offsets import Weigher, too_slow, without
 from policies.budget import Restraint, scores
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-
-
-class Restrains(Protocol):
-    """What keeps decisions within budgets: policies.budget.Keeper, or a ledger's turn."""
-
-    @property
-    def known(self) -> Mask:
-        """Arms (K,) of which something is known of what they take."""
-        ...
-
-    def restraint(self, scores: Array, eligible: Mask | None) -> Restraint:
-        """What the budgets leave of n queries; both (n, K), None: all arms are eligible."""
-        ...
-
-
-class Moment(msgspec.Struct, frozen=True, gc=False):
-    """What a batch of decisions is made at: the state, and where and when it stands.
-
-    `kept` has, for each query, the slot that its session keeps, or None. `first` is the number of
-    the first of these decisions; `keeper` keeps the budgets, if there are any. `contenders` are
-    the challengers, which decide beside the incumbent, timed by the `stopwatch` (s) if there is
-    one.
-    """
-
-    state: policies.State
-    calls: CallStatistics
-    position: int
-    clock: float
-    now: float
-    kept: Sequence[int | None]
-    session_hashes: Sequence[bytes | None]
-    first: int = 0
-    keeper: Restrains | None = None
-    contenders: Sequence[Contender] = ()
-    stopwatch: Callable[[], float] | None = None
 
 
 class Decider:
@@ -80,13 +41,16 @@ class Decider:
         self._config = config
         self._policy = policy
         self._pairs = policy if isinstance(policy, policies.LearnsPairs) else None
-        self._policy_id = policy_id
-        self._secret = secret
-        self._revision = revision
-        self._feature_version = feature_version
         self._all_active = not self.eligibility.everything.any()
-        self._plain = self.eligibility.everything.tobytes()
         self._observing = config.mode is Mode.OBSERVE
+        self._drafter = Drafter(
+            policy_id,
+            secret,
+            revision,
+            feature_version,
+            self.eligibility.everything,
+            self._observing,
+        )
         objective = config.objective
         self._has_limit = objective.latency_limit is not None and (
             objective.quality_at_latency_limit is None
@@ -188,32 +152,8 @@ class Decider:
         if pair is not None:
             served = served.copy()
             self._pair_up(queries, pair, floored, moment, served, seconds)
-        arms = draw.draw_first(self._secret, ids, served)
-        rows = zip(
-            queries,
-            ids,
-            arms,
-            [served.item(row, arm) for row, arm in enumerate(arms)],
-            moment.kept,
-            moment.session_hashes,
-            _rows(contexts),
-            _rows(served),
-            _rows(wanted) if self._observing else [None] * len(ids),
-            _rows(beliefs.mean),
-            _rows(beliefs.deviation),
-            _rows(added) if added is not None else [None] * len(ids),
-            self._exclusion_rows(shown),
-            seconds,
-            _rows(assumed) if assumed is not None else [None] * len(ids),
-            strict=True,
-        )
-        made = [self._decision(moment, *row) for row in rows]
-        if asides is None:
-            return made
-        return [
-            msgspec.structs.replace(one, challengers=aside.tobytes())
-            for one, aside in zip(made, asides, strict=True)
-        ]
+        draft = Draft(contexts, served, wanted, beliefs, added, assumed, shown, seconds, asides)
+        return self._drafter.records(queries, ids, moment, draft)
 
     def _contested(
         self,
@@ -304,116 +244,3 @@ class Decider:
             others[arm] = Exclusion.NONE
             codes[row] = others
         return served, codes
-
-    def _exclusion_rows(self, exclusions: list[Codes]) -> list[bytes]:
-        plain = self.eligibility.everything
-        if all(codes is plain for codes in exclusions):
-            return [self._plain] * len(exclusions)
-        return [codes.tobytes() for codes in exclusions]
-
-    def _decision(
-        self,
-        moment: Moment,
-        query: Query,
-        decision_id: str,
-        arm: int,
-        propensity: float,
-        kept: int | None,
-        session_hash: bytes | None,
-        context: bytes,
-        probabilities: bytes,
-        shadow: bytes | None,
-        means: bytes,
-        deviations: bytes,
-        added: bytes | None,
-        exclusions: bytes,
-        second_chances: Array | None,
-        assumed: bytes | None,
-    ) -> Decision:
-        second = None
-        alone = exclusions.count(Exclusion.NONE) == 1
-        if second_chances is not None:
-            other = draw.draw_independent_second(self._secret, decision_id, second_chances)
-            propensity *= second_chances.item(other)
-            second = None if other == arm else other
-        elif query.duel and not alone:
-            drawn = draw.draw_second(
-                self._secret,
-                decision_id,
-                np.frombuffer(probabilities),
-                arm,
-                np.frombuffer(exclusions, dtype=np.uint8) == Exclusion.NONE,
-            )
-            if drawn is not None:
-                second = drawn[0]
-                propensity *= drawn[1]
-        sticky = kept is not None and not self._observing
-        return Decision(
-            decision_id,
-            self._policy_id,
-            self._revision,
-            moment.position,
-            moment.now,
-            moment.clock,
-            self._feature_version,
-            context,
-            arm,
-            min(1.0, propensity),
-            probabilities,
-            means,
-            deviations,
-            exclusions,
-            second,
-            shadow,
-            added,
-            alone and not sticky and not self._observing,
-            sticky,
-            self._observing,
-            False,  # degraded
-            query.request_id or None,
-            request_digest(query) if query.request_id else None,
-            session_hash,
-            draw.keyed_hash(self._secret, query.subject) if query.subject else None,
-            query.input_tokens,
-            query.output_tokens,
-            None if second_chances is None else second_chances.tobytes(),
-            False,  # recovered
-            assumed if assumed is not None and any(assumed) else None,
-        )
-
-
-# By name: a field that is added must not make another request of one that is sent again to
-# the next version.
-_PAYLOAD = (
-    "policy",
-    "text",
-    "vector",
-    "request_id",
-    "input_tokens",
-    "output_tokens",
-    "required_tags",
-    "required_modalities",
-    "allowed_arms",
-    "session",
-    "subject",
-    "duel",
-)
-_payload = attrgetter(*_PAYLOAD)
-
-
-def request_digest(query: Query) -> bytes:
-    """Equal for equal requests, whatever they contain."""
-    payload = dict(zip(_PAYLOAD, _payload(query), strict=True))
-    if query.objective is not None:
-        payload["objective"] = query.objective
-    if query.labels:
-        payload["labels"] = query.labels
-    return hashlib.blake2b(msgspec.msgpack.encode(payload), digest_size=16).digest()
-
-
-def _rows(matrix: NDArray[Any]) -> list[bytes]:
-    """The rows of a matrix (n, m) as bytes, cut from one copy."""
-    whole, width = matrix.tobytes(), matrix.shape[1] * matrix.itemsize
-    if len(matrix) == 1:
-        return [whole]
-    return [whole[start : start + width] for start in range(0, len(whole), width)]

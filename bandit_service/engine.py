@@ -19,7 +19,8 @@ from bandit_service import configuration, draw, succeeding
 from bandit_service.calls import CallStatistics
 from bandit_service.configuration import Shape, ShapeOf
 from bandit_service.contending import Contender
-from bandit_service.deciding import Decider, Moment, Restrains
+from bandit_service.deciding import Decider
+from bandit_service.drafting import Moment, Restrains
 from bandit_service.eligibility import Codes, Exclusion
 from bandit_service.errors import BanditError, NotUnderstood, PolicyNotFound
 from bandit_service.failures import Failures

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit_service.deciding import request_digest
+from bandit_service.drafting import request_digest
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import (
     BanditError,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bandit_service.deciding import request_digest
+from bandit_service.drafting import request_digest
 from bandit_service.eligibility import Exclusion
 from bandit_service.engine import PolicyEngine
 from bandit_service.errors import BanditError, BufferFull, IdReused, StoreUnavailable

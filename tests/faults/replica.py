@@ -15,7 +15,7 @@ import numpy as np
 
 from bandit_service import revising
 from bandit_service.batch import Batch
-from bandit_service.deciding import request_digest
+from bandit_service.drafting import request_digest
 from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import BanditError, IdReused, PolicyNotFound
 from bandit_service.features import features_of

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bandit_service.deciding import request_digest
+from bandit_service.drafting import request_digest
 from bandit_service.errors import IdReused
 from bandit_service.model import Algorithm, Arm, ArmState, Features, Routed, TextFeatures
 from policies.trait_state import TraitState

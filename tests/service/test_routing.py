@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from bandit_service.deciding import request_digest
+from bandit_service.drafting import request_digest
 from bandit_service.errors import (
     DecisionNotFound,
     IdReused,

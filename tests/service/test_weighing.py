@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bandit_service import configuration
-from bandit_service.deciding import request_digest
+from bandit_service.drafting import request_digest
 from bandit_service.errors import InvalidField
 from bandit_service.model import (
     Arm,
