@@ -177,6 +177,7 @@ class Administrator:
         """How they stand by the log, which takes a while to read."""
         engine = self._engine(name)
         assert self._judge is not None
+        asked = self._now()
         judging = aside(partial(self._judge, name))  # not a lookup: it would hold up the others
         try:
             logged = await asyncio.wait_for(judging, JUDGING_SECONDS)
@@ -191,8 +192,9 @@ class Administrator:
             )
             for one in logged.challengers
         ]
-        now = self._now()
-        engine.judged = {one.contestant.name: Judged(one, now) for one in told}
+        # Who asked later may have been answered sooner, and knows more.
+        if all(known.time <= asked for known in engine.judged.values()):
+            engine.judged = {one.contestant.name: Judged(one, asked) for one in told}
         return ChallengersView(name, tuple(told))
 
     async def promote(

@@ -1,5 +1,7 @@
 """From logs to verdicts, promotions and rollbacks, in a whole service but for the wire."""
 
+import asyncio
+import threading
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import count
@@ -73,6 +75,30 @@ async def earning(service, seed, rounds=30):
 async def standing(service):
     (one,) = (await service.administrator.challengers("chat")).challengers
     return one
+
+
+async def test_who_asked_first_and_is_answered_last_does_not_overwrite_what_is_newer(database):
+    async with contesting(database) as service:
+        await service.create(**a_contest(LEARNING, algorithm=UNIFORM, floor=0.06))
+        await earning(service, seed=0, rounds=1)
+        read, held, judging = threading.Event(), threading.Event(), service.administrator._judge
+
+        def slowly(name):
+            seen = judging(name)
+            read.set()
+            assert held.wait(PATIENCE)
+            return seen
+
+        service.administrator._judge = slowly
+        first = asyncio.create_task(standing(service))
+        assert await asyncio.to_thread(read.wait, PATIENCE)
+        service.administrator._judge = judging
+        await earning(service, seed=1, rounds=1)
+        assert (await standing(service)).judged == 100
+        held.set()
+
+        assert (await first).judged == 50
+        assert service.engine().judged["learning"].view.judged == 100
 
 
 async def test_a_better_challenger_is_promoted_once_the_log_shows_it(database):
