@@ -51,6 +51,7 @@ class SqlLogReader:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._ahead = ThreadPoolExecutor(1, "log-reader")
         self._queries = Queries(engine.dialect.name)
         self.checkpoints: Checkpoints = SqlCheckpoints(engine, nullcontext)
         self._ledger = SqlLedger(engine, nullcontext)
@@ -128,12 +129,11 @@ class SqlLogReader:
 
     def columns(self, policy_id: int, since: float, until: float) -> Iterator[LogColumns]:
         """The next page is read while the caller works on the one before."""
-        with ThreadPoolExecutor(1, "log-reader") as ahead:
-            page = ahead.submit(self._columns_after, "", policy_id, since, until)
-            while (read := page.result()) is not None:
-                last, columns = read
-                page = ahead.submit(self._columns_after, last, policy_id, since, until)
-                yield columns
+        page = self._ahead.submit(self._columns_after, "", policy_id, since, until)
+        while (read := page.result()) is not None:
+            last, columns = read
+            page = self._ahead.submit(self._columns_after, last, policy_id, since, until)
+            yield columns
 
     def _columns_after(
         self, decision_id: str, policy_id: int, since: float, until: float
@@ -176,6 +176,7 @@ class SqlLogReader:
             return self._queries.heads(connection).get(policy_id, 0)
 
     def close(self) -> None:
+        self._ahead.shutdown()  # a page that nobody waits for any more still has a connection
         self._engine.dispose()
 
     @contextmanager

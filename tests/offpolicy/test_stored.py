@@ -1,6 +1,8 @@
 """The service's own log: out of both databases, into files, into a replay."""
 
+import itertools
 import json
+import threading
 
 import msgspec
 import numpy as np
@@ -22,6 +24,7 @@ from bandit_service.model import (
 )
 from bandit_service.store import open_log_reader, open_store
 from tests.builders import NOW, SECRET, a_config, a_decision, a_revision, arms, packed
+from tests.patience import PATIENCE
 
 CHANCES = (0.25, 0.75)
 COUNT = 40
@@ -149,12 +152,21 @@ def test_a_duel_has_its_pair_and_the_most_trusted_preference(reader, tmp_path):
             np.testing.assert_array_equal(log.preferences[:4], [np.nan, np.nan, 1.0, np.nan])
 
 
-def test_columns_say_what_pages_say(reader, monkeypatch):
-    """Two ways out of one database: records, and columns of them."""
+@pytest.fixture
+def paging(url, monkeypatch):
+    """A reader of small pages."""
     monkeypatch.setattr("bandit_service.store.log_reader.PAGE", 7)
-    policy, _ = reader.policy("chat")
-    pages = [*reader.pages(policy.id, 0.0, 1e11)]
-    columns = [*reader.columns(policy.id, 0.0, 1e11)]
+    reader = open_log_reader(url)
+    yield reader
+    reader.close()
+
+
+def test_columns_say_what_pages_say(paging):
+    """Two ways out of one database: records, and columns of them."""
+    policy, _ = paging.policy("chat")
+    pages = [*paging.pages(policy.id, 0.0, 1e11)]
+    columns = [*paging.columns(policy.id, 0.0, 1e11)]
+    assert [len(page.decisions["id"]) for page in columns] == [7, 7, 7, 7, 7, 5]
     records = [decision for page in pages for decision in page.decisions]
 
     for name in columns[0].decisions:
@@ -174,6 +186,29 @@ def test_columns_say_what_pages_say(reader, monkeypatch):
     standing = [each for page in pages for some in page.outcomes.values() for each in some]
     expected = [(one.decision_id, one.kind, one.source, one.value) for one in standing]
     assert sorted(values, key=str) == sorted(expected, key=str)
+
+
+def test_a_page_that_nobody_waits_for_any_more_is_waited_for_at_the_end(paging, monkeypatch):
+    policy, _ = paging.policy("chat")
+    fetch, held, calls = paging._fetched, threading.Event(), itertools.count()
+
+    def slowly(*given):
+        if next(calls) >= 2:  # of the second page
+            assert held.wait(PATIENCE)
+        return fetch(*given)
+
+    monkeypatch.setattr(paging, "_fetched", slowly)
+    assert len(next(paging.columns(policy.id, 0.0, 1e11)).decisions["id"]) == 7
+    closing = threading.Thread(target=paging.close)
+    closing.start()
+    closing.join(0.1)
+    assert closing.is_alive()
+    held.set()
+    closing.join(PATIENCE)
+    assert not closing.is_alive()
+    assert paging._engine.pool.checkedout() == 0
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        next(paging.columns(policy.id, 0.0, 1e11))
 
 
 @pytest.mark.parametrize("name", ["log.parquet", "log.jsonl"])
