@@ -73,6 +73,8 @@ def checked(mapping: dict[str, Any], kind: type[Kind], source: str) -> Kind:
     arms: Any = getattr(made, "arms", [made])
     if any(arm.state is not ArmState.ACTIVE for arm in arms):
         raise InvalidField(source, "state: leave it out; `policy retire-arm` changes it")
+    if any(arm.version_position for arm in arms):
+        raise InvalidField(source, "version_position: leave it out; a new model_version sets it")
     return made
 
 

@@ -43,6 +43,7 @@ def test_a_file_is_read_as_it_is_meant(tmp_path):
         ),
         ("name: c\narms: []\nforgetting: {clock: time}", "forgetting: object missing required"),
         ("name: c\narms: [{name: a, state: retired}]", "state: leave it out"),
+        ("name: c\narms: [{name: a, version_position: 50}]", "version_position: leave it out"),
         ("name: c\nname: d", "is not YAML: name twice, line 2"),
         ("name: [", "is not YAML: "),
         ("- chat", "must be a mapping"),
