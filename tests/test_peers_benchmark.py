@@ -379,3 +379,18 @@ def test_our_table_of_a_file_keeps_vectors_costs_and_prices(stream):
 
     assert np.array_equal(contexts_of(table).matrix, stream.contexts)
     assert np.array_equal(table.cost_usd, stream.table.cost_usd)
+
+
+def test_what_ended_before_is_kept_for_who_starts_anew(monkeypatch, workshop, stream, stand_in):
+    kept = replace(workshop, kept=workshop.folder / "kept")
+    kept.kept.mkdir()
+    first = kept.run(a_job(stand_in, {"first": 1}, stream))
+
+    def refused(*_, **__):
+        raise AssertionError("what had ended was run again")
+
+    monkeypatch.setattr(running.subprocess, "run", refused)
+    again = kept.run(a_job(stand_in, {"first": 1}, stream))
+    assert np.array_equal(again.quality, first.quality)
+    with pytest.raises(AssertionError, match="run again"):
+        kept.run(a_job(stand_in, {"first": 2}, stream))

@@ -1,6 +1,6 @@
 """Our policies and other people's, on the same streams with the same features.
 
-    python -m benchmarks.peers [--data FOLDER] [--seeds N] [--quick] [--json FILE]
+    python -m benchmarks.peers [--data FOLDER] [--seeds N] [--quick] [--json FILE] [--resume FOLDER]
 
 Everybody sees the same queries in the same order: chooses an arm from the context, is told that
 arm's quality, learns. A peer runs with its defaults, and with the value of its main parameter of
@@ -38,7 +38,8 @@ def main() -> int:
         raise SystemExit(str(error)) from error
     pythons, failures = installed(options.environments)
     with tempfile.TemporaryDirectory() as folder:
-        workshop = Workshop(Path(folder), {stream.name: stream for stream in found}, options.jobs)
+        by_name = {stream.name: stream for stream in found}
+        workshop = Workshop(Path(folder), by_name, options.jobs, options.resume)
         for stream in found:
             streams.write(stream, workshop.stream_file(stream.name))
         contest = Contest(workshop, seeds)
@@ -98,7 +99,15 @@ def parsed() -> argparse.Namespace:
         default=ROOT / ".peers",
         help="where peers are installed, each in a folder of its own; default: .peers",
     )
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        help="keep what ended in this folder, and take from it what ended before; empty it when "
+        "a learner has changed",
+    )
     options = parser.parse_args()
+    if options.resume:
+        options.resume.mkdir(parents=True, exist_ok=True)
     if not 1 <= options.seeds <= TUNING_SEEDS[0]:
         parser.error(f"--seeds must be from 1 to {TUNING_SEEDS[0]}: others are for tuning")
     return options

@@ -1,5 +1,6 @@
 """Runs learners as programs, several at a time, each on one thread of BLAS."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -36,11 +37,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """The streams, by name, in a folder where their files are."""
+    """The streams, by name, in a folder where their files are.
+
+    kept   where what ended stays, for who is broken off and starts anew; None: nowhere
+    """
 
     folder: Path
     streams: Mapping[str, Stream]
     at_a_time: int
+    kept: Path | None = None
 
     def stream_file(self, name: str) -> Path:
         """Numbered, as a name may be that of anybody's folder."""
@@ -50,9 +55,7 @@ class Workshop:
         """Each job with its result, as they end; tells of each on standard error."""
         longest_first = sorted(jobs, key=self._size, reverse=True)
         with ThreadPoolExecutor(self.at_a_time) as pool:
-            pending = {
-                pool.submit(self._timed, at, job): job for at, job in enumerate(longest_first)
-            }
+            pending = {pool.submit(self._timed, job): job for job in longest_first}
             for count, future in enumerate(as_completed(pending), 1):
                 job, (result, took) = pending[future], future.result()
                 ended = "failed" if isinstance(result, Failed) else f"{took:.0f} s"
@@ -66,17 +69,36 @@ class Workshop:
         steps = len(stream.orders[job.seeds[0]])
         return len(job.seeds) * steps * len(stream.table.arms)
 
-    def _timed(self, number: int, job: Job) -> tuple[Score | Failed, float]:
+    def _timed(self, job: Job) -> tuple[Score | Failed, float]:
         start = monotonic()
         try:
-            return self.run(job, self.folder / f"chosen-{number}.npz"), monotonic() - start
+            return self.run(job), monotonic() - start
         except Failed as failure:
             return failure, monotonic() - start
 
-    def run(self, job: Job, out: Path) -> Score:
+    def run(self, job: Job) -> Score:
         """Raises Failed."""
-        stream = self.streams[job.stream]
-        command = [str(job.python), "-m", job.module, str(self.stream_file(job.stream)), str(out)]
+        stream, out = self.streams[job.stream], self._choices_file(job)
+        try:
+            if not out.is_file():
+                self._chosen(job, out)
+            choices = read_choices(out, stream, job.seeds)
+        except (OSError, KeyError, ValueError) as wrong:
+            raise Failed(f"{job.label} on {job.stream}: {wrong}") from wrong
+        return score(stream, job.seeds, choices)
+
+    def _choices_file(self, job: Job) -> Path:
+        """Named for all that decides what is in it but the learners' own code."""
+        told = [job.module, job.settings, job.seeds]
+        digest = hashlib.sha256(json.dumps(told).encode())
+        digest.update(self.stream_file(job.stream).read_bytes())
+        return (self.kept or self.folder) / f"chosen-{digest.hexdigest()[:24]}.npz"
+
+    def _chosen(self, job: Job, out: Path) -> None:
+        """Runs the program, whose choices are in `out` when all of them are. Raises Failed."""
+        partial = out.with_name(f"partial-{out.name}")
+        command = [str(job.python), "-m", job.module]
+        command += [str(self.stream_file(job.stream)), str(partial)]
         command += ["--seeds", *map(str, job.seeds), "--settings", json.dumps(dict(job.settings))]
         try:
             done = subprocess.run(
@@ -92,13 +114,7 @@ class Workshop:
         if done.returncode:
             last = (done.stderr.strip() or "no message").splitlines()[-1]
             raise Failed(f"{job.label} on {job.stream}: {last}")
-        try:
-            choices = read_choices(out, stream, job.seeds)
-        except (OSError, KeyError, ValueError) as wrong:
-            raise Failed(f"{job.label} on {job.stream}: {wrong}") from wrong
-        finally:
-            out.unlink(missing_ok=True)
-        return score(stream, job.seeds, choices)
+        partial.replace(out)
 
 
 def plain_environment() -> dict[str, str]:
