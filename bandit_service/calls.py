@@ -94,16 +94,25 @@ class CallStatistics:
 
     def replace(self, arm: int, old: Usage | None, new: Usage) -> None:
         """Counts what one call took, instead of what was known of it before."""
-        self._means = None
+        means = None if self._means is None else self._means.copy()
         for column, field in enumerate(_FIELDS):
             before = None if old is None else getattr(old, field)
             after = getattr(new, field)
+            if before is None and after is None:
+                continue
             if before is not None:
                 self.totals[arm, column] -= before
                 self.counts[arm, column] -= 1.0
             if after is not None:
                 self.totals[arm, column] += after
                 self.counts[arm, column] += 1.0
+            if means is not None:  # those of one call: in plain numbers it is quicker
+                count = self.counts.item(arm, column)
+                mean = self.totals.item(arm, column) / count if count > 0.0 else np.nan
+                means[arm, column] = mean
+        if means is not None:
+            means.flags.writeable = False
+        self._means = means
 
     def served(self, arm: int, recounted: bool = False) -> None:
         """A call came back: whatever was wrong with the arm is over.

@@ -78,9 +78,15 @@ class Weigher:
         self._usual: Offsets | None = None
         # Points of a dollar, a second and a joule, where arms have nothing but means of their own.
         self._plain: Weights | None = None
+        self._columns: list[int] = []
+        self._points = np.empty(0)
         is_plain = not removed(arms).any() and objective.latency_limit is None
         if is_plain and not any(arm.input_usd_per_million_tokens == 0.0 for arm in arms):
             self._plain = weights_of(objective)
+            each = zip((COST, LATENCY, ENERGY), self._plain, strict=True)
+            weighed = [(column, weight) for column, weight in each if weight]
+            self._columns = [column for column, _ in weighed]
+            self._points = np.array([-weight for _, weight in weighed])
 
     def offsets(self, calls: CallStatistics, queries: Sequence[Query]) -> Offsets | None:
         """What the function of this name says."""
@@ -101,15 +107,10 @@ class Weigher:
     def _of_means(self, means: Array, calls: CallStatistics) -> Offsets | None:
         if self._plain is None:
             return offsets(self._objective, self._arms, calls, _SILENT)
-        total: Array | None = None
-        for weight, column in zip(self._plain, (COST, LATENCY, ENERGY), strict=True):
-            if weight:
-                amount = weight * means[:, column]
-                total = amount if total is None else total + amount
-        assert total is not None
-        if isnan(np.maximum.reduce(total)):  # something has to be guessed
+        added = means.take(self._columns, axis=1).dot(self._points)
+        if isnan(np.add.reduce(added)):  # something has to be guessed
             return offsets(self._objective, self._arms, calls, _SILENT)
-        return Offsets(-total[None], None)
+        return Offsets(added[None], None)
 
 
 def _is_silent(query: Query) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bandit_service.ledger.appetite import Appetite
 from bandit_service.ledger.holding import BudgetNumbers, Holding
+from bandit_service.ledger.plan import Plan, plan_of
 from bandit_service.ledger.turn import Turn
 from bandit_service.model import (
     ArmState,
@@ -21,12 +22,13 @@ from bandit_service.model import (
     Decision,
     Grant,
     PolicyConfig,
+    Priced,
     Query,
     UsageLesson,
     unpack,
     whole_units,
 )
-from policies.budget import CONTROLLERS, Prices, Purse
+from policies.budget import CONTROLLERS, FIRST_TRIES, Lasting, Prices, Purse, Restraint
 
 Array = NDArray[np.float64]
 
@@ -47,8 +49,10 @@ class Account:
         self._monotonic = monotonic
         self._no_more_until = self._silent_until = 0.0
         self.charged = 0  # decisions
-        self._plain: tuple[Array | None, list[int]] = (None, [])
+        self._plain: tuple[Array | None, list[int], list[int]] = (None, [], [])
+        self._plan: Plan | None = None
         self._marked: tuple[Prices | None, bytes, bytes | None] = (None, b"", None)
+        self._all_active = _all_active(config)
         self.holdings = [Holding(budget) for budget in config.budgets]
         self.appetite = Appetite(config)
         self._begin_control()
@@ -56,7 +60,8 @@ class Account:
     def revise(self, revision: int, config: PolicyConfig) -> dict[int, int]:
         """Goes on under another configuration. Returns what is to be given back, by lease."""
         self.revision, self.config, self._no_more_until = revision, config, 0.0
-        self._plain = (None, [])
+        self._plain, self._plan = (None, [], []), None
+        self._all_active = _all_active(config)
         before = {_identity(one.budget): one for one in self.holdings}
         self.holdings = []
         for budget in config.budgets:
@@ -114,6 +119,7 @@ class Account:
     def take(self, grants: Sequence[Grant], needed: Sequence[int]) -> dict[int, int]:
         """Takes grants in; what is to be given back, by lease."""
         now = self._monotonic()
+        self._plan = None
         over: dict[int, int] = {}
         by_name = {one.budget.name: one for one in self.holdings}
         for grant in grants:
@@ -160,15 +166,18 @@ class Account:
             yield slice(0, 1), Turn(self, self.appetite.needs(queries), calls, calls)
             return
         start = 0
+        each = list(map(_calls, queries))
         while start < len(queries):
             needs = self.appetite.needs(queries[start:])
             pairs = zip(self.holdings, self._dearest(needs), strict=True)
             payable = min((one.rest // most for one, most in pairs if most), default=0)
-            end, calls = start, 0
-            while end < len(queries) and (end == start or calls + _calls(queries[end]) <= payable):
-                calls += _calls(queries[end])
-                end += 1
-            yield slice(start, end), Turn(self, needs, calls, min(map(_calls, queries[start:end])))
+            end, calls = len(queries), sum(each[start:])
+            if calls > payable:
+                end, calls = start + 1, each[start]
+                while end < len(queries) and calls + each[end] <= payable:
+                    calls += each[end]
+                    end += 1
+            yield slice(start, end), Turn(self, needs, calls, min(each[start:end]))
             start = end
 
     def purse(self) -> Purse:
@@ -180,6 +189,31 @@ class Account:
         rows = [one.standing(now) for one in self.holdings]
         whole = [row if row[3] is not None else (*row[:3], np.inf) for row in rows]
         return Purse(*np.array(whole).T)
+
+    def planned(self, scores: Array, needs: Array, calls: int) -> Plan | None:
+        """What the decisions before were restrained by, if it holds for these, with so many
+        calls; their scores are noted then."""
+        plan, lasting = self._plan, self._lasting
+        if plan is None or lasting is None:
+            return None
+        self._dearest(needs)
+        tops, now = self._plain[2], self._monotonic()
+        if not plan.holds(self.holdings, tops, calls, now):
+            return None
+        return plan if lasting.again(self.control, scores) is not None else None
+
+    def remember(self, found: Restraint, priced: Priced | None) -> None:
+        """Keeps what decisions are restrained by, for those that follow."""
+        self._plan = None
+        if self._lasting is not None and priced is not None:
+            self._plan = plan_of(found, priced, self.holdings, self._monotonic())
+
+    def tried(self, slot: int) -> None:
+        """A call of this arm was decided."""
+        tried = self.appetite.tried
+        tried[slot] += 1.0
+        if tried.item(slot) <= FIRST_TRIES:  # it need not be tried as soon any more
+            self._plan = None
 
     def marked(self, prices: Prices) -> tuple[bytes, bytes | None]:
         """The first and the second price as they are stored. Now they are those of the account."""
@@ -215,12 +249,9 @@ class Account:
             if charge.budget in by_name:
                 by_name[charge.budget].cancel(charge)
 
-    @property
-    def _all_active(self) -> bool:
-        return all(arm.state is ArmState.ACTIVE for arm in self.config.arms)
-
     def _begin_control(self) -> None:
         self.controller = CONTROLLERS[self.config.budgets[0].controller]()
+        self._lasting = self.controller if isinstance(self.controller, Lasting) else None
         self.control: Any = self.controller.start(len(self.holdings))
         self.price = np.full(len(self.holdings), np.nan)  # of the last decision
         self._controlled = self._control_of()
@@ -236,16 +267,17 @@ class Account:
         if needs is self._plain[0]:  # nothing was learned since: most of the time
             return self._plain[1]
         known = needs if self._all_active and self.appetite.knows_all else needs[self._usable()]
-        found = []
+        found, dearest = [], []
         tops = np.maximum.reduce(known, axis=0, initial=0.0).tolist()
         for place, (one, top) in enumerate(zip(self.holdings, tops, strict=True)):
             most, units = one.amount, whole_units(top, one.scale)
+            dearest.append(units)
             if units > most:
                 column = sorted(known[:, place].tolist(), reverse=True)
                 each = (whole_units(amount, one.scale) for amount in column)
                 units = next((units for units in each if units <= most), 0)
             found.append(units)
-        self._plain = needs, found
+        self._plain = needs, found, dearest
         return found
 
     def _usable(self) -> NDArray[np.bool_]:
@@ -259,6 +291,10 @@ class Account:
 
 
 _PLAIN = Query("")
+
+
+def _all_active(config: PolicyConfig) -> bool:
+    return all(arm.state is ArmState.ACTIVE for arm in config.arms)
 
 
 def _calls(query: Query) -> int:

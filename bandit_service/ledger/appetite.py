@@ -4,13 +4,23 @@ R columns, one a budget; K rows, one an arm. In dollars and joules.
 """
 
 from collections.abc import Sequence
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.budgets import MOST_AMOUNT, is_priced
 from bandit_service.ledger.booking import amount_of
-from bandit_service.model import Arm, PolicyConfig, Query, Resource, Usage, UsageLesson
+from bandit_service.model import (
+    UNITS,
+    Arm,
+    PolicyConfig,
+    Query,
+    Resource,
+    Usage,
+    UsageLesson,
+    whole_units,
+)
 from policies.budget import Consumption
 
 Array = NDArray[np.float64]
@@ -68,13 +78,30 @@ class Appetite:
         An upper estimate, and at least the tokens that its caller expects, at list prices.
         """
         uppers = self.consumption.uppers()
-        told = {(query.input_tokens or 0, query.output_tokens or 0) for query in queries} - {(0, 0)}
-        if not told or not self._has_money:
+        if not (self._has_money and any(map(_told, queries))):  # most of the time
             return uppers
+        told = {(query.input_tokens or 0, query.output_tokens or 0) for query in queries} - {(0, 0)}
         costs = (np.array(sorted(told), dtype=np.float64) @ self._prices.T).max(axis=0)
         usd = np.array([resource is Resource.USD for resource in self._resources])
         needs: Array = np.where(usd, np.maximum(uppers, costs[:, None]), uppers)
         return needs
+
+    def units(self, slot: int) -> list[tuple[int, float]]:
+        """A usual call of this arm: what it is to reserve and what it is expected to take, in
+        units, a budget each."""
+        found = self._units.get(slot)
+        if found is None:
+            found = self._units[slot] = self.units_of(slot, self.consumption.uppers()[slot])
+        return found
+
+    def units_of(self, slot: int, needs: Array) -> list[tuple[int, float]]:
+        """The same of a call that is to reserve `needs` (R,), in true units; 0 where nothing is
+        known: nothing can be reserved then."""
+        expected = self.consumption.means()[slot].tolist()
+        return [
+            (0, 0.0) if isnan(need) else (whole_units(need, scale), usual * scale)
+            for scale, need, usual in zip(self._scales, needs.tolist(), expected, strict=True)
+        ]
 
     def heard(self, usage: UsageLesson) -> Array | None:
         """Notes what a call took, (R,), NaN where that is not news; None where nothing is.
@@ -87,6 +114,7 @@ class Appetite:
         if np.isnan(fresh).all():
             return None
         self.consumption.note(usage.arm, fresh)
+        self._units.clear()
         return fresh
 
     def prime(self, usages: Sequence[tuple[int, float | None, float | None]]) -> None:
@@ -96,10 +124,13 @@ class Appetite:
                 told = Usage(cost_usd=usd, energy_joules=joules)
                 self.consumption.note(slot, self._amounts(told))
                 self.tried[slot] += 1.0
+        self._units.clear()
 
     def _configure(self, config: PolicyConfig) -> None:
         self._knows_all = False
+        self._units: dict[int, list[tuple[int, float]]] = {}  # of usual calls, by slot
         self._resources = [budget.resource for budget in config.budgets]
+        self._scales = [UNITS[resource] for resource in self._resources]
         self._has_money = Resource.USD in self._resources
         self._listed = np.array(
             [[_listed(arm, resource) for resource in self._resources] for arm in config.arms]
@@ -123,6 +154,10 @@ def whole(usage: Usage, resource: Resource) -> float | None:
     own = amount_of(usage, resource)
     others = [amount_of(one, resource) for one in usage.other_calls]
     return None if own is None else own + sum(one for one in others if one is not None)
+
+
+def _told(query: Query) -> bool:
+    return bool(query.input_tokens or query.output_tokens)
 
 
 def _listed(arm: Arm, resource: Resource) -> float:

@@ -1,6 +1,5 @@
 """One budget as this replica holds it: a lease on the present window, and what is known of it."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from bandit_service import budgets
@@ -75,24 +74,27 @@ class Holding:
         self.rest -= units
         self._known -= units
 
-    def charge(self, calls: Iterable[tuple[int, int, float]]) -> Charge:
-        """Reserves for one decision's calls: slot, units wanted, and units expected.
+    def reserve(self, wanted: int, expected: float) -> int:
+        """Reserves for a call these units, of which so many are expected to be taken.
 
         Where the lease has less it is reserved to the last unit; the rest becomes overrun.
         """
+        if wanted > self.rest:
+            reserved, self.rest = self.rest, 0
+            self._paced += reserved
+            return reserved
+        self.rest -= wanted
+        self._paced += wanted
+        if wanted > 0:
+            self._reserved = 0.99 * self._reserved + wanted
+            self._expected = 0.99 * self._expected + min(wanted, expected)
+        return wanted
+
+    def charge(self, arms: tuple[tuple[int, int], ...]) -> Charge:
+        """What was reserved for one decision's calls, by slot."""
         budget, grant = self.budget, self.grant
         assert grant is not None
-        taken = []
-        for slot, wanted, expected in calls:
-            reserved = min(wanted, self.rest)
-            self.rest -= reserved
-            self._paced += reserved
-            if reserved == wanted > 0:
-                self._reserved = 0.99 * self._reserved + wanted
-                self._expected = 0.99 * self._expected + (min(expected, wanted))
-            taken.append((slot, reserved))
-        self.decided += 1
-        return Charge(budget.name, budget.resource, grant.window, grant.lease, tuple(taken))
+        return Charge(budget.name, budget.resource, grant.window, grant.lease, arms)
 
     def cancel(self, charge: Charge) -> None:
         """The decision never was."""

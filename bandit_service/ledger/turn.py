@@ -1,26 +1,24 @@
 """Queries decided together under budgets: what can be paid for them, and what they take."""
 
-from math import isnan
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit_service.ledger.holding import Holding
 from bandit_service.model import (
     Decision,
     Priced,
     Spending,
     WhenExhausted,
     pack,
-    whole_units,
 )
 from policies.budget import Exhaustion, Restraint, restrain
 
 if TYPE_CHECKING:
     from bandit_service.ledger.account import Account
 
+_Reserved = tuple[int, ...]  # the slot, and units of each budget
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -42,7 +40,8 @@ class Turn:
         self._needs = needs
         self._weight, self._calls = max(weight, 1), calls
         self._priced: Priced | None = None
-        self._units: dict[int, list[tuple[int, int, float]]] = {}
+        self._units: dict[int, list[tuple[int, float]]] = {}
+        self._packed: dict[tuple[tuple[_Reserved, ...], str], bytes] = {}
         self.refused: list[bool] = []
         self.short: dict[int, str] = {}
 
@@ -54,6 +53,10 @@ class Turn:
     def restraint(self, scores: Array, eligible: Mask | None) -> Restraint:
         """See policies.budget.Keeper. A row that is to be refused keeps all its arms."""
         account, needs = self._account, self._needs
+        kept = account.planned(scores, needs, self._weight) if self._plain(eligible) else None
+        if kept is not None:
+            self._priced = kept.priced
+            return kept.restraint
         consumption, purse = account.appetite.consumption, account.purse()
         means, uppers, asides = consumption.means(), consumption.uppers(), consumption.asides()
         tops = uppers if needs is uppers else np.maximum(uppers, needs)
@@ -100,7 +103,12 @@ class Turn:
             found.room.tobytes(),
             bytes(len(tried)) if found.untried is None else found.untried.tobytes(),
         )
+        account.remember(found, self._priced if self._plain(eligible) else None)
         return found
+
+    def _plain(self, eligible: Mask | None) -> bool:
+        """Whether any arm may serve, with one call."""
+        return eligible is None and self._calls == 1 and self._account.appetite.knows_all
 
     def _open(self, scores: Array, eligible: Mask | None) -> Mask | None:
         """The eligible arms of which anything is known; None: all of them."""
@@ -111,28 +119,48 @@ class Turn:
     def charged(self, decision: Decision, row: int) -> Decision:
         """The decision of this row with what it reserves, which is off the lease from now on."""
         account = self._account
-        slots = [decision.arm]
+        calls: tuple[_Reserved, ...] = (self._reserved(decision.arm),)
         if decision.second_arm is not None:
-            slots.append(decision.second_arm)
-        calls = [self._amounts(slot) for slot in slots]
-        charges = tuple(map(Holding.charge, account.holdings, zip(*calls, strict=True)))
-        for slot in slots:
-            account.appetite.tried[slot] += 1.0
+            calls = (*calls, self._reserved(decision.second_arm))
+        for one in account.holdings:
+            one.decided += 1
         account.charged += 1
-        spending = Spending(charges, self._priced, self.short.get(row, ""))
-        return msgspec.structs.replace(decision, spending=pack(spending))
+        # Most calls of an arm in a turn reserve the same.
+        key = calls, self.short.get(row, "")
+        packed = self._packed.get(key)
+        if packed is None:
+            packed = self._packed[key] = self._spending(*key)
+        # Nobody else has seen it yet: setting a field takes a tenth of the time of a copy.
+        msgspec.structs.force_setattr(decision, "spending", packed)
+        return decision
 
-    def _amounts(self, slot: int) -> list[tuple[int, int, float]]:
-        """A call of this arm, the slot itself, what it is to reserve and what it is expected to
-        take, in units, a budget each."""
+    def _reserved(self, slot: int) -> _Reserved:
+        """Takes a call of this arm off the lease."""
+        account = self._account
+        account.tried(slot)
+        units = [
+            one.reserve(wanted, expected)
+            for one, (wanted, expected) in zip(account.holdings, self._amounts(slot), strict=True)
+        ]
+        return slot, *units
+
+    def _spending(self, calls: tuple[_Reserved, ...], short: str) -> bytes:
+        charges = tuple(
+            one.charge(tuple((slot, units[place]) for slot, *units in calls))
+            for place, one in enumerate(self._account.holdings)
+        )
+        return pack(Spending(charges, self._priced, short))
+
+    def _amounts(self, slot: int) -> list[tuple[int, float]]:
+        """A call of this arm: see `Appetite.units`."""
         found = self._units.get(slot)
         if found is None:
-            expected = self._account.appetite.consumption.means()[slot].tolist()
-            needs = self._needs[slot].tolist()
-            found = self._units[slot] = [
-                (slot, _units(need, one.scale), float(_units(usual, one.scale)))
-                for one, need, usual in zip(self._account.holdings, needs, expected, strict=True)
-            ]
+            appetite = self._account.appetite
+            if self._needs is appetite.consumption.uppers():  # no tokens were told
+                found = appetite.units(slot)
+            else:
+                found = appetite.units_of(slot, self._needs[slot])
+            self._units[slot] = found
         return found
 
     def _shares(self) -> Array:
@@ -173,8 +201,3 @@ class Turn:
             slot = names.index(harshest.fallback_arm)
             return slot if eligible[slot] else None, harshest.name
         return None, harshest.name
-
-
-def _units(amount: float, scale: float) -> int:
-    """0 where nothing is known: nothing can be reserved then."""
-    return 0 if isnan(amount) else whole_units(amount, scale)

@@ -7,24 +7,26 @@ chances, `keeper` for both at work.
 from collections.abc import Callable
 
 from policies.budget.consumption import Consumption
-from policies.budget.controller import AnyController, Controller, Prices, Purse
+from policies.budget.controller import AnyController, Controller, Lasting, Prices, Purse
 from policies.budget.keeper import Keeper
 from policies.budget.knapsack import KnapsackThreshold
 from policies.budget.pacing import Pacing
 from policies.budget.resolving import Resolving
-from policies.budget.restraint import FLOOR_SHARE, Exhaustion, Restraint, restrain
+from policies.budget.restraint import FIRST_TRIES, FLOOR_SHARE, Exhaustion, Restraint, restrain
 from policies.budget.scores import scores
 from policies.budget.virtual_queue import VirtualQueue
 
 __all__ = [
     "CONTROLLERS",
     "DEFAULT",
+    "FIRST_TRIES",
     "FLOOR_SHARE",
     "Consumption",
     "Controller",
     "Exhaustion",
     "Keeper",
     "KnapsackThreshold",
+    "Lasting",
     "Pacing",
     "Prices",
     "Purse",

@@ -14,7 +14,7 @@ Shapes: n contexts, K arms, R resources.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -106,6 +106,16 @@ class Controller(Protocol[S]):
 
 
 AnyController = Controller[Any]
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A controller whose prices hold for a number of decisions."""
+
+    def again(self, state: Any, scores: Array) -> Prices | None:
+        """The prices of the decisions before, for n more with these scores (n, K), which it notes;
+        None, and nothing is noted, when it is time to ask for others."""
+        ...
 
 
 def making_up(purse: Purse, leak: float) -> float | Array:

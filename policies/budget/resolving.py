@@ -80,14 +80,26 @@ class Resolving:
         return Window(np.zeros(resources))
 
     def prices(self, state: Window, purse: Purse, amounts: Array, scores: Array) -> Prices:
+        kept = self.again(state, scores)
+        if kept is not None:
+            return kept
         state.note(scores, self.window)
+        check_rate(purse)
+        targets = self.targets(purse)
+        state.prices = solve(state.recent(), amounts, targets, state.price)
+        state.price, state.solved = state.prices.mean, state.count
+        return state.prices
+
+    def again(self, state: Window, scores: Array) -> Prices | None:
+        """The prices of the decisions before, noting the scores; None, noting nothing, when it is
+        time to ask for others."""
+        count = state.count + len(scores)
         # While there is little to solve over, every query changes the solution.
-        due = min(self.every, 1 + state.count // 10)
-        if state.prices is None or state.count - state.solved >= due:
-            check_rate(purse)
-            targets = self.targets(purse)
-            state.prices = solve(state.recent(), amounts, targets, state.price)
-            state.price, state.solved = state.prices.mean, state.count
+        due = min(self.every, 1 + count // 10)
+        is_due = state.prices is None or count - state.solved >= due
+        if is_due or state.scores.shape[1] != scores.shape[1]:
+            return None
+        state.note(scores, self.window)
         return state.prices
 
     def targets(self, purse: Purse) -> Array:

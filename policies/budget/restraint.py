@@ -6,7 +6,7 @@ the exploration floor goes in, as far as money for it is there. Fixed before the
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from math import inf, isfinite, isinf
 from typing import NamedTuple
@@ -50,6 +50,8 @@ class Restraint:
               cheapest one
     untried   (K,) arms to be tried soon; None: none
     above     (K, R) amounts less those of the cheapest arm, where that is known already
+    call      (R,) what a call could take, once the cheapest arm's for the other requests are set
+              aside; None where that left some arm out
     """
 
     prices: Prices
@@ -58,6 +60,8 @@ class Restraint:
     room: Array
     untried: Mask | None
     above: Array | None = None
+    call: Array | None = None
+    _least: dict[float, tuple[Array, float]] = field(default_factory=dict)
 
     def chances(self, learner: Learner, offsets: Array | None, floor: float) -> Array:
         """The distribution to draw from, (n, K). ValueError where a row has no eligible arm."""
@@ -96,6 +100,15 @@ class Restraint:
 
     def _with_floor_for_all(self, chances: Array, floor: float) -> Array:
         """The same where no arm fell out: then all rows have one least chance an arm."""
+        if floor not in self._least:  # made once for all that are decided by this
+            least = self._least_for_all(floor)
+            self._least[floor] = least, 1.0 - float(np.add.reduce(least))
+        least, rest = self._least[floor]
+        mixed: Array = chances * rest
+        mixed += least
+        return mixed
+
+    def _least_for_all(self, floor: float) -> Array:
         arms = len(self.amounts)
         above = self.above
         if above is None:
@@ -107,12 +120,10 @@ class Restraint:
             beyond = np.where(above > 0.0, np.inf, 0.0)
             within = above * (floor / np.where(self.room > 0.0, self.room, 1.0))
             taking = np.where(self.room > 0.0, within, beyond).max(axis=1)
-        least = (floor / arms) / np.maximum(taking, 1.0)
+        least: Array = (floor / arms) / np.maximum(taking, 1.0)
         if floor > 0.0 and self.untried is not None:
             least = np.where(self.untried, np.maximum(least, FIRST_CHANCE / arms), least)
-        mixed: Array = chances * (1.0 - float(np.add.reduce(least)))
-        mixed += least
-        return mixed
+        return least
 
     def _less(self, offsets: Array | None, price: Array) -> Array:
         """Offsets less what the price makes of each arm's amounts."""
@@ -154,7 +165,8 @@ def restrain(
         least = np.minimum.reduce(means, axis=0)
         limits = _limits(purse, least if asides is None else np.minimum.reduce(asides, axis=0))
         if prices.open is None and np.logical_and.reduce(uppers <= limits.call, axis=None):
-            return _exploring(prices, means, None, limits, tried, means - least)
+            above = means - least
+            return _exploring(prices, means, None, limits, tried, above, limits.call)
         eligible = np.ones((rows, len(means)), dtype=np.bool_)
     amounts = np.where(np.isnan(means), np.inf, means)
     tops = np.where(np.isnan(uppers), np.inf, uppers)
@@ -224,6 +236,7 @@ def _exploring(
     limits: _Limits,
     tried: Array,
     above: Array,
+    call: Array | None = None,
 ) -> Restraint:
     """With the floor's room among the arms, and those that have to be tried."""
     untried = None
@@ -233,7 +246,7 @@ def _exploring(
         if np.logical_or.reduce(seldom):
             untried = seldom
     room = limits.each / max(1, len(amounts))
-    return Restraint(prices, amounts, kept, room, untried, above)
+    return Restraint(prices, amounts, kept, room, untried, above, call)
 
 
 def _served(
