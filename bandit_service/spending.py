@@ -20,6 +20,7 @@ from bandit_service.engine import PolicyEngine, Registry
 from bandit_service.errors import BanditError, BudgetExhausted, StoreUnavailable
 from bandit_service.ledger.account import Account
 from bandit_service.ledger.holding import BudgetNumbers
+from bandit_service.ledger.turn import Turn
 from bandit_service.lookups import Lookups
 from bandit_service.model import Decision, Mode, Query
 from bandit_service.ports import Store
@@ -102,18 +103,28 @@ class Spending:
         for part, turn in account.turns(queries):
             keeper = None if is_observing else turn
             made = engine.decide(queries[part], contexts[part], now, keeper=keeper)
-            row = -1  # among those that could be decided at all
-            for answer in made:
-                if isinstance(answer, BanditError):
-                    answers.append(answer)
-                    continue
-                row += 1
-                if turn.refused and turn.refused[row]:
-                    engine.forget_session(answer.session_hash)
-                    names = ", ".join(budget.name for budget in engine.config.budgets)
-                    answers.append(BudgetExhausted(engine.config.name, names))
-                else:
-                    answers.append(turn.charged(answer, row))
+            answers += self._charged(engine, turn, made)
+        return answers
+
+    def _charged(
+        self, engine: PolicyEngine, turn: Turn, made: list[Decision | BanditError]
+    ) -> list[Decision | BanditError]:
+        """The decisions with what they reserve, and errors for those that nobody can pay for."""
+        decisions = [one for one in made if not isinstance(one, BanditError)]
+        if not any(turn.refused):  # most of the time
+            turn.charge(dict(enumerate(decisions)))
+            return made
+        rows = enumerate(zip(decisions, turn.refused, strict=True))
+        turn.charge({row: one for row, (one, is_refused) in rows if not is_refused})
+        names = ", ".join(budget.name for budget in engine.config.budgets)
+        refused = iter(turn.refused)
+        answers: list[Decision | BanditError] = []
+        for one in made:
+            if isinstance(one, Decision) and next(refused):
+                engine.forget_session(one.session_hash)
+                answers.append(BudgetExhausted(engine.config.name, names))
+            else:
+                answers.append(one)
         return answers
 
     # -- leases ---------------------------------------------------------------------------------

@@ -208,12 +208,14 @@ class Account:
         if self._lasting is not None and priced is not None:
             self._plan = plan_of(found, priced, self.holdings, self._monotonic())
 
-    def tried(self, slot: int) -> None:
-        """A call of this arm was decided."""
+    def tried(self, calls: Sequence[int]) -> None:
+        """Calls of these arms were decided."""
         tried = self.appetite.tried
-        tried[slot] += 1.0
-        if tried.item(slot) <= FIRST_TRIES:  # it need not be tried as soon any more
-            self._plan = None
+        for slot in calls:
+            before = tried.item(slot)
+            tried[slot] = before + 1.0
+            if before < FIRST_TRIES:  # it need not be tried as soon any more
+                self._plan = None
 
     def marked(self, prices: Prices) -> tuple[bytes, bytes | None]:
         """The first and the second price as they are stored. Now they are those of the account."""
@@ -228,7 +230,7 @@ class Account:
     def heard(self, usage: UsageLesson) -> None:
         """A call took this, whoever decided it."""
         fresh = self.appetite.heard(usage)
-        if fresh is not None and self.has_lease:
+        if fresh is not None and self.controller.settles and self.has_lease:
             means = np.nan_to_num(self.appetite.consumption.means()[usage.arm])
             taken = np.where(np.isnan(fresh), means, fresh)
             self.controller.settle(self.control, self.purse(), taken)
@@ -267,18 +269,17 @@ class Account:
         if needs is self._plain[0]:  # nothing was learned since: most of the time
             return self._plain[1]
         known = needs if self._all_active and self.appetite.knows_all else needs[self._usable()]
-        found, dearest = [], []
         tops = np.maximum.reduce(known, axis=0, initial=0.0).tolist()
-        for place, (one, top) in enumerate(zip(self.holdings, tops, strict=True)):
-            most, units = one.amount, whole_units(top, one.scale)
-            dearest.append(units)
-            if units > most:
+        pairs = zip(tops, self.holdings, strict=True)
+        dearest = [whole_units(top, one.scale) for top, one in pairs]
+        payable = dearest.copy()
+        for place, one in enumerate(self.holdings):
+            if dearest[place] > one.amount:
                 column = sorted(known[:, place].tolist(), reverse=True)
                 each = (whole_units(amount, one.scale) for amount in column)
-                units = next((units for units in each if units <= most), 0)
-            found.append(units)
-        self._plain = needs, found, dearest
-        return found
+                payable[place] = next((units for units in each if units <= one.amount), 0)
+        self._plain = needs, payable, dearest
+        return payable
 
     def _usable(self) -> NDArray[np.bool_]:
         """Active arms of which something is known, (K,)."""

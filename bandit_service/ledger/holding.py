@@ -1,5 +1,6 @@
 """One budget as this replica holds it: a lease on the present window, and what is known of it."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from bandit_service import budgets
@@ -74,21 +75,27 @@ class Holding:
         self.rest -= units
         self._known -= units
 
-    def reserve(self, wanted: int, expected: float) -> int:
-        """Reserves for a call these units, of which so many are expected to be taken.
+    def reserve(self, calls: Iterable[tuple[int, float]], decisions: int) -> list[int]:
+        """Units reserved for each call of so many decisions: units wanted, and units expected to
+        be taken.
 
         Where the lease has less it is reserved to the last unit; the rest becomes overrun.
         """
-        if wanted > self.rest:
-            reserved, self.rest = self.rest, 0
-            self._paced += reserved
-            return reserved
-        self.rest -= wanted
-        self._paced += wanted
-        if wanted > 0:
-            self._reserved = 0.99 * self._reserved + wanted
-            self._expected = 0.99 * self._expected + min(wanted, expected)
-        return wanted
+        rest, reserved, expected, found = self.rest, self._reserved, self._expected, []
+        for wanted, likely in calls:
+            if wanted > rest:
+                found.append(rest)
+                rest = 0
+                continue
+            found.append(wanted)
+            rest -= wanted
+            if wanted > 0:
+                reserved = 0.99 * reserved + wanted
+                expected = 0.99 * expected + min(wanted, likely)
+        self._paced += self.rest - rest
+        self.rest, self._reserved, self._expected = rest, reserved, expected
+        self.decided += decisions
+        return found
 
     def charge(self, arms: tuple[tuple[int, int], ...]) -> Charge:
         """What was reserved for one decision's calls, by slot."""

@@ -1,5 +1,7 @@
 """Queries decided together under budgets: what can be paid for them, and what they take."""
 
+from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +20,7 @@ from policies.budget import Exhaustion, Restraint, restrain
 if TYPE_CHECKING:
     from bandit_service.ledger.account import Account
 
-_Reserved = tuple[int, ...]  # the slot, and units of each budget
+_Units = tuple[int, ...]  # of each budget
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -41,7 +43,7 @@ class Turn:
         self._weight, self._calls = max(weight, 1), calls
         self._priced: Priced | None = None
         self._units: dict[int, list[tuple[int, float]]] = {}
-        self._packed: dict[tuple[tuple[_Reserved, ...], str], bytes] = {}
+        self._packed: dict[tuple[tuple[int, ...], tuple[_Units, ...], str], bytes] = {}
         self.refused: list[bool] = []
         self.short: dict[int, str] = {}
 
@@ -116,40 +118,37 @@ class Turn:
             return eligible
         return np.broadcast_to(self.known, scores.shape) & (True if eligible is None else eligible)
 
-    def charged(self, decision: Decision, row: int) -> Decision:
-        """The decision of this row with what it reserves, which is off the lease from now on."""
+    def charge(self, made: Mapping[int, Decision]) -> None:
+        """Gives decisions, by row, what they reserve; it is off the lease from now on."""
+        if not made:
+            return
         account = self._account
-        calls: tuple[_Reserved, ...] = (self._reserved(decision.arm),)
-        if decision.second_arm is not None:
-            calls = (*calls, self._reserved(decision.second_arm))
-        for one in account.holdings:
-            one.decided += 1
-        account.charged += 1
-        # Most calls of an arm in a turn reserve the same.
-        key = calls, self.short.get(row, "")
-        packed = self._packed.get(key)
-        if packed is None:
-            packed = self._packed[key] = self._spending(*key)
-        # Nobody else has seen it yet: setting a field takes a tenth of the time of a copy.
-        msgspec.structs.force_setattr(decision, "spending", packed)
-        return decision
-
-    def _reserved(self, slot: int) -> _Reserved:
-        """Takes a call of this arm off the lease."""
-        account = self._account
-        account.tried(slot)
-        units = [
-            one.reserve(wanted, expected)
-            for one, (wanted, expected) in zip(account.holdings, self._amounts(slot), strict=True)
+        slots = [_slots(decision) for decision in made.values()]
+        calls = list(chain.from_iterable(slots))
+        by_budget = zip(*map(self._amounts, calls), strict=True)
+        reserved = [
+            one.reserve(amounts, len(made))
+            for one, amounts in zip(account.holdings, by_budget, strict=True)
         ]
-        return slot, *units
+        account.tried(calls)
+        account.charged += len(made)
+        by_call = zip(*reserved, strict=True)
+        for (row, decision), arms in zip(made.items(), slots, strict=True):
+            # Most calls of an arm in a turn reserve the same.
+            key = arms, tuple(islice(by_call, len(arms))), self.short.get(row, "")
+            packed = self._packed.get(key)
+            if packed is None:
+                packed = self._packed[key] = self._spending(*key)
+            # Nobody else has seen it yet: setting a field takes a tenth of the time of a copy.
+            msgspec.structs.force_setattr(decision, "spending", packed)
 
-    def _spending(self, calls: tuple[_Reserved, ...], short: str) -> bytes:
-        charges = tuple(
-            one.charge(tuple((slot, units[place]) for slot, *units in calls))
-            for place, one in enumerate(self._account.holdings)
-        )
-        return pack(Spending(charges, self._priced, short))
+    def _spending(self, slots: Sequence[int], reserved: Sequence[_Units], short: str) -> bytes:
+        by_budget = zip(*reserved, strict=True)
+        charges = [
+            one.charge(tuple(zip(slots, units, strict=True)))
+            for one, units in zip(self._account.holdings, by_budget, strict=True)
+        ]
+        return pack(Spending(tuple(charges), self._priced, short))
 
     def _amounts(self, slot: int) -> list[tuple[int, float]]:
         """A call of this arm: see `Appetite.units`."""
@@ -201,3 +200,8 @@ class Turn:
             slot = names.index(harshest.fallback_arm)
             return slot if eligible[slot] else None, harshest.name
         return None, harshest.name
+
+
+def _slots(decision: Decision) -> tuple[int, ...]:
+    second = decision.second_arm
+    return (decision.arm,) if second is None else (decision.arm, second)

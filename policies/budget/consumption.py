@@ -38,6 +38,7 @@ class Consumption:
     _uppers: Array | None = field(init=False, default=None)
     _reserves: Array | None = field(init=False, default=None)
     _asides: Array | None = field(init=False, default=None)
+    _usual: Array | None = field(init=False, default=None)
     _all_paid: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
@@ -46,7 +47,7 @@ class Consumption:
     def note(self, arm: int, taken: Array) -> None:
         """One call of `arm` took this, (R,); NaN where that is not known."""
         means, uppers, asides = self._means, self._uppers, self._asides
-        self._means = self._uppers = self._reserves = self._asides = None
+        self._forget()
         for column, amount in enumerate(taken.tolist()):
             if not isnan(amount):
                 self._add(arm, column, amount)
@@ -76,7 +77,11 @@ class Consumption:
         self.totals *= ratio
         self.squares *= ratio**2
         self.listed = listed
-        self._means = self._uppers = self._reserves = self._asides = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """What was worked out of the sums does not hold any more."""
+        self._means = self._uppers = self._reserves = self._asides = self._usual = None
 
     def means(self) -> Array:
         """Expected of a call, (K, R); NaN where neither calls nor list prices say anything.
@@ -131,7 +136,7 @@ class Consumption:
         if self._reserves is None:
             means, weights = self.means(), np.where(self.weights > 0.0, self.weights, 1.0)
             likely = means + (self.uppers() - means) / np.sqrt(1.0 + weights)
-            guess = np.maximum(likely, UNPAID_UPPER * self._usual() * np.nan_to_num(self.listed))
+            guess = np.maximum(likely, UNPAID_UPPER * self.usual() * np.nan_to_num(self.listed))
             seen = (weights * likely + GUESSED_CALLS * guess) / (weights + GUESSED_CALLS)
             self._reserves = np.where(self.weights > 0.0, seen, self.uppers())
         return self._reserves
@@ -142,17 +147,19 @@ class Consumption:
         with_listed = self.totals[rows] + LISTED_CALLS * np.where(both, listed, 0.0)
         return np.where(both, np.maximum(means, with_listed / (weights + LISTED_CALLS)), means)
 
-    def _usual(self) -> Array:
+    def usual(self) -> Array:
         """What calls took for their list price, (R,): the mean of the arms that are known."""
-        both = (self.weights > 0.0) & (self.listed > 0.0)
-        seen = self.totals / np.where(both, self.weights, 1.0)
-        ratios = np.where(both, seen / np.where(both, self.listed, 1.0), 0.0)
-        count = both.sum(axis=0)
-        return np.where(count > 0, ratios.sum(axis=0) / np.maximum(count, 1), 1.0)
+        if self._usual is None:
+            both = (self.weights > 0.0) & (self.listed > 0.0)
+            seen = self.totals / np.where(both, self.weights, 1.0)
+            ratios = np.where(both, seen / np.where(both, self.listed, 1.0), 0.0)
+            count = both.sum(axis=0)
+            self._usual = np.where(count > 0, ratios.sum(axis=0) / np.maximum(count, 1), 1.0)
+        return self._usual
 
     def _guessed(self, seen: Array, paid: Mask) -> Array:
         """For arms never paid for, (K, R). `seen` are the means of the others."""
-        guessed = UNPAID * self._usual() * self.listed
+        guessed = UNPAID * self.usual() * self.listed
         dearest = np.where(paid, seen, guessed)
         known = ~np.isnan(dearest)
         most = np.where(known.any(axis=0), np.where(known, dearest, 0.0).max(axis=0), np.nan)

@@ -82,9 +82,13 @@ S = TypeVar("S")
 
 
 class Controller(Protocol[S]):
-    """A rule for keeping within budgets."""
+    """A rule for keeping within budgets.
+
+    settles  whether `settle` changes anything: otherwise nobody need call it
+    """
 
     name: ClassVar[str]
+    settles: ClassVar[bool]
 
     def start(self, resources: int) -> S:
         """The control state before the first decision."""

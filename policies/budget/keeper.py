@@ -61,7 +61,9 @@ class Keeper:
         These count for what is known of their arms by now: where bills come late, all that was
         decided before the first one was set aside at a guess, and need not stay so.
         """
-        aside: Array = self.pending @ np.nan_to_num(self.consumption.reserves())
+        if not np.logical_or.reduce(self.pending):
+            return self.settled
+        aside: Array = self.pending.dot(np.nan_to_num(self.consumption.reserves()))
         return self.settled + aside
 
     def purse(self) -> Purse:
@@ -108,9 +110,11 @@ class Keeper:
     def settle(self, arm: int, taken: Array) -> None:
         """A call of `arm` took this, (R,). NaN is not known: then what is set aside for it now is
         spent for good."""
-        before, aside = self.purse(), np.nan_to_num(self.consumption.reserves()[arm])
-        paid = np.where(np.isnan(taken), aside, taken)
-        self.controller.settle(self._state, before, paid)
+        paid, unknown = taken, np.isnan(taken)
+        if np.logical_or.reduce(unknown):
+            paid = np.where(unknown, np.nan_to_num(self.consumption.reserves()[arm]), taken)
+        if self.controller.settles:
+            self.controller.settle(self._state, self.purse(), paid)
         self.consumption.note(arm, taken)
         self.pending[arm] -= 1
         self.settled = self.settled + paid

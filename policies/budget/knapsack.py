@@ -64,6 +64,7 @@ class KnapsackThreshold:
     """
 
     name: ClassVar[str] = "knapsack_threshold"
+    settles: ClassVar[bool] = False
 
     bins: int = setting(50, least=1, most=1e6)
     lower: float = setting(0.0, least=0)

@@ -45,6 +45,7 @@ class Pacing:
     """
 
     name: ClassVar[str] = "pacing"
+    settles: ClassVar[bool] = True
 
     multiplicative: bool = False
     step: float = setting(0.01, least=1e-9, most=1)

@@ -66,12 +66,13 @@ class Resolving:
     """
 
     name: ClassVar[str] = "resolving"
+    settles: ClassVar[bool] = False
 
     window: int = setting(300, least=1, most=1e5)
     leak: float = setting(200.0, least=1, most=1e6)
     least: float = setting(0.2, least=0, most=1)
     most: float = setting(3.0, least=1, most=1e3)
-    every: int = setting(10, least=1, most=1e4)
+    every: int = setting(30, least=1, most=1e4)
 
     def __post_init__(self) -> None:
         check(self)
@@ -93,10 +94,10 @@ class Resolving:
     def again(self, state: Window, scores: Array) -> Prices | None:
         """The prices of the decisions before, noting the scores; None, noting nothing, when it is
         time to ask for others."""
-        count = state.count + len(scores)
-        # While there is little to solve over, every query changes the solution.
-        due = min(self.every, 1 + count // 10)
-        is_due = state.prices is None or count - state.solved >= due
+        # While there is little to solve over, every query changes the solution. However many are
+        # decided together, they have one price, so that a batch is not counted beforehand.
+        due = min(self.every, 1 + (state.count + len(scores)) // 10)
+        is_due = state.prices is None or 1 + state.count - state.solved >= due
         if is_due or state.scores.shape[1] != scores.shape[1]:
             return None
         state.note(scores, self.window)

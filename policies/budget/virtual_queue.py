@@ -43,6 +43,7 @@ class VirtualQueue:
     """
 
     name: ClassVar[str] = "virtual_queue"
+    settles: ClassVar[bool] = True
 
     patience: float = setting(1000.0, least=1e-6, most=1e9)
 

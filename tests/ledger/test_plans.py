@@ -85,7 +85,9 @@ class Replica:
         return self.rng.random((count, len(ARMS)))
 
     def serve(self, turn, arm: int):
-        return turn.charged(a_decision(arm=arm), 0)
+        decision = a_decision(arm=arm)
+        turn.charge({0: decision})
+        return decision
 
 
 def test_it_is_made_anew_when_the_prices_are():
