@@ -65,7 +65,7 @@ systems: $(READY)  ## measure every preset; writes docs/systems.md; BANDIT_DATA 
 	for part in systems duelling rising learning greenserv; do $(BIN)/python -m benchmarks.$$part --write docs/systems.md || exit 1; done
 
 bench-peers: $(READY)  ## run ours and others' on the same streams; BANDIT_DATA names real sets
-	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.peers --write docs/peers.md
 
 clean:  ## remove caches and builds; .venv stays
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -17,6 +17,7 @@ from bandit_service.evaluation.contestants import named
 from bandit_service.evaluation.contexts import contexts_of
 from bandit_service.evaluation.simulation import simulate
 from bandit_service.evaluation.synthetic import linear
+from benchmarks.budgets import package
 from benchmarks.peers import __main__ as command
 from benchmarks.peers import contest as contests
 from benchmarks.peers import environments, judge, ours, report, running, streams
@@ -35,6 +36,8 @@ class Rotation:
     def __init__(self, world, settings):
         self.arms, self.next, self.taught = world.arms, settings["first"], 0
         self.contexts = world.contexts
+        assert world.list_prices.shape == (world.arms, 2)
+        assert world.costs.shape == (len(world.contexts), world.arms)
 
     def choose(self, row):
         assert self.contexts[row, -1] == 1.0
@@ -394,3 +397,20 @@ def test_what_ended_before_is_kept_for_who_starts_anew(monkeypatch, workshop, st
     assert np.array_equal(again.quality, first.quality)
     with pytest.raises(AssertionError, match="run again"):
         kept.run(a_job(stand_in, {"first": 2}, stream))
+
+
+def test_what_the_package_made_of_budgets_is_told_by_quality_and_share_spent():
+    def made(quality, cost_usd):
+        unknown = np.zeros(2)
+        numbers = np.array(quality), np.array(cost_usd), unknown, unknown, unknown
+        return judge.Score((0, 1), 10, *numbers)
+
+    cold = made([0.8, 0.9], [0.001, 0.003])
+    other = made([0.7, 0.7], [0.002, 0.001])
+
+    assert package.cells(cold, 0.002).split() == ["0.8500", "0.0500", "1.000", "1.500"]
+    told = package.others({(package.COLD, 0.002): cold, (package.MANNERS[1], 0.002): other})
+    assert "alpha 0.01, charging what calls cost" in told
+    assert [line.split() for line in told.splitlines() if line.startswith("0.002")] == [
+        ["0.002", "0.7000", "0.0000", "0.750", "1.000"]
+    ]

@@ -1,10 +1,12 @@
 """Policies under budgets, on real outcomes: one command prints every table.
 
     python -m benchmarks.budgets [--data FOLDER] [--seeds N] [--jobs N] [--only PART ...]
+                                 [--environments FOLDER]
 
 Whole streams from a cold start, shuffled, costs learned from what calls cost. Beside the default
-controller: the static hull in hindsight, a router taught offline on every outcome, the oracle, and
-the other controllers. Then the other sets, joules, the dial, and streams on which things go wrong.
+controller: the static hull in hindsight, a router taught offline on every outcome, the oracle, the
+paretobandit package on the same features and orders, and the other controllers. Then the other
+sets, joules, the dial, and streams on which things go wrong.
 """
 
 import argparse
@@ -27,7 +29,10 @@ from bandit_service.evaluation.results import BudgetResult, Result
 from bandit_service.evaluation.study import study
 from bandit_service.evaluation.table import OutcomeTable
 from benchmarks.budgets import front
+from benchmarks.budgets import package as beside
 from benchmarks.budgets.weather import CASES, under_weather
+from benchmarks.peers import environments
+from benchmarks.peers.running import ROOT, Failed
 from policies.budget import CONTROLLERS
 
 USD = {
@@ -45,10 +50,10 @@ HEADER = (
 )
 
 
-def table_of(result: Result) -> str:
-    """A row a budget of the first policy."""
+def table_of(result: Result, package: dict[float, str] | None = None) -> str:
+    """A row a budget of the first policy, with what the package made of it where that is known."""
     known = {(r.kind, r.resource, r.budget): r.quality for r in result.budget_references}
-    lines = [HEADER]
+    lines = [HEADER + (beside.HEADER if package else "")]
     for each in result.policies[0].budgets:
         at = each.resource, each.budget
         offline, oracle = known.get(("offline_router", *at)), known.get(("oracle", *at))
@@ -57,6 +62,7 @@ def table_of(result: Result) -> str:
             f"{each.quality.mean:.4f}  {each.quality.standard_error or 0:.4f}  "
             f"{_cell(each.hull_quality)}     {_cell(each.hull_at_budget)}      {_cell(offline)}   "
             f"{_cell(oracle)}   {each.counted.mean:.4f}   {_cell(each.counted_hull_quality)}"
+            + (package[each.budget] if package else "")
         )
     return "\n".join(lines)
 
@@ -72,6 +78,20 @@ def sweep(
         table, [named(DEFAULT)], seeds=seeds, warmup=WARMUP, jobs=jobs, budgets=given
     )  # fmt: skip
     return result, result.policies[0].budgets
+
+
+def with_package(table: OutcomeTable, options: argparse.Namespace) -> None:
+    """The sweep on its own set, with the package beside it, run with its own constants for a cold
+    start; then the package in other manners."""
+    seeds, jobs, budgets = options.seeds, options.jobs, USD["paretobandit"]
+    result, _ = sweep(table, allowances(budgets, ()), seeds, jobs)
+    try:
+        found = beside.scores(table, budgets, seeds, jobs, options.environments)
+    except (environments.NotInstalled, Failed) as reason:
+        print(table_of(result), f"the package could not run: {reason}", sep="\n", flush=True)
+        return
+    cold = {budget: beside.cells(found[beside.COLD, budget], budget) for budget in budgets}
+    print(table_of(result, cold), beside.others(found), sep="\n", flush=True)
 
 
 def controllers(table: OutcomeTable, budgets: Sequence[float], seeds: int, jobs: int) -> None:
@@ -118,6 +138,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        default=ROOT / ".peers",
+        help="where the paretobandit package is installed, to be run beside; default: .peers",
+    )
     options = parser.parse_args(arguments)
     if options.data is None:
         parser.error("needs --data FOLDER, or BANDIT_DATA: the folder of the data sets")
@@ -125,6 +151,9 @@ def main(arguments: list[str] | None = None) -> None:
     for name in USD:
         if name in options.only:
             print(f"\n{name}: USD a query, {seeds} seeds, whole streams; counted: last two thirds")
+            if name == "paretobandit":
+                with_package(loading.load(data / name), options)
+                continue
             given = allowances(USD[name], ())
             print(table_of(sweep(loading.load(data / name), given, seeds, jobs)[0]), flush=True)
     if "joules" in options.only:

@@ -1,6 +1,7 @@
 """Our policies and other people's, on the same streams with the same features.
 
-    python -m benchmarks.peers [--data FOLDER] [--seeds N] [--quick] [--json FILE] [--resume FOLDER]
+    python -m benchmarks.peers [--data FOLDER] [--seeds N] [--quick] [--json FILE] [--write FILE]
+                              [--resume FOLDER]
 
 Everybody sees the same queries in the same order: chooses an arm from the context, is told that
 arm's quality, learns. A peer runs with its defaults, and with the value of its main parameter of
@@ -21,6 +22,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import msgspec
 
 from bandit_service.errors import BanditError
+from benchmarks import sections
 from benchmarks.peers import environments, report, streams
 from benchmarks.peers.contest import Contest, compete
 from benchmarks.peers.contestants import TUNING_SEEDS
@@ -44,10 +46,11 @@ def main() -> int:
             streams.write(stream, workshop.stream_file(stream.name))
         contest = Contest(workshop, seeds)
         compete(contest, pythons, tune=not options.quick)
-    sets = {}
+    sets, parts = {}, []
     for stream in found:
         sets[stream.name] = report.rows(stream, contest.ranked(stream.name), seeds=seeds)
         print(f"\n{report.table(stream, sets[stream.name])}")
+        parts.append(report.section(stream, sets[stream.name]))
     failures += contest.failures
     for heading, lines in (("Tuned", contest.notes), ("Not everybody could run", failures)):
         if lines:
@@ -55,6 +58,10 @@ def main() -> int:
     if options.json:
         written = {"sets": sets, "notes": contest.notes, "failures": failures}
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(written)) + b"\n")
+    if options.write:
+        tuned = "\n".join(f"- {note}" for note in contest.notes)
+        text = "\n\n".join([*parts, f"### What was tuned\n\n{tuned}"])
+        sections.written(options.write, "peers", text, "make bench-peers")
     return 1 if failures else 0
 
 
@@ -92,6 +99,7 @@ def parsed() -> argparse.Namespace:
         "--quick", action="store_true", help="three seeds of the bundled sample, nothing tuned"
     )
     parser.add_argument("--json", type=Path, help="also write the numbers into this file")
+    parser.add_argument("--write", type=Path, help="put the tables into this Markdown file")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="programs at a time")
     parser.add_argument(
         "--environments",

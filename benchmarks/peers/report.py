@@ -66,14 +66,39 @@ def table(stream: Stream, found: Sequence[Row]) -> str:
     return "\n".join([title, _HEAD, *map(_line, found)])
 
 
-def _line(row: Row) -> str:
+def section(stream: Stream, found: Sequence[Row]) -> str:
+    """The same as a section of a Markdown file."""
+    title, *_ = table(stream, found).split("\n")
+    lines = [
+        f"### {title}",
+        "",
+        f"| learner | quality | USD a query | regret of the first {judge.EARLY} | regret | "
+        f"decisions/s | orders | quality minus `{DEFAULT}` (95 %) |",
+        "|---" * 8 + "|",
+    ]
+    for row in found:
+        cells = row.learner, *_cells(row), str(row.seeds), _versus(row.difference)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cells(row: Row) -> list[str]:
+    """Quality, cost, early regret, regret and speed; empty where it is not known."""
     error = row.quality.standard_error
-    quality = f"{row.quality.mean:.4f}" + ("" if error is None else f" ±{error:.4f}")
-    cost = "" if row.cost_usd is None else f"{row.cost_usd.mean:.2e}"
-    speed = "" if row.decisions_per_second is None else f"{row.decisions_per_second:,.0f}"
+    return [
+        f"{row.quality.mean:.4f}" + ("" if error is None else f" ±{error:.4f}"),
+        "" if row.cost_usd is None else f"{row.cost_usd.mean:.2e}",
+        f"{row.early_regret.mean:.1f}",
+        f"{row.regret.mean:.1f}",
+        "" if row.decisions_per_second is None else f"{row.decisions_per_second:,.0f}",
+    ]
+
+
+def _line(row: Row) -> str:
+    quality, cost, early, regret, speed = _cells(row)
     return (
-        f"{row.learner:<32}{quality:>15}{cost:>11}{row.early_regret.mean:>11.1f}"
-        f"{row.regret.mean:>9.1f}{speed:>13}{row.seeds:>7}  {_versus(row.difference)}"
+        f"{row.learner:<32}{quality:>15}{cost:>11}{early:>11}{regret:>9}{speed:>13}"
+        f"{row.seeds:>7}  {_versus(row.difference)}"
     ).rstrip()
 
 

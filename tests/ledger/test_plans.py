@@ -1,6 +1,7 @@
 """What budgets leave of a decision is kept for those that follow, as long as it holds."""
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from bandit_service.model import (
     WhenExhausted,
     whole_units,
 )
-from policies.budget import Exhaustion, restrain
+from policies.budget import Exhaustion, Resolving, restrain
 from tests.builders import a_decision
 from tests.ledger.budgeted import DOLLAR, LARGE, SMALL, a_budget
 
@@ -75,7 +76,7 @@ class Replica:
 
     def planned(self):
         """What was made for a query just now, and is kept for others."""
-        for _ in range(100):
+        for _ in range(300):  # until prices last as long as they ever do
             before, _ = self.restraint()
         while (now := self.restraint()[0]) is before:
             before = now
@@ -92,23 +93,28 @@ class Replica:
 
 def test_it_is_made_anew_when_the_prices_are():
     replica, found = Replica(a_budget(0.006, rate=True)), []
-    for _ in range(200):
+    for _ in range(600):
         restraint, turn = replica.restraint()
         replica.serve(turn, 0)
         found.append(restraint)
 
-    late = [id(one) for one in found[100:]]
+    late = [id(one) for one in found[300:]]
     lengths = [late.count(each) for each in dict.fromkeys(late)]
-    assert lengths[1:-1] == [10] * (len(lengths) - 2)  # as often as Resolving solves
+    assert lengths[1:-1] == [Resolving().every] * (len(lengths) - 2)
     assert len(lengths) > 5
 
 
 def test_every_query_counts_towards_the_next_prices():
     replica = Replica(a_budget(0.006, rate=True))
-    for _ in range(30):
+    solved = set()
+    for _ in range(100):
         replica.restraint(count=4)
+        solved.add(replica.account.control.solved)
 
-    assert replica.account.control.count == 120
+    assert replica.account.control.count == 400
+    # Four when they are solved for, and as many more as it takes.
+    apart = 4 + 4 * ceil((Resolving().every - 1) / 4)
+    assert np.diff(sorted(solved)[-4:]).tolist() == [apart] * 3
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
     python -m benchmarks.peers.programs.NAME STREAM.npz OUT.npz --seeds 0 1 2 --settings JSON
 
-STREAM holds contexts (n, d) whose last column is the constant 1, quality (n, K), seeds (S,) and
-orders (S, T): the row served at each step under each seed. OUT gets arms (s, T) and seconds (s,)
-for the s seeds asked for. The loop is the whole of it: choose an arm, see its quality, learn.
+STREAM holds contexts (n, d) whose last column is the constant 1, quality and cost_usd (n, K),
+list_prices (K, 2), seeds (S,) and orders (S, T): the row served at each step under each seed. OUT
+gets arms (s, T) and seconds (s,) for the s seeds asked for. The loop is the whole of it: choose an
+arm, see its quality, learn.
 """
 
 import argparse
@@ -22,11 +23,14 @@ from numpy.typing import NDArray
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
     """What a learner is told before it starts: all contexts, so that it can put them into its own
-    form off the clock, the number of arms, and a seed for its luck."""
+    form off the clock, the number of arms, what they list a million tokens in and out at, and a
+    seed for its luck. Costs are there for who keeps a budget, to be looked at after the call."""
 
     contexts: NDArray[np.float64]
     arms: int
     seed: int
+    list_prices: NDArray[np.float64]
+    costs: NDArray[np.float64]
 
 
 class Learner(Protocol):
@@ -89,8 +93,10 @@ def main(make: Maker, arguments: list[str] | None = None) -> None:
     words = asked(arguments)
     with np.load(words.stream, allow_pickle=False) as stored:
         contexts, quality = stored["contexts"], stored["quality"]
+        prices, costs = stored["list_prices"], stored["cost_usd"]
         orders = dict(zip(stored["seeds"].tolist(), stored["orders"], strict=True))
-    worlds = [World(contexts, quality.shape[1], seed) for seed in words.seeds]
+    arms = quality.shape[1]
+    worlds = [World(contexts, arms, seed, prices, costs) for seed in words.seeds]
     save(
         words.out,
         [play(make(world, words.settings), orders[world.seed], quality) for world in worlds],
