@@ -78,7 +78,7 @@ class Account:
 
     @property
     def has_lease(self) -> bool:
-        return all(one.grant is not None for one in self.holdings)
+        return None not in [one.grant for one in self.holdings]
 
     def needed(self, queries: Sequence[Query]) -> list[int]:
         """Units of each budget with which each of the queries can have any arm it could pay."""
