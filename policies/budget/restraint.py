@@ -61,7 +61,7 @@ class Restraint:
     untried: Mask | None
     above: Array | None = None
     call: Array | None = None
-    _least: dict[float, tuple[Array, float]] = field(default_factory=dict)
+    _least: dict[float, tuple[Array, float]] = field(default_factory=dict, init=False, repr=False)
 
     def chances(self, learner: Learner, offsets: Array | None, floor: float) -> Array:
         """The distribution to draw from, (n, K). ValueError where a row has no eligible arm."""
