@@ -53,7 +53,7 @@ class Appetite:
         for column, resource in enumerate(self._resources):
             if resource in resources:
                 old = resources.index(resource)
-                for name in ("listed", "totals", "squares", "weights"):
+                for name in ("listed", "totals", "squares", "weights", "calls"):
                     getattr(made, name)[:rows, column] = getattr(before, name)[:rows, old]
         made.reprice(self._listed)  # what was learned under other list prices moves with them
         self.consumption = made

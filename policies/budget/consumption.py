@@ -7,7 +7,7 @@ knows nothing of hidden reasoning or of long answers, and what was too dear is f
 """
 
 from dataclasses import dataclass, field
-from math import isnan
+from math import isnan, sqrt
 
 import numpy as np
 
@@ -26,6 +26,7 @@ DEVIATIONS = 2.0  # of a single call, that an upper estimate lies above the mean
 class Consumption:
     """Sums over the calls of K arms, of R resources.
 
+    calls   (K, R)  that were noted; the other sums fade
     listed  (K, R)  a guess of what a call takes before any was paid, in true units: its list
                     price times the tokens of a usual call. NaN: there is no list price
     """
@@ -34,6 +35,7 @@ class Consumption:
     totals: Array = field(init=False)
     squares: Array = field(init=False)
     weights: Array = field(init=False)
+    calls: Array = field(init=False)
     _means: Array | None = field(init=False, default=None)
     _uppers: Array | None = field(init=False, default=None)
     _reserves: Array | None = field(init=False, default=None)
@@ -42,7 +44,8 @@ class Consumption:
     _all_paid: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        self.totals, self.squares, self.weights = (np.zeros(self.listed.shape) for _ in range(3))
+        shape = self.listed.shape
+        self.totals, self.squares, self.weights, self.calls = (np.zeros(shape) for _ in range(4))
 
     def note(self, arm: int, taken: Array) -> None:
         """One call of `arm` took this, (R,); NaN where that is not known."""
@@ -69,6 +72,7 @@ class Consumption:
             (self.weights, 1.0),
         ):
             sums[arm, column] = sums.item(arm, column) * (1.0 - 1.0 / MEMORY) + value
+        self.calls[arm, column] += 1.0
 
     def reprice(self, listed: Array) -> None:
         """New list prices (K, R): what was learned under the old ones moves with them, at once."""
@@ -100,8 +104,9 @@ class Consumption:
     def asides(self) -> Array:
         """What to set aside a call for those that are sure to come, (K, R); NaN as in `means`.
 
-        The mean, as if the list price had been paid a few times, too: where a call in ten takes
-        most of the total, the first ones say too little, and what seems left is spent on trying.
+        The mean, as if the list price had been paid a few times, too, and a standard error: where a
+        call in ten takes most of the total, the first ones say too little, and what seems left is
+        spent on trying.
         """
         if self._asides is None:
             self._asides = self._aside(slice(None))
@@ -121,8 +126,7 @@ class Consumption:
         below the mean, and as listed of an arm that was never paid for. NaN as in `means`."""
         means, paid = self.means(), self.weights > 0.0
         weights = np.where(paid, self.weights, 1.0)
-        deviation = (self.uppers() - means) / (DEVIATIONS * np.sqrt(1.0 + 1.0 / weights))
-        seen = np.maximum(means - deviation / np.sqrt(weights), 0.0)
+        seen = np.maximum(means - self._deviations(slice(None)) / np.sqrt(weights), 0.0)
         return np.where(paid, seen, means / UNPAID)
 
     def reserves(self) -> Array:
@@ -145,16 +149,27 @@ class Consumption:
         means, listed, weights = self.means()[rows], self.listed[rows], self.weights[rows]
         both = (weights > 0.0) & (listed > 0.0)
         with_listed = self.totals[rows] + LISTED_CALLS * np.where(both, listed, 0.0)
-        return np.where(both, np.maximum(means, with_listed / (weights + LISTED_CALLS)), means)
+        mean = np.where(both, np.maximum(means, with_listed / (weights + LISTED_CALLS)), means)
+        # Of all calls ever: the later ones weigh more in the mean, but what they leave unknown is
+        # about what is left of the budget, not about the latest price.
+        error = self._deviations(rows) / np.sqrt(self.calls[rows] + LISTED_CALLS)
+        return np.where(weights > 0.0, mean + error, mean)
+
+    def _deviations(self, rows: slice) -> Array:
+        """Of a single call, by what its upper estimate lies above the mean; where one was paid."""
+        weights = np.where(self.weights[rows] > 0.0, self.weights[rows], 1.0)
+        above: Array = self.uppers()[rows] - self.means()[rows]
+        return above / (DEVIATIONS * np.sqrt(1.0 + 1.0 / weights))
 
     def usual(self) -> Array:
-        """What calls took for their list price, (R,): the mean of the arms that are known."""
+        """What calls took for their list price, (R,): the middle one of the arms that are known.
+
+        Not the mean: one call that takes fifty times what is usual would make every arm that was
+        never paid for look dear, the cheapest too, for ever.
+        """
         if self._usual is None:
-            both = (self.weights > 0.0) & (self.listed > 0.0)
-            seen = self.totals / np.where(both, self.weights, 1.0)
-            ratios = np.where(both, seen / np.where(both, self.listed, 1.0), 0.0)
-            count = both.sum(axis=0)
-            self._usual = np.where(count > 0, ratios.sum(axis=0) / np.maximum(count, 1), 1.0)
+            columns = zip(self.totals.T, self.weights.T, self.listed.T, strict=True)
+            self._usual = np.array([_middle_ratio(*column) for column in columns])
         return self._usual
 
     def _guessed(self, seen: Array, paid: Mask) -> Array:
@@ -164,6 +179,17 @@ class Consumption:
         known = ~np.isnan(dearest)
         most = np.where(known.any(axis=0), np.where(known, dearest, 0.0).max(axis=0), np.nan)
         return np.where(np.isnan(guessed), most, guessed)
+
+
+def _middle_ratio(totals: Array, weights: Array, listed: Array) -> float:
+    """Of (K,) arms, the median of what a call took over what is listed; of two in the middle the
+    geometric mean. 1 where nothing is known."""
+    arms = zip(totals.tolist(), weights.tolist(), listed.tolist(), strict=True)
+    ratios = sorted(total / weight / price for total, weight, price in arms if weight and price > 0)
+    if not ratios:
+        return 1.0
+    middle = len(ratios) // 2
+    return ratios[middle] if len(ratios) % 2 else sqrt(ratios[middle - 1] * ratios[middle])
 
 
 def _upper(means: Array, totals: Array, squares: Array, weights: Array) -> Array:

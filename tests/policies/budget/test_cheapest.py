@@ -37,7 +37,8 @@ def test_an_arm_whose_first_calls_were_dear_is_found_out_to_be_cheap():
 
 
 def test_the_list_price_counts_for_four_calls_where_calls_to_come_are_set_aside():
-    """Of an arm whose first calls were cheap; one that was dear is set aside at its mean."""
+    """Of an arm whose first calls were cheap; one that was dear is set aside at its mean. Both with
+    a standard error, to which two calls count that deviate as much as the mean is high."""
     listed = np.array([[3.0], [1.0], [np.nan], [2.0]])
     found, afresh = Consumption(listed), Consumption(listed)
     for arm, amount in ((0, 0.1), (1, 5.0), (2, 7.0), (3, 2.0), (0, 0.2), (0, 0.1)):
@@ -46,8 +47,15 @@ def test_the_list_price_counts_for_four_calls_where_calls_to_come_are_set_aside(
         afresh.note(arm, np.array([amount]))
 
     fade = 1.0 - 1.0 / 300.0
-    total, weight = 0.1 * fade**2 + 0.2 * fade + 0.1, fade**2 + fade + 1.0
-    expected = [(total + 4 * 3.0) / (weight + 4), 5.0, 7.0, 2.0]
+    weights, amounts = np.array([fade**2, fade, 1.0]), np.array([0.1, 0.2, 0.1])
+    total, weight = weights @ amounts, weights.sum()
+    mean = total / weight
+    variance = (weights @ (amounts - mean) ** 2 + 2.0 * mean**2) / (weight + 2.0)
+    once = np.array([5.0, 7.0, 2.0])
+    expected = [
+        (total + 4 * 3.0) / (weight + 4) + np.sqrt(variance / (3 + 4)),
+        *(once + once * np.sqrt(2.0 / 3.0 / (1 + 4))),
+    ]
     np.testing.assert_allclose(found.asides()[:, 0], expected)
     assert found.asides().tolist() == afresh.asides().tolist()
 
@@ -63,3 +71,23 @@ def test_lower_bounds_are_a_standard_error_below_the_mean():
     about = weights @ (amounts - mean) ** 2
     error = np.sqrt((about + 2.0 * mean**2) / (weights.sum() + 2.0) / weights.sum())
     np.testing.assert_allclose(found.lowers()[0, 0], mean - error)
+
+
+def test_one_call_beyond_all_measure_does_not_make_arms_look_dear_that_nobody_has_called():
+    """Of the last two arms only list prices are known. A mean of the three ratios of what is known
+    would be 17.3, and the third arm, the cheapest by far, would look dearer than the first."""
+    found = Consumption(np.array([[1.0], [2.0], [0.1], [np.nan], [5.0]]))
+    for arm, amount in ((0, 0.9), (1, 2.2), (4, 250.0)):
+        found.note(arm, np.array([amount]))
+
+    assert found.usual().tolist() == [2.2 / 2.0]  # the middle one of .9, 1.1 and 50
+    assert found.means()[2, 0] == 3.0 * (2.2 / 2.0) * 0.1  # three times what is usual
+    assert found.means()[3, 0] == 250.0  # as dear as the dearest
+    assert found.lowers()[2, 0] < found.means()[0, 0]
+
+    found.note(2, np.array([0.09]))  # now there are two in the middle: .9 and 1.1
+    np.testing.assert_allclose(found.usual(), [np.sqrt(0.9 * 1.1)])
+
+
+def test_what_calls_take_for_their_list_price_is_unknown_before_the_first():
+    assert Consumption(np.array([[1.0, np.nan]])).usual().tolist() == [1.0, 1.0]
