@@ -1,11 +1,11 @@
 """Our policies and other people's, on the same streams with the same features.
 
-    python -m benchmarks.peers [--data FOLDER] [--seeds N] [--quick] [--json FILE] [--write FILE]
-                              [--resume FOLDER]
+    python -m benchmarks.peers [--data FOLDER] [--only SET ...] [--seeds N] [--quick]
+                               [--json FILE] [--write FILE] [--resume FOLDER]
 
 Everybody sees the same queries in the same order: chooses an arm from the context, is told that
 arm's quality, learns. A peer runs with its defaults, and with the value of its main parameter of
-exploration that did best over all sets together on other seeds. Decisions a second are of
+exploration that did best on that set under other seeds. Decisions a second are of
 processor time, choosing and learning.
 """
 
@@ -27,6 +27,7 @@ from benchmarks.peers import environments, report, streams
 from benchmarks.peers.contest import Contest, compete
 from benchmarks.peers.contestants import TUNING_SEEDS
 from benchmarks.peers.running import ROOT, Workshop
+from benchmarks.peers.streams import SETS
 
 QUICK_SEEDS = 3
 
@@ -35,7 +36,8 @@ def main() -> int:
     options = parsed()
     seeds = range(QUICK_SEEDS if options.quick else options.seeds)
     try:
-        found = streams.found(options.data, [*seeds, *TUNING_SEEDS], quick=options.quick)
+        every = [*seeds, *TUNING_SEEDS]
+        found = streams.found(options.data, every, options.only, quick=options.quick)
     except BanditError as error:
         raise SystemExit(str(error)) from error
     pythons, failures = installed(options.environments)
@@ -61,7 +63,7 @@ def main() -> int:
     if options.write:
         tuned = "\n".join(f"- {note}" for note in contest.notes)
         text = "\n\n".join([*parts, f"### What was tuned\n\n{tuned}"])
-        sections.written(options.write, "peers", text, "make bench-peers")
+        sections.updated(options.write, "peers", text, "make bench-peers")
     return 1 if failures else 0
 
 
@@ -94,6 +96,13 @@ def parsed() -> argparse.Namespace:
         default=Path(given) if given else None,
         help="a folder whose folders are data sets in the normal form; default: BANDIT_DATA",
     )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=SETS,
+        metavar="SET",
+        help=f"which of these folders, where they are there; default: {' '.join(SETS)}",
+    )
     parser.add_argument("--seeds", type=int, default=20, help="fewer for slow peers; default: 20")
     parser.add_argument(
         "--quick", action="store_true", help="three seeds of the bundled sample, nothing tuned"
@@ -116,6 +125,8 @@ def parsed() -> argparse.Namespace:
     options = parser.parse_args()
     if options.resume:
         options.resume.mkdir(parents=True, exist_ok=True)
+    if options.write and not options.data:
+        parser.error("--write needs --data FOLDER, or BANDIT_DATA: the page has real sets")
     if not 1 <= options.seeds <= TUNING_SEEDS[0]:
         parser.error(f"--seeds must be from 1 to {TUNING_SEEDS[0]}: others are for tuning")
     return options

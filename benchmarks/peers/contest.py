@@ -1,14 +1,12 @@
-"""Who plays what: everybody as they come, then each peer with the width that suits it best."""
+"""Who plays what: everybody as they come, then each peer with what suits it best on each set."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.peers.contestants import OURS, PEERS, Peer
-from benchmarks.peers.judge import Score, share_of_possible
+from benchmarks.peers.judge import Score
 from benchmarks.peers.running import Failed, Job, Workshop
 
 
@@ -67,18 +65,15 @@ class Contest:
         reached = self.scores[stream]
         return {label: reached[label] for label in order if label in reached}
 
-    def best_width(self, peer: Peer, found: dict[Job, Score]) -> float | None:
-        """One for all sets: the largest mean share of what was possible. None if none ran."""
-        shares = {}
-        for width in peer.grid:
-            reached = [
-                share_of_possible(self.workshop.streams[job.stream], result)
-                for job, result in found.items()
-                if job.label == peer.label(width)
-            ]
-            if len(reached) == len(self.workshop.streams):
-                shares[width] = float(np.mean(reached))
-        return max(shares, key=shares.__getitem__) if shares else None
+    def best_width(self, peer: Peer, stream: str, found: Mapping[Job, Score]) -> float | None:
+        """On this stream: that of the largest mean quality. None if any did not run."""
+        reached = {
+            width: float(score.quality.mean())
+            for width in peer.grid
+            for job, score in found.items()
+            if job.stream == stream and job.label == peer.label(width)
+        }
+        return max(reached, key=reached.__getitem__) if len(reached) == len(peer.grid) else None
 
 
 def compete(contest: Contest, pythons: dict[str, Path], *, tune: bool) -> None:
@@ -92,14 +87,19 @@ def compete(contest: Contest, pythons: dict[str, Path], *, tune: bool) -> None:
         better = [
             job
             for peer, python in present
-            if peer.name in widths and widths[peer.name] != peer.usual
-            for job in contest.peer(peer, python, widths[peer.name])
+            for stream, width in widths.get(peer.name, {}).items()
+            if width != peer.usual
+            for job in contest.peer(peer, python, width)
+            if job.stream == stream
         ]
         contest.keep(contest.play(better))
 
 
-def tuned(contest: Contest, present: Sequence[tuple[Peer, Path]]) -> dict[str, float]:
-    """The best width of each peer, by its name, chosen on the tuning seeds."""
+def tuned(contest: Contest, present: Sequence[tuple[Peer, Path]]) -> dict[str, dict[str, float]]:
+    """The best width of each peer, by its name, on each stream, chosen on the tuning seeds.
+
+    For each stream by itself: somebody who knew his traffic could do no better.
+    """
     jobs = [
         job
         for peer, python in present
@@ -108,15 +108,13 @@ def tuned(contest: Contest, present: Sequence[tuple[Peer, Path]]) -> dict[str, f
     ]
     found, widths = contest.play(jobs), {}
     for peer, _ in present:
-        best = contest.best_width(peer, found)
-        if best is None:
-            continue
-        widths[peer.name] = best
+        each = {name: contest.best_width(peer, name, found) for name in contest.workshop.streams}
+        widths[peer.name] = {name: width for name, width in each.items() if width is not None}
         tried = ", ".join(f"{width:g}" for width in peer.grid)
         seeds = ", ".join(map(str, peer.tuning_seeds))
-        usual = ", its default" if best == peer.usual else ""
+        best = ", ".join(f"{width:g} on {name}" for name, width in widths[peer.name].items())
         contest.notes.append(
-            f"{peer.name}: {peer.knob} {best:g}{usual}, of {tried}; chosen for all sets together, "
-            f"on seeds {seeds}"
+            f"{peer.name}: {peer.knob} {best or 'not chosen'}; of {tried} "
+            f"(default {peer.usual:g}), by quality on seeds {seeds}"
         )
     return widths

@@ -14,9 +14,9 @@ class Peer:
     program       module of benchmarks.peers.programs
     fixed         what it is told in both settings
     knob, usual   its main parameter of exploration, and what that is when nobody sets it
-    grid          values tried for the tuned setting; one is chosen for all sets together
+    grid          values tried for the tuned setting; one is chosen for each set
     most_seeds    at most so many in the results, and `tuning_seeds` in the choice: the slow ones
-                  get fewer, so that all ends in half an hour
+                  get fewer, so that two sets of some thousand queries end in about an hour
     """
 
     name: str
@@ -97,4 +97,6 @@ PEERS = (
 )
 
 DEFAULT = "default"
-OURS = (DEFAULT, "linucb", "squarecb", "beta_thompson")  # names that `simulate` takes
+# Names that `simulate` takes. Only the default looks at list prices, which peers have no use for:
+# without them it stands where they do.
+OURS = (DEFAULT, f"{DEFAULT}:price_prior=0", "linucb", "squarecb", "beta_thompson")

@@ -85,15 +85,6 @@ def _mean_of(scores: Sequence[Score]) -> Score:
     )
 
 
-def share_of_possible(stream: Stream, reached: Score) -> float:
-    """0 for choosing evenly, 1 for the oracle: makes the regrets of different sets comparable."""
-    lost = []
-    for seed, regret in zip(reached.seeds, reached.regret, strict=True):
-        truth = stream.truth[stream.orders[seed]]
-        lost.append(regret / (truth.max(axis=1) - truth.mean(axis=1)).sum())
-    return 1.0 - float(np.mean(lost))
-
-
 def against(first: str, one: Score, second: str, other: Score) -> Difference:
     """Quality of `one` minus that of `other` over the seeds of both, with a 95 % interval."""
     common = [seed for seed in one.seeds if seed in other.seeds]

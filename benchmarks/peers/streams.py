@@ -18,6 +18,9 @@ from bandit_service.evaluation.contexts import contexts_of
 from bandit_service.evaluation.optimal import worth
 from bandit_service.evaluation.table import Array, OutcomeTable, Rows
 
+# Where people would rather have the answer in an hour: many arms and many queries take longer.
+SETS = ("llmrouter", "routerbench")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stream:
@@ -51,19 +54,23 @@ class Choices:
     seconds: Array
 
 
-def found(data: Path | None, seeds: Sequence[int], *, quick: bool = False) -> list[Stream]:
-    """The bundled sample; unless `quick`, also the made-up linear set and every folder of `data`
-    with queries and outcomes. Raises BadTable."""
+def found(
+    data: Path | None, seeds: Sequence[int], only: Sequence[str] = SETS, *, quick: bool = False
+) -> list[Stream]:
+    """The bundled sample; unless `quick`, also the made-up linear set and, of the folders of `data`
+    with queries and outcomes, those named. Raises BadTable."""
     streams = [of_table(bundled_table(), seeds)]
     if quick:
         return streams
-    streams += [of_table(loading.load(folder), seeds) for folder in _sets(data)] if data else []
+    streams += (
+        [of_table(loading.load(folder), seeds) for folder in _sets(data, only)] if data else []
+    )
     return [*streams, linear_worlds(seeds)]
 
 
-def _sets(data: Path) -> list[Path]:
+def _sets(data: Path, only: Sequence[str]) -> list[Path]:
     """Folders that hold a set; others, of pairs or of prices, are passed over."""
-    folders = sorted(path for path in data.iterdir() if path.is_dir())
+    folders = sorted(path for path in data.iterdir() if path.is_dir() and path.name in only)
     return [path for path in folders if all(files.find(path, n) for n in ("queries", "outcomes"))]
 
 

@@ -19,6 +19,7 @@ UNPAID_UPPER = 10.0  # and at most so many times
 PRIOR_CALLS = 2.0  # for how many calls it counts that amounts vary as much as their mean is high
 LISTED_CALLS = 4.0  # that a list price counts for where calls to come are set aside
 GUESSED_CALLS = 1.0  # that the upper guess counts for beside the first bills of an arm
+HOPE = 2.0  # standard errors by which an arm may turn out to take less
 DEVIATIONS = 2.0  # of a single call, that an upper estimate lies above the mean
 
 
@@ -122,11 +123,18 @@ class Consumption:
         return self._uppers
 
     def lowers(self) -> Array:
-        """What a call may turn out to take on average once more is known, (K, R): a standard error
-        below the mean, and as listed of an arm that was never paid for. NaN as in `means`."""
+        """What a call may turn out to take on average once more is known, (K, R); NaN as in
+        `means`.
+
+        Some standard errors below the mean, for one call may take most of what an arm took so far;
+        but no less than a third of what is usual for its list price, so that of arms of which next
+        to nothing is known the one that is listed cheapest is tried. As listed of an arm that was
+        never paid for.
+        """
         means, paid = self.means(), self.weights > 0.0
-        weights = np.where(paid, self.weights, 1.0)
-        seen = np.maximum(means - self._deviations(slice(None)) / np.sqrt(weights), 0.0)
+        errors = self._deviations(slice(None)) / np.sqrt(np.where(paid, self.weights, 1.0))
+        least = self.usual() * np.where(self.listed > 0.0, self.listed, 0.0) / UNPAID
+        seen = np.minimum(np.maximum(means - HOPE * errors, least), means)
         return np.where(paid, seen, means / UNPAID)
 
     def reserves(self) -> Array:

@@ -60,17 +60,33 @@ def test_the_list_price_counts_for_four_calls_where_calls_to_come_are_set_aside(
     assert found.asides().tolist() == afresh.asides().tolist()
 
 
-def test_lower_bounds_are_a_standard_error_below_the_mean():
+def test_lower_bounds_are_two_standard_errors_below_the_mean():
     found = Consumption(np.array([[3.0], [1.0]]))
     assert found.lowers().tolist() == [[3.0], [1.0]]  # as listed
-    for amount in (1.0, 2.0, 3.0, 2.0):
+    amounts = np.tile([1.0, 2.0, 3.0, 2.0], 10)
+    for amount in amounts:
         found.note(0, np.array([amount]))
-    weights = (1.0 - 1.0 / 300.0) ** np.arange(4)[::-1]
-    amounts = np.array([1.0, 2.0, 3.0, 2.0])
+    weights = (1.0 - 1.0 / 300.0) ** np.arange(40)[::-1]
     mean = weights @ amounts / weights.sum()
     about = weights @ (amounts - mean) ** 2
     error = np.sqrt((about + 2.0 * mean**2) / (weights.sum() + 2.0) / weights.sum())
-    np.testing.assert_allclose(found.lowers()[0, 0], mean - error)
+    np.testing.assert_allclose(found.lowers()[0, 0], mean - 2.0 * error)
+
+
+def test_of_arms_of_which_little_is_known_the_one_listed_cheapest_may_be_the_cheapest():
+    """A call of three took nearly all that either of the first two took so far: by deviations alone
+    both may be free. What is usual for a list price says which of them."""
+    found = Consumption(np.array([[50.0], [400.0], [100.0]]))
+    for arm, amounts in ((0, [1.0, 1.0, 400.0]), (1, [2.0, 2.0, 400.0]), (2, [10.0] * 50)):
+        for amount in amounts:
+            found.note(arm, np.array([amount]))
+
+    ratios = (found.means() / found.listed)[:, 0]
+    usual = np.sort(ratios)[1]
+    lowers = found.lowers()[:, 0]
+    np.testing.assert_allclose(lowers[:2], usual * np.array([50.0, 400.0]) / 3.0)
+    assert lowers[0] < found.means()[2, 0] < lowers[1]
+    assert found.means()[:, 0].argmin() == 2  # of which it is known
 
 
 def test_one_call_beyond_all_measure_does_not_make_arms_look_dear_that_nobody_has_called():
