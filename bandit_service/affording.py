@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.budget import FLOOR_SHARE, Prices, Restraint
-from policies.budget.dual import solve
+from policies.budget.dual import dearest, solve
 from policies.budget.restraint import Learner
 
 Array = NDArray[np.float64]
@@ -65,7 +65,7 @@ def afforded(
         return chances, np.einsum("nk,nkr->nr", chances, taking)
 
     judged = np.where(eligible, scores if offsets is None else scores + offsets, -np.inf)
-    price = solve(judged, columns, targets).mean.copy()
+    price, most = solve(judged, columns, targets).mean.copy(), dearest(judged, columns)
     low = high = weight = 0.0
     last = 0
     for _ in range(SWEEPS):
@@ -77,7 +77,7 @@ def afforded(
                 tried[one] = amount
                 return float(at(Prices(tried))[1][:, one].mean())
 
-            found = priced(spend, float(targets[one]), float(price[one]))
+            found = priced(spend, float(targets[one]), float(price[one]), most[one])
             price[one] = found[2] * found[0] + (1.0 - found[2]) * found[1]
             if found[1] > 0.0 or one == 0:
                 (low, high, weight), last = found, one
@@ -91,12 +91,11 @@ def afforded(
 
 
 def priced(
-    spend: Callable[[float], float], target: float, guess: float
+    spend: Callable[[float], float], target: float, guess: float, most: float
 ) -> tuple[float, float, float]:
     """Prices low <= high, and the weight of the low one, at which `target` is spent.
 
-    `spend` falls with the price, maybe in jumps. Where even a price beyond all measure spends
-    more, that price.
+    `spend` falls with the price, maybe in jumps. Where even `most` spends more, that price.
     """
     low, at_low = 0.0, spend(0.0)
     if at_low <= target:
@@ -107,7 +106,9 @@ def priced(
     for _ in range(WIDENINGS):
         if at_high <= target:
             break
-        low, at_low, high = high, at_high, high * factor
+        if high >= most:
+            return most, most, 1.0
+        low, at_low, high = high, at_high, min(high * factor, most)
         at_high, factor = spend(high), factor * 2.0
     else:
         return high, high, 1.0

@@ -176,7 +176,7 @@ def removed(arms: Sequence[Arm]) -> NDArray[np.bool_]:
 def _expected_cost(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) -> Array:
     """USD a call, (n, K). What is known best of: list prices times the tokens that the caller
     expects; the mean seen; list prices times the mean tokens seen; the list price times what the
-    other arms' calls cost for each dollar of theirs."""
+    other arms' calls cost for each dollar of theirs; the list price of a reference call."""
     paid = means[:, COST]
     is_told = any(query.input_tokens is not None for query in queries)
     is_free = any(arm.input_usd_per_million_tokens == 0.0 for arm in arms)
@@ -193,19 +193,21 @@ def _expected_cost(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) 
 
 
 def _as_listed(costs: Array, listed: Array) -> Array:
-    """Fills costs (n, K) that are not known by list price (K,), in proportion to those that are.
+    """Fills costs (n, K) that are not known by list price (K,), in proportion to those that are;
+    where none is, as reference calls, which read as much as they write.
 
     Without it, the first arm that is tried lends its cost to all others: a dear one would go on
     being chosen, because nothing seemed cheaper.
     """
     unknown = np.isnan(costs) & (listed > 0.0)
     known = ~np.isnan(costs) & (listed > 0.0)
-    if not (unknown.any() and known.any()):
+    if not unknown.any():
         return costs
     count = known.sum(axis=1, keepdims=True)
     times = np.where(known, costs, 0.0) / np.where(listed > 0.0, listed, 1.0)
     usual = times.sum(axis=1, keepdims=True) / np.maximum(count, 1)
-    return np.where(unknown & (count > 0), usual * listed, costs)
+    usual = np.where(count > 0, usual, REFERENCE_TOKENS / 1e6)
+    return np.where(unknown, usual * listed, costs)
 
 
 def _expected_energy(arms: Sequence[Arm], means: Array, queries: Sequence[Query]) -> Array:

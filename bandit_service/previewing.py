@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+import policies
 from bandit_service import configuration
 from bandit_service.configuration import Change
 from bandit_service.eligibility import Exclusion
@@ -73,6 +74,8 @@ def preview(
         len(traffic.queries),
         lambda part: policy.estimates(state, traffic.contexts[part], clock=clock).mean,
     )
+    if not isinstance(policy, policies.LearnsPairs):  # which has a scale of its own
+        beliefs = np.clip(beliefs, 0.0, 1.0)  # a regression goes on where qualities end
     cost, latency, energy = amounts(before.arms, snapshot.calls, traffic.queries)
     gone = removed(before.arms)
 

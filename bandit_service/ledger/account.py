@@ -59,6 +59,7 @@ class Account:
 
     def revise(self, revision: int, config: PolicyConfig) -> dict[int, int]:
         """Goes on under another configuration. Returns what is to be given back, by lease."""
+        judged = self.config.objective, self.config.algorithm
         self.revision, self.config, self._no_more_until = revision, config, 0.0
         self._plain, self._plan = (None, [], []), None
         self._all_active = _all_active(config)
@@ -71,6 +72,9 @@ class Account:
         self.appetite.revise(config)
         if self._controlled != self._control_of():
             self._begin_control()
+        elif self._lasting is not None:
+            scores = judged != (config.objective, config.algorithm)
+            self._lasting.expire(self.control, scores=scores)
         gone = [one for one in before.values() if one.grant is not None and one.rest]
         return {one.grant.lease: one.rest for one in gone if one.grant is not None}
 

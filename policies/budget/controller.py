@@ -121,6 +121,11 @@ class Lasting(Protocol):
         None, and nothing is noted, when it is time to ask for others."""
         ...
 
+    def expire(self, state: Any, *, scores: bool) -> None:
+        """Others have to be asked for next: the budgets are not what they were; nor are the scores
+        that were noted, if `scores`, because arms are judged otherwise now."""
+        ...
+
 
 def making_up(purse: Purse, leak: float) -> float | Array:
     """Requests over which credit or debt is made up for: those left, but at least `leak`."""

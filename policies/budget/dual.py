@@ -27,15 +27,17 @@ CLOSE = 1e-4  # relative: two prices this near decide alike
 NOTHING = 1e-9  # of the dearest price: as good as no price
 FINE = 0.03  # of the target: what is spent more finely than this needs no second price
 SWEEPS = 12
+BEYOND = 10.0  # times the dearest price of a resource alone, that it may have beside others
 NARROW = 1.3  # factor by which a price is expected to move from one solution to the next
 
 
 def solve(scores: Array, amounts: Array, targets: Array, start: Array | None = None) -> Prices:
     """The prices at which arms with scores (n, K) take amounts (K, R) of `targets` (R,) on average.
 
-    Where even the dearest price takes more, that price: nothing cheaper can be had. `start` (R,)
-    is where to look first. O(n K) a look at all queries; a handful of looks a
-    resource that binds, one that does not: one.
+    Where even the dearest price takes more, that price: nothing cheaper can be had. With several
+    none is above `dearest`, or those of budgets that cannot be met would drive each other up.
+    `start` (R,) is where to look first. O(n K) a look at all queries; a handful of looks a resource
+    that binds, one that does not: one.
 
     >>> two = solve(np.array([[0.2, 0.8]]), np.array([[1.0], [3.0]]), np.array([2.5]))
     >>> two.mean.round(3), round(two.weight, 3)  # 3 in 4 to the dear arm
@@ -47,12 +49,14 @@ def solve(scores: Array, amounts: Array, targets: Array, start: Array | None = N
     if count == 1:
         low, high, weight = _solve_one(program.curve(0, price), float(targets[0]), price[0])
         return _prices([0.0], 0, low, high, weight)
+    most = program.most()
     low = high = weight = 0.0
     last = 0
     for _ in range(SWEEPS):
         before = price.copy()
         for one, target in enumerate(targets.tolist()):
             found = _solve_one(program.curve(one, price), target, price[one])
+            found = min(found[0], most[one]), min(found[1], most[one]), found[2]
             price[one] = found[1]
             if found[1] > 0.0 or one == 0:
                 low, high, weight = found
@@ -61,6 +65,12 @@ def solve(scores: Array, amounts: Array, targets: Array, start: Array | None = N
         if all(abs(now - then) <= 10 * CLOSE * abs(then) for now, then in pairs):
             break
     return _prices(price, last, low, high, weight)
+
+
+def dearest(scores: Array, amounts: Array) -> list[float]:
+    """Beyond these (R,) no price makes sense, whatever the others are: ten times what is needed to
+    leave nothing but the arms that take least of the resource, while the others have no price."""
+    return _Program(scores, amounts).most()
 
 
 def _prices(price: list[float], which: int, low: float, high: float, weight: float) -> Prices:
@@ -114,6 +124,11 @@ class _Program:
         self._columns = list(np.ascontiguousarray(amounts.T))
         self._free: dict[tuple[float, ...], _Free] = {}
         self._curves: dict[tuple[int, tuple[float, ...]], _Curve] = {}
+
+    def most(self) -> list[float]:
+        """See `dearest`."""
+        free = [0.0] * len(self._columns)
+        return [BEYOND * self.curve(one, free).dearest for one in range(len(free))]
 
     def curve(self, one: int, price: list[float]) -> "_Curve":
         """Of the resource `one`, while the others have these prices."""

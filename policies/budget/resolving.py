@@ -103,6 +103,12 @@ class Resolving:
         state.note(scores, self.window)
         return state.prices
 
+    def expire(self, state: Window, *, scores: bool) -> None:
+        """Solves with the next request, from where the prices were."""
+        state.prices = None
+        if scores:
+            state.count, state.solved = 0, -1
+
     def targets(self, purse: Purse) -> Array:
         """What to spend a request from here on, (R,)."""
         over = making_up(purse, self.leak)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import ceil
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from bandit_service.model import (
     Arm,
     Budget,
     Grant,
+    Objective,
     PolicyConfig,
     Query,
     WhenExhausted,
@@ -219,3 +221,85 @@ def test_every_budget_is_charged():
 
     after = [one.rest for one in replica.account.holdings]
     assert before[0] - after[0] == before[1] - after[1] > 0.006 * DOLLAR
+
+
+def revised(replica: Replica, **changes):
+    config = msgspec.structs.replace(replica.account.config, **changes)
+    replica.account.revise(2, config)
+    granted(replica.account)
+
+
+@pytest.mark.parametrize("rate", [0.002, 0.008])
+def test_a_change_of_a_budget_acts_on_the_next_decision(rate):
+    """Its prices are those at which the queries of the window would spend the new rate."""
+    replica = Replica(a_budget(0.006, rate=True))
+    before = replica.planned().prices.mean
+
+    revised(replica, budgets=(a_budget(rate, rate=True),))
+    after, _ = replica.restraint()
+
+    assert (after.prices.mean > before).all() == (rate < 0.006)
+    assert (after.prices.mean < before).all() == (rate > 0.006)
+    control, means = replica.account.control, replica.account.appetite.consumption.means()
+    spent = [
+        means[(control.scores - means @ price).argmax(axis=1), 0].mean()
+        for price in (after.prices.first, after.prices.mean)
+    ]
+    assert min(spent) <= 1.05 * rate
+    assert max(spent) >= 0.95 * rate
+
+
+def test_scores_by_another_objective_are_not_planned_with():
+    replica = Replica(a_budget(0.006, rate=True))
+    replica.planned()
+    assert replica.account.control.count >= 300
+
+    revised(replica, objective=Objective(quality_per_usd=5.0))
+    replica.restraint()
+
+    assert replica.account.control.count == 1
+
+
+def test_arms_that_are_shut_stay_shut_and_what_was_kept_is_kept_no_longer():
+    replica = Replica(a_budget(0.006, rate=True))
+    before = replica.planned()
+    _, turn = next(replica.account.turns([QUERY]))
+    shut = np.array([[True, False, True]])
+
+    restraint = turn.restraint(replica.scores(1), shut)
+
+    assert restraint is not before
+    assert restraint.eligible.tolist() == shut.tolist()
+    assert restraint.chances(evenly, None, 0.1)[0, 1] == 0.0
+    assert replica.restraint()[0] is not before
+
+
+def evenly(offsets, eligible):
+    open_ = np.ones((1, len(ARMS))) if eligible is None else eligible.astype(float)
+    return open_ / open_.sum(axis=1, keepdims=True)
+
+
+def test_a_duel_pays_for_two_calls():
+    replica = Replica(a_budget(0.006, rate=True))
+    before = replica.planned()
+
+    restraint, _ = replica.restraint(query=Query("chat", duel=True))
+
+    assert restraint is not before
+    np.testing.assert_allclose(restraint.amounts, 2.0 * before.amounts)
+
+
+def test_an_arm_is_tried_soon_only_until_it_was():
+    replica = Replica(a_budget(0.006, rate=True))
+    replica.account.appetite.tried[2] = 0.0
+    found = []
+    for _ in range(5):
+        restraint, turn = replica.restraint()
+        replica.serve(turn, 2)
+        found.append(restraint)
+
+    untried = [one.untried is not None and bool(one.untried[2]) for one in found]
+    assert untried == [True, True, True, False, False]
+    # As often as any other from then on: a third of the floor, or less.
+    late = found[-1].chances(evenly, None, 0.01) - 0.99 * evenly(None, None)
+    assert late[0, 2] <= 0.01 / 3 + 1e-12

@@ -167,7 +167,14 @@ def test_an_arm_of_unknown_cost_is_as_dear_as_its_list_price_beside_the_others()
     np.testing.assert_allclose(found, [0.02, 0.03, 0.004, 0.4, quartile], rtol=1e-12)
 
 
-def test_a_price_tells_nothing_before_any_call_has_cost_something():
-    pool = (priced("cheap", 0.1, 0.3), priced("dear", 10.0, 30.0))
+def test_before_any_call_was_paid_arms_cost_what_a_reference_call_is_listed_at():
+    """500 tokens read and 500 written; an arm without a price takes the upper quartile."""
+    pool = (priced("cheap", 0.1, 0.3), priced("dear", 10.0, 30.0), Arm(name="not listed"))
 
-    assert costs(pool, CallStatistics(2)) == [0.0, 0.0]
+    found = costs(pool, CallStatistics(3))
+
+    cheap, dear = 500 * 0.4e-6, 500 * 40e-6
+    quartile = float(np.quantile([cheap, dear], 0.75))
+    np.testing.assert_allclose(found, [cheap, dear, quartile], rtol=1e-12)
+    one_paid = costs(pool, after(3, {0: Usage(cost_usd=0.004)}))
+    np.testing.assert_allclose(one_paid[:2], [0.004, 0.4], rtol=1e-12)  # then it is the proportion

@@ -102,11 +102,14 @@ def test_a_first_guess_changes_nothing_but_the_way():
 def looked_at(scores, amounts, targets, start):
     """`solve` without any shortcut: all queries are looked at, at every price that is tried."""
     price, (low, high, weight), last = start.copy(), (0.0, 0.0, 0.0), 0
+    most = [10.0 * _dearest(scores, amount) for amount in amounts.T]
     for _ in range(SWEEPS):
         before = price.copy()
         for one in range(len(targets)):
             rest = np.where(np.arange(len(targets)) == one, 0.0, price)
             found = _looked_at(scores - amounts @ rest, amounts[:, one], targets[one], price[one])
+            if len(targets) > 1:
+                found = min(found[0], most[one]), min(found[1], most[one]), found[2]
             price[one] = found[1]
             if found[1] > 0.0 or one == 0:
                 (low, high, weight), last = found, one
@@ -117,15 +120,19 @@ def looked_at(scores, amounts, targets, start):
     return first, second, weight
 
 
+def _dearest(scores, amount):
+    known = scores[np.isfinite(scores)]
+    gaps = np.diff(np.sort(amount))
+    return 1.01 * (known.max() - known.min() + CLOSE) / gaps[gaps > 0.0].min()
+
+
 def _looked_at(scores, amount, target, start):
     def taken(price):
         return amount[(scores - price * amount).argmax(axis=1)].mean()
 
     if taken(0.0) <= target:
         return 0.0, 0.0, 1.0
-    known = scores[np.isfinite(scores)]
-    gaps = np.diff(np.sort(amount))
-    dearest = 1.01 * (known.max() - known.min() + CLOSE) / gaps[gaps > 0.0].min()
+    dearest = _dearest(scores, amount)
     if taken(dearest) > target:
         return dearest, dearest, 1.0
     low, high = 0.0, dearest
@@ -171,3 +178,21 @@ def test_the_steps_say_what_a_look_at_all_queries_says(seed, resources, arms, pa
     else:
         np.testing.assert_allclose(found.second, second, rtol=1e-9, atol=1e-12)
         assert found.weight == pytest.approx(weight, abs=1e-7)
+
+
+def test_budgets_that_cannot_be_met_do_not_drive_each_other_up():
+    """Each is below what the cheapest arm takes. Alone, a price of 22.2 and of .00029 leaves
+    nothing but that arm: the least by which arms differ is .00675 dollars and 525 joules."""
+    scores = np.array([[0.87, 1.02, 1.11]])
+    amounts = np.array([[0.00075, 105.0], [0.0075, 630.0], [0.027, 3_150.0]])
+    targets = np.array([0.0004, 6.5])
+
+    both = solve(scores, amounts, targets).mean
+
+    alone = np.array([0.15 / 0.00675, 0.15 / 525.0])
+    assert (both >= alone).all()
+    assert (both <= 20.0 * alone).all()
+    judged = scores - amounts @ both
+    assert judged.argmax() == 0
+    # Arms that cost the same are told apart by their quality all the same.
+    assert 0.60 - amounts[0] @ both < 0.63 - amounts[0] @ both
