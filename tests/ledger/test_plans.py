@@ -292,6 +292,7 @@ def test_a_duel_pays_for_two_calls():
 def test_an_arm_is_tried_soon_only_until_it_was():
     replica = Replica(a_budget(0.006, rate=True))
     replica.account.appetite.tried[2] = 0.0
+    replica.planned()
     found = []
     for _ in range(5):
         restraint, turn = replica.restraint()
