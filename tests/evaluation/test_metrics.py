@@ -12,7 +12,13 @@ from bandit_service.errors import InvalidField
 from bandit_service.evaluation.results import Difference, Mean, Measures, PolicyResult, Result
 from bandit_service.evaluation.runs import Run
 from bandit_service.evaluation.table import OutcomeTable
-from tests.evaluation.judging import a_table_with_holes, always, judged, some_runs
+from tests.evaluation.judging import (
+    a_table_with_holes,
+    always,
+    judged,
+    mean_if_told,
+    some_runs,
+)
 from tests.evaluation.small_tables import a_table
 
 SEEDS = range(8)
@@ -34,17 +40,13 @@ def best_arms(table: OutcomeTable, row: int) -> list[int]:
 
 def counted_by_hand(
     table: OutcomeTable, run: Run, best: int, rival: int, start: int
-) -> dict[str, float]:
-    """Every measure of one run from a step on, one query after the other."""
+) -> dict[str, float | None]:
+    """Every measure of one run from a step on, one query after the other; None: not to be told."""
     worth = table.quality if table.expected is None else table.expected
     steps = [(int(r), int(a)) for r, a in zip(run.order, run.arms, strict=True)][start:]
     offered = {
         row: [a for a in range(len(table.arms)) if table.offered[row, a]] for row, _ in steps
     }
-
-    def known_mean(values: list[float]) -> float:
-        known = [value for value in values if not math.isnan(value)]
-        return sum(known) / len(known)
 
     def of_best(values: Any, row: int) -> float:
         if best in offered[row]:
@@ -52,31 +54,37 @@ def counted_by_hand(
         return sum(float(values[row, a]) for a in offered[row]) / len(offered[row])
 
     met = [(row, arm) for row, arm in steps if rival in offered[row]]
-    quality = known_mean([table.quality[step] for step in steps])
-    cost = known_mean([table.cost_usd[step] for step in steps])
+    quality = sum(table.quality[step] for step in steps) / len(steps)
+    cost = mean_if_told(table, "cost_usd", steps)
+    best_everywhere = [(row, best) for row in range(len(table)) if table.offered[row, best]]
+    best_known = mean_if_told(table, "cost_usd", best_everywhere) is not None
     best_costs = [table.cost_usd[row, best] for row, _ in steps if best in offered[row]]
+    best_cost = float(np.nanmean(best_costs))
     return {
         "quality": quality,
         "cost_usd": cost,
-        "latency_seconds": known_mean([table.latency_seconds[step] for step in steps]),
-        "energy_joules": known_mean([table.energy_joules[step] for step in steps]),
+        "latency_seconds": mean_if_told(table, "latency_seconds", steps),
+        "energy_joules": mean_if_told(table, "energy_joules", steps),
         "regret": sum(
             max(worth[row, a] for a in offered[row]) - worth[row, arm] for row, arm in steps
         ),
         "regret_to_best": sum(of_best(worth, row) - worth[row, arm] for row, arm in steps),
         "routing_accuracy": sum(arm in best_arms(table, row) for row, arm in steps) / len(steps),
-        "quality_of_best": quality / known_mean([of_best(table.quality, row) for row, _ in steps]),
-        "cost_of_best": cost / known_mean(best_costs),
+        "quality_of_best": quality / np.mean([of_best(table.quality, row) for row, _ in steps]),
+        "cost_of_best": cost / best_cost if cost is not None and best_known else None,
         "wins": sum(table.quality[r, a] > table.quality[r, rival] for r, a in met) / len(met),
         "ties": sum(table.quality[r, a] == table.quality[r, rival] for r, a in met) / len(met),
         "losses": sum(table.quality[r, a] < table.quality[r, rival] for r, a in met) / len(met),
     }
 
 
-def assert_counted(measures: Measures, by_hand: list[dict[str, float]]) -> None:
+def assert_counted(measures: Measures, by_hand: list[dict[str, float | None]]) -> None:
     for name in by_hand[0]:
         values = [one[name] for one in by_hand]
         found = getattr(measures, name)
+        if None in values:
+            assert found is None, name
+            continue
         assert found.mean == pytest.approx(np.mean(values)), name
         assert found.standard_error == pytest.approx(stats.sem(values), abs=1e-12), name
 
