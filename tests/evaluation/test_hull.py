@@ -90,7 +90,9 @@ def test_corners_are_arms_with_the_means_of_what_is_known():
     table = a_table_with_holes(seed=2)
     means = ArmMeans.of(table)
 
-    for resource in ("cost_usd", "energy_joules"):
+    assert len(static_hull(means, "cost_usd").sources) > 1
+    assert corners(static_hull(means, "energy_joules"), table, means) == ()  # a half is missing
+    for resource in ("cost_usd", "latency_seconds"):
         hull = static_hull(means, resource)
         points = corners(hull, table, means)
 
