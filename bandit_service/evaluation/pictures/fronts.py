@@ -66,7 +66,7 @@ def quality_energy(result: Result) -> Iterator[Drawing]:
 
 
 def _front(result: Result, resource: Resource) -> Iterator[Drawing]:
-    if not any(resource.of(place) is not None for place in _places(result)):
+    if not any(resource.of(policy.whole) is not None for policy in result.policies):
         return
     figure, axes = new_axes(f"Quality against {resource.name} · {one_line(result.data)}", SIZE)
     hull_line = _hull(axes, resource)
@@ -88,13 +88,6 @@ def _front(result: Result, resource: Resource) -> Iterator[Drawing]:
         + ".",
         figure,
     )
-
-
-def _places(result: Result) -> Iterator[Measures | Point]:
-    """Wherever a policy could be drawn."""
-    for policy in result.policies:
-        yield policy.whole
-        yield from policy.dials
 
 
 def _absent(result: Result, resource: Resource) -> str:
