@@ -45,6 +45,7 @@ def show(result: Result) -> None:
         counted = {policy.policy: policy.counted for policy in result.policies}
         _table(_EARNED, [_earned(*each) for each in counted.items()])
         _table(_CHOICES, [_choices(*each) for each in counted.items()])
+        _differences(result.counted_differences)
         typer.echo("whole streams:")
     whole = {policy.policy: policy.whole for policy in result.policies}
     _table(_EARNED, [*(_earned(*each) for each in whole.items()), *_references(result)])
@@ -78,10 +79,7 @@ def show(result: Result) -> None:
             "hulls *: quality of the best mix of arms that looks at no query, for what was spent "
             "and for the budget\n"
         )
-    if result.differences:
-        level = result.differences[0].level
-        columns = ("paired by seed", "measure", "difference", f"{level:.0%} interval")
-        _table(columns, [_difference(each) for each in result.differences])
+    _differences(result.differences)
     for note in result.notes:
         typer.echo(f"note: {note}")
 
@@ -155,6 +153,12 @@ def _point(point: Point) -> tuple[str, str, str]:
 
 def _area(area: float | None, at: int) -> str:
     return "" if area is None or at else f"{area:.4f}"
+
+
+def _differences(found: Sequence[Difference]) -> None:
+    if found:
+        columns = ("paired by seed", "measure", "difference", f"{found[0].level:.0%} interval")
+        _table(columns, [_difference(each) for each in found])
 
 
 def _difference(each: Difference) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bandit_service.evaluation.allowances import Allowance, Resource
+from bandit_service.evaluation.amounts import taken, with_means
 from bandit_service.evaluation.hull import Hull
 from bandit_service.evaluation.intervals import known_over_seeds, over_seeds, standard_error
 from bandit_service.evaluation.measuring import Yardstick
@@ -42,7 +43,7 @@ def _result(
     table, rates = yardstick.table, allowance.rates
     streams = together(table, runs)
     counted = streams.since(skipped)
-    spent, later = _taken(table, streams, resource), _taken(table, counted, resource)
+    spent, later = _spent(table, streams, resource), _spent(table, counted, resource)
     budget = rates[resource]
     shares = zip(table.arm_names, yardstick.arm_shares(streams), strict=True)
     return BudgetResult(
@@ -53,26 +54,30 @@ def _result(
         seeds=len(runs),
         utilisation=_spread(spent / budget),
         quality=_quality(table, streams),
-        cost_usd=known_over_seeds(_taken(table, streams, "cost_usd")),
-        energy_joules=known_over_seeds(_taken(table, streams, "energy_joules")),
-        hull_quality=hull.quality_at(float(spent.mean())),
+        cost_usd=known_over_seeds(taken(table, streams, "cost_usd")),
+        energy_joules=known_over_seeds(taken(table, streams, "energy_joules")),
+        hull_quality=_height(hull, taken(table, streams, resource)),
         hull_at_budget=hull.quality_at(budget),
         counted=_quality(table, counted),
         counted_utilisation=_spread(later / budget),
-        counted_hull_quality=hull.quality_at(float(later.mean())),
+        counted_hull_quality=_height(hull, taken(table, counted, resource)),
         arm_shares=dict(shares),
         pace=_pace(table, min(runs, key=lambda run: run.seed), resource, budget),
     )
 
 
 def _quality(table: OutcomeTable, streams: Streams) -> Mean:
-    return over_seeds(table.quality[streams.rows, streams.arms].mean(axis=1))
+    return over_seeds(streams.average(table.quality).mean(axis=1))
 
 
-def _taken(table: OutcomeTable, streams: Streams, resource: Resource) -> Array:
-    """A query, (S,), over the queries where it is known."""
-    amounts: Array = getattr(table, resource)
-    return known_mean(amounts[streams.rows, streams.arms], axis=1)
+def _spent(table: OutcomeTable, streams: Streams, resource: Resource) -> Array:
+    """A query, (S,). A call without a bill counts at its arm's mean, as with who keeps budgets."""
+    return known_mean(streams.total(with_means(table, resource)), axis=1)
+
+
+def _height(hull: Hull, amounts: Array) -> float | None:
+    """At what the seeds took on average, (S,); None where one does not know it, or too little."""
+    return None if np.isnan(amounts).any() else hull.quality_at(float(amounts.mean()))
 
 
 def _spread(values: Array) -> Spread:
@@ -84,12 +89,11 @@ def _pace(table: OutcomeTable, run: Run, resource: Resource, budget: float) -> P
     assert run.prices is not None
     steps = len(run.order)
     ends = np.arange(1, min(MOST_POINTS, steps) + 1) * steps // min(MOST_POINTS, steps)
-    amounts: Array = getattr(table, resource)
-    taken = np.nan_to_num(amounts[run.order, run.arms])
+    spent = together(table, [run]).total(with_means(table, resource))[0]
     column = list(run.allowance.rates).index(resource)
     return Pace(
         seed=run.seed,
         queries=tuple(ends.tolist()),
-        spent=tuple((np.cumsum(taken)[ends - 1] / (budget * ends)).tolist()),
+        spent=tuple((np.cumsum(spent)[ends - 1] / (budget * ends)).tolist()),
         price=tuple(run.prices[ends - 1, column].tolist()),
     )

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bandit_service.evaluation.amounts import taken
 from bandit_service.evaluation.hull import upper_hull
 from bandit_service.evaluation.intervals import known_over_seeds, standard_error
 from bandit_service.evaluation.measuring import Yardstick
-from bandit_service.evaluation.optimal import ArmMeans, known_mean
+from bandit_service.evaluation.optimal import ArmMeans
 from bandit_service.evaluation.results import Curve, Point
 from bandit_service.evaluation.streams import Streams
 from bandit_service.evaluation.table import Array
@@ -57,8 +58,8 @@ def dial_points(yardstick: Yardstick, swept: Mapping[float, Streams]) -> tuple[P
 
 def _dial_point(yardstick: Yardstick, dial: float, streams: Streams) -> Point:
     table = yardstick.table
-    cost = known_over_seeds(known_mean(streams.total(table.cost_usd), axis=1))
-    energy = known_over_seeds(known_mean(streams.total(table.energy_joules), axis=1))
+    cost = known_over_seeds(taken(table, streams, "cost_usd"))
+    energy = known_over_seeds(taken(table, streams, "energy_joules"))
     return Point(
         quality=float(streams.average(table.quality).mean()),
         cost_usd=None if cost is None else cost.mean,
@@ -69,14 +70,16 @@ def _dial_point(yardstick: Yardstick, dial: float, streams: Streams) -> Point:
 
 def area(points: tuple[Point, ...], means: ArmMeans) -> float | None:
     """Mean height of the points' upper hull, in quality over cost, from the cheapest single arm's
-    mean cost to the dearest's. None without points or without costs.
+    mean cost to the dearest's (of those whose cost is known). None without points, or unless the
+    cost of every one of them is known: without the dials that play an arm of unknown cost, the
+    rest would be judged as if they were the whole sweep.
 
     Right of the dearest point it stays flat. Below the cheapest point nothing was reached with
     this policy, so its curve begins at the cheapest single arm, which anyone can play.
     """
     cheapest = means.cheapest()
     reached = [(point.cost_usd, point.quality) for point in points if point.cost_usd is not None]
-    if cheapest is None or not reached:
+    if cheapest is None or not reached or len(reached) < len(points):
         return None
     low, high = float(means.cost_usd[cheapest]), float(np.nanmax(means.cost_usd))
     if min(cost for cost, _ in reached) > low:

@@ -3,11 +3,12 @@
 import statistics
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 from msgspec.structs import replace
 
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.contestants import Contestant
-from bandit_service.evaluation.optimal import ArmMeans
+from bandit_service.evaluation.optimal import known_mean
 from bandit_service.evaluation.table import OutcomeTable
 from bandit_service.model import Objective
 from bandit_service.weighing import LARGEST_DIAL, points_of
@@ -34,7 +35,7 @@ def dialled(
             )
     if len(set(dials)) < len(dials):
         raise InvalidField("dial", "each only once")
-    joules = ArmMeans.of(table).energy_joules
+    joules = known_mean(np.where(table.offered, table.energy_joules, np.nan))
     known = joules[joules > 0.0].tolist()
     if not known:
         raise InvalidField("dial", f"no arm's energy is known in {table.name}")

@@ -18,9 +18,8 @@ def over_seeds(values: Array) -> Mean:
 
 
 def known_over_seeds(values: Array) -> Mean | None:
-    """The same over the seeds that know it. None if none does."""
-    known = values[~np.isnan(values)]
-    return over_seeds(known) if len(known) else None
+    """The same, None unless every seed knows it: those that do are no random part of them."""
+    return None if np.isnan(values).any() else over_seeds(values)
 
 
 def standard_error(values: Array) -> float | None:

@@ -5,10 +5,12 @@ from typing import Self
 
 import numpy as np
 
+from bandit_service.evaluation.amounts import taken
 from bandit_service.evaluation.intervals import known_over_seeds, over_seeds
 from bandit_service.evaluation.optimal import (
     Mask,
     known_mean,
+    nearly_known,
     optimal_arms,
     worth,
 )
@@ -63,11 +65,9 @@ class Yardstick:
         return Measures(
             queries=streams.steps,
             quality=over_seeds(quality.mean(axis=1)),
-            cost_usd=known_over_seeds(known_mean(streams.total(table.cost_usd), axis=1)),
-            latency_seconds=known_over_seeds(
-                known_mean(streams.slower(table.latency_seconds), axis=1)
-            ),
-            energy_joules=known_over_seeds(known_mean(streams.total(table.energy_joules), axis=1)),
+            cost_usd=known_over_seeds(taken(table, streams, "cost_usd")),
+            latency_seconds=known_over_seeds(taken(table, streams, "latency_seconds")),
+            energy_joules=known_over_seeds(taken(table, streams, "energy_joules")),
             regret=over_seeds(streams.average(self.regret).sum(axis=1)),
             regret_to_best=over_seeds(streams.average(self.regret_to_best).sum(axis=1)),
             routing_accuracy=over_seeds(streams.average(self.optimal).mean(axis=1)),
@@ -106,15 +106,17 @@ class Yardstick:
 
     def _cost_of_best(self, streams: Streams) -> Array:
         """Share of the best single arm's cost on the same queries, (S,); NaN is unknown."""
-        spent = known_mean(streams.total(self.table.cost_usd), axis=1)
+        spent = taken(self.table, streams, "cost_usd")
         of_best = known_mean(self._known_cost_of_best()[streams.rows], axis=1)
         unknown = np.full_like(spent, np.nan)
         share: Array = np.divide(spent, of_best, out=unknown, where=of_best > 0)
         return share
 
     def _known_cost_of_best(self) -> Array:
+        """(n,), NaN where the arm is not offered; everywhere where it is not nearly known."""
         table = self.table
-        return np.where(table.offered[:, self.best], table.cost_usd[:, self.best], np.nan)
+        known = table.offered[:, self.best] & nearly_known(table.cost_usd, table.offered)[self.best]
+        return np.where(known, table.cost_usd[:, self.best], np.nan)
 
 
 def _of_arm(values: Array, slot: int) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation import hull as hulls
 from bandit_service.evaluation.allowances import Allowance, Resource
+from bandit_service.evaluation.amounts import taken
 from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.budget_references import budget_references
 from bandit_service.evaluation.budgets import budget_results
@@ -17,7 +18,7 @@ from bandit_service.evaluation.curves import area, dial_points, learning_curve
 from bandit_service.evaluation.intervals import paired_difference
 from bandit_service.evaluation.measuring import Yardstick
 from bandit_service.evaluation.noting import notes_of
-from bandit_service.evaluation.optimal import ArmMeans, known_mean
+from bandit_service.evaluation.optimal import ArmMeans
 from bandit_service.evaluation.references import references_of
 from bandit_service.evaluation.results import Difference, PolicyResult, Result
 from bandit_service.evaluation.runs import Run
@@ -76,13 +77,14 @@ def judge(
         feedback_delay=arrivals.feedback_delay,
         compared_with=table.arm_names[rival],
         policies=found,
-        references=references_of(table, contexts, means),
+        references=references_of(table, contexts, means, seen_by=policies[0][0]),
         hull=hulls.corners(cost_hull, table, means),
         energy_hull=hulls.corners(energy_hull, table, means),
         hull_quality=_hull_quality(cost_hull, found),
         differences=differences(yardstick, streams),
+        counted_differences=_counted_differences(yardstick, streams, warmup),
         budget_references=budget_references(table, contexts, both, _allowances(runs)),
-        notes=notes_of(table, means, rival, found, cost_hull),
+        notes=notes_of(table, means, rival, found, streams, cost_hull),
     )
 
 
@@ -164,10 +166,20 @@ def _hull_quality(hull: hulls.Hull, found: Sequence[PolicyResult]) -> dict[str, 
     return heights
 
 
+def _counted_differences(
+    yardstick: Yardstick, streams: Mapping[str, Streams], warmup: float
+) -> tuple[Difference, ...]:
+    """Of the counted part; none without a warm-up, for then they are those of whole streams."""
+    if not warmup:
+        return ()
+    parts = {label: own.since(skipped_steps(warmup, own.steps)) for label, own in streams.items()}
+    return differences(yardstick, parts)
+
+
 def differences(yardstick: Yardstick, streams: Mapping[str, Streams]) -> tuple[Difference, ...]:
     """Each policy minus each one listed after it, then each minus the best single arm (quality).
 
-    Whole streams, seed by seed. Costs where both know them for every seed.
+    Seed by seed. Costs where both know them for every seed.
     """
     table = yardstick.table
     found: list[Difference] = []
@@ -175,7 +187,7 @@ def differences(yardstick: Yardstick, streams: Mapping[str, Streams]) -> tuple[D
     for label, own in streams.items():
         per_seed[label] = {
             "quality": own.average(table.quality).mean(axis=1),
-            "cost_usd": known_mean(own.total(table.cost_usd), axis=1),
+            "cost_usd": taken(table, own, "cost_usd"),
             "regret": own.average(yardstick.regret).sum(axis=1),
         }
     for first, second in combinations(streams, 2):

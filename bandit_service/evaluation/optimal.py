@@ -10,6 +10,10 @@ from bandit_service.evaluation.table import Array, OutcomeTable
 
 Mask = NDArray[np.bool_]
 
+# Of an arm's outcomes. Single bills get lost in every log; where more are missing than that, those
+# that are there are no fair sample.
+LEAST_KNOWN = 0.95
+
 # What the cost of an arm of unknown cost counts as: dearer than any, yet below "no candidate".
 _UNKNOWN = float(np.finfo(np.float64).max)
 
@@ -19,7 +23,8 @@ class ArmMeans:
     """Each arm over the queries where its quality is known, (K,). NaN is unknown.
 
     queries   on how many queries the arm's quality is known
-    cost_usd, latency_seconds, energy_joules   over those of them where it is known
+    cost_usd, latency_seconds, energy_joules   over those of them where it is known; NaN also where
+                                               that is less than nearly all (`nearly_known`)
     """
 
     queries: NDArray[np.intp]
@@ -34,9 +39,9 @@ class ArmMeans:
         return cls(
             queries=offered.sum(axis=0),
             quality=known_mean(table.quality),
-            cost_usd=known_mean(np.where(offered, table.cost_usd, np.nan)),
-            latency_seconds=known_mean(np.where(offered, table.latency_seconds, np.nan)),
-            energy_joules=known_mean(np.where(offered, table.energy_joules, np.nan)),
+            cost_usd=_nearly_known_mean(table.cost_usd, offered),
+            latency_seconds=_nearly_known_mean(table.latency_seconds, offered),
+            energy_joules=_nearly_known_mean(table.energy_joules, offered),
         )
 
     def best_single(self) -> int:
@@ -55,6 +60,19 @@ class ArmMeans:
             return None
         # Read with the signs turned, the rule for the best is the rule for the cheapest.
         return int(np.argmax(optimal_arms(-self.cost_usd[None], -self.quality[None])[0]))
+
+
+def nearly_known(values: Array, offered: Mask) -> Mask:
+    """Arms, (K,), of which nearly all amounts (n, K) are known where they are offered."""
+    known = (offered & ~np.isnan(values)).sum(axis=0)
+    nearly: Mask = (known > 0) & (known >= LEAST_KNOWN * offered.sum(axis=0))
+    return nearly
+
+
+def _nearly_known_mean(values: Array, offered: Mask) -> Array:
+    means: Array = known_mean(np.where(offered, values, np.nan))
+    means[~nearly_known(values, offered)] = np.nan
+    return means
 
 
 def known_mean(values: Array, axis: int = 0) -> Array:

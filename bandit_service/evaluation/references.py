@@ -6,6 +6,13 @@ by the one formula.
 
 import numpy as np
 
+from bandit_service.evaluation.amounts import (
+    RESOURCES,
+    Resource,
+    expectation,
+    is_told,
+    untold,
+)
 from bandit_service.evaluation.offline_router import FOLDS, route_offline
 from bandit_service.evaluation.optimal import (
     ArmMeans,
@@ -18,18 +25,21 @@ from bandit_service.evaluation.results import Reference
 from bandit_service.evaluation.table import Array, OutcomeTable, Rows
 
 
-def references_of(table: OutcomeTable, contexts: Array, means: ArmMeans) -> tuple[Reference, ...]:
-    """All that can be had from this table. contexts (n, d), as the policies saw them."""
+def references_of(
+    table: OutcomeTable, contexts: Array, means: ArmMeans, seen_by: str
+) -> tuple[Reference, ...]:
+    """All that can be had from this table. contexts (n, d), as the policy `seen_by` saw them."""
     found = [_single(table, slot, means) for slot in range(len(table.arms)) if means.queries[slot]]
     found.append(_best_single(table, means))
     cheapest = means.cheapest()
     if cheapest is not None:
-        found.append(_cheapest(table, cheapest))
+        every = not np.isnan(means.cost_usd[means.queries > 0]).any()
+        found.append(_cheapest(table, cheapest, every))
     found += [_random(table), _oracle(table)]
     if any(table.tasks):
         found.append(_best_per_task(table))
     if table.offered.any(axis=1).sum() > 1:
-        found.append(_offline_router(table, contexts))
+        found.append(_offline_router(table, contexts, seen_by))
     return tuple(found)
 
 
@@ -51,13 +61,13 @@ def _best_single(table: OutcomeTable, means: ArmMeans) -> Reference:
     )
 
 
-def _cheapest(table: OutcomeTable, slot: int) -> Reference:
+def _cheapest(table: OutcomeTable, slot: int, every_cost_known: bool) -> Reference:
     return _valued(
         table,
         _always(table, slot),
         f"cheapest ({table.arm_names[slot]})",
         "cheapest",
-        note="least mean cost",
+        note="least mean cost" + " of those that are known" * (not every_cost_known),
     )
 
 
@@ -93,14 +103,17 @@ def _best_per_task(table: OutcomeTable) -> Reference:
     )
 
 
-def _offline_router(table: OutcomeTable, contexts: Array) -> Reference:
+def _offline_router(table: OutcomeTable, contexts: Array, seen_by: str) -> Reference:
     return _valued(
         table,
         _chosen(table, route_offline(table, contexts)),
         "offline router",
         "offline_router",
         hindsight=True,
-        note=f"ridge on every arm's outcomes, {FOLDS} folds, routes only queries it has not seen",
+        note=(
+            f"ridge on every arm's outcomes, {FOLDS} folds, routes only queries it has not seen, "
+            f"by what {seen_by} sees of them"
+        ),
     )
 
 
@@ -140,24 +153,22 @@ def _valued(
     note: str = "",
 ) -> Reference:
     """What choosing by these chances, (n, K), earns and takes in expectation."""
-    quality = expectation(table.quality, chances)
-    assert quality is not None
+    can = chances > 0  # only what is offered, so its quality is known
+    amounts: dict[Resource, float | None] = {}
+    remarks = [note] * bool(note)
+    for resource in RESOURCES:
+        amounts[resource], known = expectation(table, resource, chances)
+        # An arm of which nothing is known is named once for all, in the notes on the set.
+        if amounts[resource] is None and is_told(table, resource) and (known or kind != "arm"):
+            remarks.append(untold(resource, known, "its calls"))
     return Reference(
         name=name,
         kind=kind,
         hindsight=hindsight,
-        quality=quality,
-        cost_usd=expectation(table.cost_usd, chances),
-        latency_seconds=expectation(table.latency_seconds, chances),
-        energy_joules=expectation(table.energy_joules, chances),
-        note=note,
+        quality=float(np.sum(table.quality * chances, where=can))
+        / float(np.sum(chances, where=can)),
+        cost_usd=amounts["cost_usd"],
+        latency_seconds=amounts["latency_seconds"],
+        energy_joules=amounts["energy_joules"],
+        note="; ".join(remarks),
     )
-
-
-def expectation(values: Array, chances: Array) -> float | None:
-    """The mean of what is known, weighed by the chances, both (n, K). None: nothing is known."""
-    known = ~np.isnan(values) & (chances > 0)
-    weight = float(np.sum(chances, where=known))
-    if weight == 0:
-        return None
-    return float(np.sum(values * chances, where=known)) / weight

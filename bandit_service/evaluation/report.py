@@ -82,7 +82,10 @@ def _view(result: Result) -> dict[str, Any]:
         "reference_notes": [r for r in result.references if r.note and r.kind != "arm"],
         "choices": tables.choices(result),
         "counted": tables.counted(result) if result.warmup else None,
-        "differences": tables.differences(result),
+        "differences": tables.differences(result.differences, "Whole streams"),
+        "counted_differences": tables.differences(
+            result.counted_differences, "The counted part only"
+        ),
         "budgets": tables.budgets(result),
         "arms": tables.arms(result),
         "confusions": tables.confusions(result),

@@ -1,7 +1,8 @@
 """What a simulation found, as it is printed, drawn and written to JSON. Records only.
 
-Costs are USD a query, energy joules a query, latency seconds a query; None is unknown. Every
-`Mean` is over seeds, with its standard error (None where there is one seed).
+Costs are USD a query, energy joules a query, latency seconds a query. None (null in JSON) is
+unknown, and that is also what is known for too few of somebody's calls to be told (amounts.py).
+Every `Mean` is over seeds, with its standard error (None where there is one seed).
 """
 
 from typing import Literal
@@ -149,7 +150,8 @@ class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
     dials                  one point a dial of the sweep, by rising cost weight; empty without one
     area                   under the upper hull of `dials` in quality over cost, on the range of
                            costs from the cheapest to the dearest single arm, divided by its width:
-                           a mean quality. None without a sweep or without costs
+                           a mean quality. None without a sweep, or where the cost of a dial or of
+                           every arm is unknown
     budgets                one a budget of the sweep, in the order given; empty without one
     decisions_per_second   of the CPU time of the thread that decides and learns. None where the
                            runs were over before its clock moved
@@ -202,7 +204,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """All of it.
 
     hull, energy_hull   corners of the best context-free mixtures, by rising cost (energy)
-    hull_quality        policy -> quality of the static hull at the policy's own mean cost
+    hull_quality        policy -> quality of the static hull at the policy's own mean cost, on the
+                        whole stream; without the policies whose cost is unknown
+    differences         on whole streams; `counted_differences` after the warm-up, empty without one
     budget_references   for every budget of a sweep, what hindsight could do with it
     notes               what a reader should know: dropped queries, unknown costs, ...
     """
@@ -222,5 +226,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     energy_hull: tuple[Point, ...] = ()
     hull_quality: dict[str, float] = {}
     differences: tuple[Difference, ...] = ()
+    counted_differences: tuple[Difference, ...] = ()
     budget_references: tuple[BudgetReference, ...] = ()
     notes: tuple[str, ...] = ()

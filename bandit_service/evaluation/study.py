@@ -27,7 +27,7 @@ from bandit_service.evaluation.contestants import (
     told_apart,
 )
 from bandit_service.evaluation.metrics import judge, skipped_steps, slot_of
-from bandit_service.evaluation.optimal import ArmMeans
+from bandit_service.evaluation.optimal import known_mean
 from bandit_service.evaluation.parallel import Job, Progress, run_all
 from bandit_service.evaluation.results import Result
 from bandit_service.evaluation.table import OutcomeTable
@@ -150,7 +150,7 @@ def dials_for(table: OutcomeTable, count: int) -> tuple[float, ...]:
         return ()
     if count < 0:
         raise InvalidField("dials", f"must be >= 0, not {count}")
-    means = ArmMeans.of(table).cost_usd
+    means = known_mean(np.where(table.offered, table.cost_usd, np.nan))
     costs = np.sort(means[~np.isnan(means)])
     steps = costs[1:] - costs[0] if len(costs) else costs
     if not len(steps) or steps[-1] <= 0.0:

@@ -140,18 +140,18 @@ def counted(result: Result) -> Table:
     )
 
 
-def differences(result: Result) -> Table | None:
-    if not result.differences:
+def differences(found: Sequence[Difference], part: str) -> Table | None:
+    if not found:
         return None
     return _table(
-        "Paired by seed, with the confidence interval (Student's t).",
+        f"{part}, paired by seed, with the confidence interval (Student's t).",
         "between",
-        [f"{d.first} minus {d.second}" for d in result.differences],
+        [f"{d.first} minus {d.second}" for d in found],
         {
-            "measure": [MEASURE_NAMES[d.measure] for d in result.differences],
-            "difference": [_apart(d, d.difference) for d in result.differences],
-            "interval": [_interval(d) for d in result.differences],
-            "reading": [wording.reading(d) for d in result.differences],
+            "measure": [MEASURE_NAMES[d.measure] for d in found],
+            "difference": [_apart(d, d.difference) for d in found],
+            "interval": [_interval(d) for d in found],
+            "reading": [wording.reading(d) for d in found],
         },
     )
 

@@ -4,6 +4,7 @@ import math
 
 from bandit_service.evaluation.results import Difference, Mean, PolicyResult, Result
 
+NOT_COMPARED = "Too little is known of its cost to hold it against the static hull."
 LEAD = "default"  # what a newcomer gets, so what a reader asks about first
 NORMAL_DEVIATES_95 = 1.96
 THIN = "\N{NO-BREAK SPACE}"
@@ -64,20 +65,26 @@ def headline(policy: PolicyResult) -> str:
         f"{policy.policy} reaches {percent(policy.whole.quality_of_best.mean)} "
         "of the best single model's quality"
     )
+    if policy.whole.cost_usd is None:
+        return f"{reached}; what it costs is not known."
     if policy.whole.cost_of_best is None:
-        return f"{reached}; costs are not known."
+        return f"{reached}; its cost as a share of that model's is not known."
     return f"{reached} at {percent(policy.whole.cost_of_best.mean)} of its cost."
 
 
 def against_hull(result: Result, policy: PolicyResult) -> str:
     """Whether looking at the query was worth it; empty where there is no hull to compare with.
 
+    The hull is of the models whose cost is known, and the sentence says so where that is not all.
+    Nothing is compared where the policy's own cost is unknown.
+
     A difference within 1.96 standard errors is no difference; with one seed there is no error,
     and the sentence says so.
     """
     hull = result.hull_quality.get(policy.policy)
     if hull is None:
-        return ""
+        unknown = bool(result.hull) and policy.whole.cost_usd is None
+        return NOT_COMPARED if unknown else ""
     quality = policy.whole.quality
     numbers = f"({quality.mean:.4f} against {hull:.4f})"
     error = quality.standard_error
@@ -86,13 +93,20 @@ def against_hull(result: Result, policy: PolicyResult) -> str:
         return f"No difference shown from the static hull at the same mean cost {numbers}.{doubt}"
     if quality.mean > hull:
         return (
-            f"It is above the static hull {numbers}: no fixed mix of models does as well at the "
-            f"same mean cost.{doubt}"
+            f"It is above the static hull {numbers}: no fixed mix of {_mixed(result)} does as well "
+            f"at the same mean cost.{doubt}"
         )
     return (
         f"It is below the static hull {numbers}: a fixed mix of models, picked in hindsight, does "
         f"better at the same mean cost.{doubt}"
     )
+
+
+def _mixed(result: Result) -> str:
+    """Whom the hull is of."""
+    if any(each.kind == "arm" and each.cost_usd is None for each in result.references):
+        return "the models whose cost is known"
+    return "models"
 
 
 def reading(difference: Difference) -> str:

@@ -26,7 +26,7 @@ def folder(tmp_path):
     (made / "queries.csv").write_text("query_id,task,prompt\n1,x,hello\n2,x,you\n3,x,there\n")
     (made / "outcomes.csv").write_text(
         "query_id,model,quality,cost_usd\n"
-        "1,small,0.5,0.001\n1,large,0.75,0.01\n2,small,0.5,0.001\n2,large,1,0.01\n3,small,0.25,\n"
+        "1,small,0.5,0.001\n1,large,0.75,0.01\n2,small,0.5,0.001\n2,large,1,0.01\n3,small,0.25,0.001\n"
     )
     return made
 
@@ -176,3 +176,26 @@ def test_help_loads_nothing_heavy():
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")
+
+
+def test_a_best_arm_without_a_cost_is_told_of_without_one(tmp_path):
+    """It is played nearly always; the hull of the other arms says nothing against it."""
+    rows = [
+        f"{query},{arm},{quality},{cost}\n"
+        for query in range(200)
+        for arm, quality, cost in (("cheap", 0.3, 0.001), ("mid", 0.5, 0.01), ("secret", 0.9, ""))
+    ]
+    ids = "".join(f"{query}\n" for query in range(200))
+    (tmp_path / "queries.csv").write_text("query_id\n" + ids)
+    (tmp_path / "outcomes.csv").write_text("query_id,model,quality,cost_usd\n" + "".join(rows))
+    file = tmp_path / "numbers.json"
+
+    done = simulate(tmp_path, "--seeds", "1", "--jobs", "1", "--policy", "default", "--json", file)
+
+    assert done.exit_code == 0, done.output
+    assert "static hull *:" not in done.stdout
+    assert "note: costs are unknown for secret" in done.stdout
+    assert "of default's calls: not shown" in done.stdout
+    (found,) = msgspec.json.decode(file.read_bytes(), type=Result).policies
+    assert found.arm_shares["secret"].mean > 0.5
+    assert found.whole.cost_usd is None

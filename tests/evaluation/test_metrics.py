@@ -1,6 +1,7 @@
 """Measures of runs, against plain loops over the served queries, scipy, and by hand."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,7 +13,13 @@ from bandit_service.errors import InvalidField
 from bandit_service.evaluation.results import Difference, Mean, Measures, PolicyResult, Result
 from bandit_service.evaluation.runs import Run
 from bandit_service.evaluation.table import OutcomeTable
-from tests.evaluation.judging import a_table_with_holes, always, judged, some_runs
+from tests.evaluation.judging import (
+    a_table_with_holes,
+    always,
+    judged,
+    mean_if_told,
+    some_runs,
+)
 from tests.evaluation.small_tables import a_table
 
 SEEDS = range(8)
@@ -34,17 +41,13 @@ def best_arms(table: OutcomeTable, row: int) -> list[int]:
 
 def counted_by_hand(
     table: OutcomeTable, run: Run, best: int, rival: int, start: int
-) -> dict[str, float]:
-    """Every measure of one run from a step on, one query after the other."""
+) -> dict[str, float | None]:
+    """Every measure of one run from a step on, one query after the other; None: not to be told."""
     worth = table.quality if table.expected is None else table.expected
     steps = [(int(r), int(a)) for r, a in zip(run.order, run.arms, strict=True)][start:]
     offered = {
         row: [a for a in range(len(table.arms)) if table.offered[row, a]] for row, _ in steps
     }
-
-    def known_mean(values: list[float]) -> float:
-        known = [value for value in values if not math.isnan(value)]
-        return sum(known) / len(known)
 
     def of_best(values: Any, row: int) -> float:
         if best in offered[row]:
@@ -52,33 +55,40 @@ def counted_by_hand(
         return sum(float(values[row, a]) for a in offered[row]) / len(offered[row])
 
     met = [(row, arm) for row, arm in steps if rival in offered[row]]
-    quality = known_mean([table.quality[step] for step in steps])
-    cost = known_mean([table.cost_usd[step] for step in steps])
+    quality = sum(table.quality[step] for step in steps) / len(steps)
+    cost = mean_if_told(table, "cost_usd", steps)
+    best_everywhere = [(row, best) for row in range(len(table)) if table.offered[row, best]]
+    best_known = mean_if_told(table, "cost_usd", best_everywhere) is not None
     best_costs = [table.cost_usd[row, best] for row, _ in steps if best in offered[row]]
+    best_cost = float(np.nanmean(best_costs))
     return {
         "quality": quality,
         "cost_usd": cost,
-        "latency_seconds": known_mean([table.latency_seconds[step] for step in steps]),
-        "energy_joules": known_mean([table.energy_joules[step] for step in steps]),
+        "latency_seconds": mean_if_told(table, "latency_seconds", steps),
+        "energy_joules": mean_if_told(table, "energy_joules", steps),
         "regret": sum(
             max(worth[row, a] for a in offered[row]) - worth[row, arm] for row, arm in steps
         ),
         "regret_to_best": sum(of_best(worth, row) - worth[row, arm] for row, arm in steps),
         "routing_accuracy": sum(arm in best_arms(table, row) for row, arm in steps) / len(steps),
-        "quality_of_best": quality / known_mean([of_best(table.quality, row) for row, _ in steps]),
-        "cost_of_best": cost / known_mean(best_costs),
+        "quality_of_best": quality / np.mean([of_best(table.quality, row) for row, _ in steps]),
+        "cost_of_best": cost / best_cost if cost is not None and best_known else None,
         "wins": sum(table.quality[r, a] > table.quality[r, rival] for r, a in met) / len(met),
         "ties": sum(table.quality[r, a] == table.quality[r, rival] for r, a in met) / len(met),
         "losses": sum(table.quality[r, a] < table.quality[r, rival] for r, a in met) / len(met),
     }
 
 
-def assert_counted(measures: Measures, by_hand: list[dict[str, float]]) -> None:
+def assert_counted(measures: Measures, by_hand: list[dict[str, float | None]]) -> None:
     for name in by_hand[0]:
         values = [one[name] for one in by_hand]
         found = getattr(measures, name)
-        assert found.mean == pytest.approx(np.mean(values)), name
-        assert found.standard_error == pytest.approx(stats.sem(values), abs=1e-12), name
+        told = [value for value in values if value is not None]
+        if len(told) < len(values):
+            assert found is None, name
+            continue
+        assert found.mean == pytest.approx(np.mean(told)), name
+        assert found.standard_error == pytest.approx(stats.sem(told), abs=1e-12), name
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -187,6 +197,7 @@ def test_the_curve_is_the_stream_up_to_each_point(count):
 
 def test_a_sweep_is_one_point_a_dial_by_rising_dial():
     table = a_table_with_holes(seed=3)
+    table = replace(table, cost_usd=np.nan_to_num(table.cost_usd, nan=0.003))
     main = some_runs(table, "p")
     swept = {
         dial: some_runs(table, "p", [4, 5], leaning=dial / 9, dial=dial) for dial in (9.0, 0.0, 2.0)
@@ -199,14 +210,11 @@ def test_a_sweep_is_one_point_a_dial_by_rising_dial():
     for point in found.dials:
         assert point.quality_per_usd is not None
         own = swept[point.quality_per_usd]
-        for name, reached in [
-            ("quality", point.quality),
-            ("cost_usd", point.cost_usd),
-            ("energy_joules", point.energy_joules),
-        ]:
+        for name, reached in [("quality", point.quality), ("cost_usd", point.cost_usd)]:
             values = getattr(table, name)
-            expected = np.mean([np.nanmean(values[run.order, run.arms]) for run in own])
+            expected = np.mean([values[run.order, run.arms].mean() for run in own])
             assert reached == pytest.approx(expected), name
+        assert point.energy_joules is None  # a half of them is missing
     assert found.area is not None
     assert found.whole.quality == policy(judged(table, main), "p").whole.quality
     assert found.seeds == 3
@@ -342,6 +350,8 @@ def test_notes_tell_what_is_missing():
     ) in notes
     assert "wins and losses against b are over the 1 query where it is known" in notes
     assert "costs are unknown for b: left out of means and hulls" in notes
+    few = "costs are known for less than 95\N{NO-BREAK SPACE}% of the outcomes of c"
+    assert f"{few}: left out of hulls" in notes
     assert "costs are unknown for 1 outcome more, left out" in notes
 
 

@@ -170,7 +170,7 @@ def test_what_is_unknown_is_left_out_or_said(bare: Page) -> None:
         ["policy or reference", "quality"],
         ["default", "0.6100"],
     ]
-    assert "costs are not known" in bare.text
+    assert "what it costs is not known" in bare.text
     assert not [tag for tag, _ in bare.tags if tag == "svg"]
     assert "None" not in bare.text
     assert "nan" not in bare.text.split()
@@ -292,12 +292,13 @@ def test_the_headline_has_quality_and_cost_as_shares_of_the_best_single() -> Non
     )
 
 
-def test_the_headline_without_costs_says_so() -> None:
+def test_the_headline_without_costs_says_whose() -> None:
     (policy,) = measured(0.9018, 0.001, of_cost=None).policies
+    reached = f"default reaches 100.2{NBSP}% of the best single model's quality"
 
-    assert headline(policy) == (
-        f"default reaches 100.2{NBSP}% of the best single model's quality; costs are not known."
-    )
+    assert headline(policy) == f"{reached}; its cost as a share of that model's is not known."
+    policy = replace(policy, whole=replace(policy.whole, cost_usd=None))
+    assert headline(policy) == f"{reached}; what it costs is not known."
 
 
 def test_the_headline_is_of_the_default_wherever_it_stands() -> None:

@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 SIZE = (7.4, 4.9)
 LOG_FROM = 20  # times the least: from there on a linear axis would press the cheap arms together
 STEPS = 40  # from one point of a curve to the next
+_HINDSIGHT = {"oracle": "oracle", "offline_router": "offline router"}
 LABELLED_ARMS = 14  # of more, only the corners of the hull are named
 
 
@@ -80,12 +81,23 @@ def _front(result: Result, resource: Resource) -> Iterator[Drawing]:
         f"quality-{resource.name}",
         "Up and to the left is better. Grey circles: single arms. Plain line: the static hull, "
         "the best mixtures of arms that do not look at the query. Diamonds: in hindsight. "
-        "Coloured: policies as configured, with 95 % intervals, and their dials where swept.",
+        "Coloured: policies as configured, with 95 % intervals, and their dials where swept."
+        + _absent(result, resource),
         f"Quality against {resource.name}, {resource.unit}. "
         + "; ".join(f"{p.text}: quality {p.y:.3f} at {p.x:.3g}" for p in labels if p.text)
         + ".",
         figure,
     )
+
+
+def _absent(result: Result, resource: Resource) -> str:
+    """Who has no place in the picture; empty where everybody has one."""
+    shown = [each for each in result.references if each.kind in _HINDSIGHT or each.kind == "arm"]
+    names = [p.policy for p in result.policies if resource.of(p.whole) is None]
+    names += [each.name for each in shown if resource.of(each) is None]
+    if not names:
+        return ""
+    return f" Not drawn, because too little is known of their {resource.name}: {', '.join(names)}."
 
 
 def _hull(axes: Axes, resource: Resource) -> list[Array]:
@@ -163,7 +175,7 @@ def _bars(x: float, y: float, wide: float, high: float) -> list[Array]:
 
 def _hindsight(axes: Axes, result: Result, resource: Resource) -> list[PointLabel]:
     labels = []
-    for kind, name in (("oracle", "oracle"), ("offline_router", "offline router")):
+    for kind, name in _HINDSIGHT.items():
         for reference in result.references:
             cost = resource.of(reference)
             if reference.kind == kind and cost is not None:
