@@ -27,8 +27,8 @@ from bandit_service.evaluation.simulation import Simulation
 from bandit_service.evaluation.table import OutcomeTable
 from bandit_service.model import Arm
 
-QUERIES, ARMS, FEATURES = 3000, 11, 65  # the constant included
-TURNS = 5
+QUERIES, ARMS, FEATURES = 2000, 11, 65  # the constant included
+TURNS = 3
 # Forgetting has work of its own at every step, whatever the algorithm.
 NAMES = "default", "default:half_life=300", "linucb", "beta_thompson", "uniform"
 PRICED = 20.0  # points of quality a USD: the objective costs time of its own
@@ -69,10 +69,10 @@ def alone(table: OutcomeTable, entry: Entry, seed: int) -> float:
     last = len(table.arms) - 1
     start = thread_time()
     for step, row in enumerate(order):
-        context = rows[row]
-        chances = policy.probabilities(state, context)
+        context, clock = rows[row], float(step + 1)  # in requests, of which this is one
+        chances = policy.probabilities(state, context, clock=clock)
         arm = min(int(chances[0].cumsum().searchsorted(draws[step])), last)
-        policy.update(state, arm, context[0], qualities[row][arm], clock=float(step))
+        policy.update(state, arm, context[0], qualities[row][arm], clock=clock)
     return len(table) / (thread_time() - start)
 
 

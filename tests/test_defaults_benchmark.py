@@ -182,7 +182,7 @@ def test_the_policy_alone_is_the_one_that_is_simulated(name, monkeypatch):
     assert type(seen.policy) is type(built(entry.config, dim=4))
     assert seen.policy.half_life == (300.0 if "half_life" in name else None)
     assert seen.calls == ["probabilities", "update"] * 40
-    assert seen.clocks == list(range(40))
+    assert seen.clocks == [step for step in range(1, 41) for _ in ("probabilities", "update")]
     contexts = {context.tobytes(): row for row, context in enumerate(entry.contexts.matrix)}
     taught = [contexts[context.tobytes()] for context, _, _ in seen.taught]
     assert sorted(taught) == list(range(40))
@@ -202,9 +202,10 @@ class Watched:
     def start(self, arms):
         return self.policy.start(arms)
 
-    def probabilities(self, state, contexts):
+    def probabilities(self, state, contexts, *, clock):
         self.calls.append("probabilities")
-        return self.policy.probabilities(state, contexts)
+        self.clocks.append(clock)
+        return self.policy.probabilities(state, contexts, clock=clock)
 
     def update(self, state, arm, context, reward, *, clock):
         self.calls.append("update")
@@ -214,8 +215,8 @@ class Watched:
 
 
 def test_speeds_are_printed_and_kept(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(simulation, "QUERIES", 30)
-    monkeypatch.setattr(simulation, "TURNS", 3)
+    monkeypatch.setattr(simulation, "QUERIES", 10)
+    monkeypatch.setattr(simulation, "TURNS", 1)
     file = tmp_path / "numbers.json"
 
     simulation.main(["--json", str(file)])
