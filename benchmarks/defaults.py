@@ -6,7 +6,8 @@ Every row is one setting away from the shipped defaults (or another algorithm), 
 of outcomes: those found under FOLDER (or $BANDIT_DATA), the bundled sample, and the made-up linear
 set, of which the regret is shown. Quality is that of the whole stream from a cold start, the mean
 over shuffled orders; `*` marks a difference to the defaults of more than two standard errors,
-paired by order. With --write the table goes into a Markdown file (docs/defaults.md).
+paired by order. With --write the table goes into a Markdown file (docs/defaults.md), in place of
+the one that is there, and so only if all sets are found.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from bandit_service.evaluation.table import OutcomeTable
 
 Array = NDArray[np.float64]
 
-# Not RouteLLM's: two arms, and with 10,841 queries half of all the time.
+# Not RouteLLM's, nor AlpacaEval's: docs/defaults.md says why.
 SETS = "llmrouter", "routerbench", "paretobandit", "routerarena", "llmdrift"
 LINEAR = "linear (regret)"
 
@@ -57,10 +58,16 @@ def rows() -> list[str]:
 
 
 def tables(folder: Path | None) -> Iterator[OutcomeTable]:
+    lacking = missing(folder)
     for name in SETS:
-        if folder is not None and (folder / name).is_dir():
+        if folder is not None and name not in lacking:
             yield loading.load(folder / name)
     yield bundled_table()
+
+
+def missing(folder: Path | None) -> list[str]:
+    """The sets that are not there."""
+    return [name for name in SETS if folder is None or not (folder / name).is_dir()]
 
 
 def outcomes(table: OutcomeTable, specs: Sequence[str], seeds: int, processes: int) -> list[Array]:
@@ -144,6 +151,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--write", type=Path)
     options = parser.parse_args(arguments)
     folder = Path(options.data) if options.data else None
+    if options.write and (lacking := missing(folder)):
+        parser.error(
+            f"--write would make a table without {', '.join(lacking)}: name the folder that has "
+            "them with --data or BANDIT_DATA, or leave --write out"
+        )
     specs, columns = rows(), {}
     for table in tables(folder):
         columns[table.name] = outcomes(table, specs, options.seeds, options.jobs)

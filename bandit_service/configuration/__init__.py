@@ -21,7 +21,7 @@ from bandit_service.configuration.changing import (
     with_versions,
 )
 from bandit_service.configuration.checking import check, restarts
-from bandit_service.configuration.fields import MOST_ARMS
+from bandit_service.configuration.fields import MOST_ARMS, check_features
 from bandit_service.configuration.shapes import Change, Shape, ShapeOf
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "arm_updated",
     "build",
     "check",
+    "check_features",
     "clock_of",
     "dearness",
     "learns_choices",

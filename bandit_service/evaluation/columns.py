@@ -17,7 +17,7 @@ ADVICE = "pip install 'bandit-service[evaluation]'"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """r rows. A cell is text, a number, or None; None and "" are unknown.
+    """r rows. A cell is text, a number, or None; None, "" and a number NaN are unknown.
 
     source  what messages call the table: a path, or a name
     cells   column -> its r cells
@@ -76,7 +76,10 @@ class Columns:
         return found
 
     def numbers(self, name: str, least: float = 0.0, most: float = np.inf) -> Array:
-        """(r,), NaN where unknown. Raises BadTable for text, infinity, and what is out of range."""
+        """(r,), NaN where unknown. Raises BadTable for text, infinity, and what is out of range.
+
+        A text "nan" is refused too: whoever wrote it may have meant unknown, or have divided by 0.
+        """
         cells = self.cells.get(name)
         if cells is None:
             return np.full(len(self), np.nan)
@@ -85,7 +88,9 @@ class Columns:
             if cell is None or cell == "":
                 continue
             try:
-                found[place] = float(cell)
+                found[place] = number = float(cell)
+                if isinstance(cell, str) and np.isnan(number):
+                    raise ValueError(cell)
             except (TypeError, ValueError, OverflowError):
                 what = f"{name} is {_shortened(cell)}, expected a number, or nothing where unknown"
                 raise self.bad(place, what) from None
@@ -97,9 +102,9 @@ class Columns:
 
 
 def _expected(least: float, most: float) -> str:
-    if np.isfinite(least) and np.isfinite(most):
+    if np.isfinite(most):
         return f"a number from {least:g} to {most:g}"
-    return f"a number of at least {least:g}" if np.isfinite(least) else "a finite number"
+    return f"a number of at least {least:g}"
 
 
 def _shortened(cell: Any) -> str:

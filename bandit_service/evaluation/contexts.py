@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bandit_service.configuration import check_features
 from bandit_service.errors import InvalidField
 from bandit_service.evaluation.table import Array, OutcomeTable
 from bandit_service.features import features_of
@@ -33,8 +34,8 @@ class Contexts:
 def contexts_of(table: OutcomeTable, wanted: Features | None = None) -> Contexts:
     """The table's own vectors; else its prompts, embedded; else nothing but the constant.
 
-    Features that differ from a new policy's are taken as they are. Raises InvalidField where the
-    table has no such thing, WrongContext for a vector that no policy takes.
+    Features that differ from a new policy's are taken as they are. Raises InvalidField where no
+    policy has such, or the table has no such thing, WrongContext for a vector that no policy takes.
     """
     if wanted is not None and wanted != NEW_POLICYS:
         _check(table, wanted)
@@ -60,6 +61,7 @@ def _made(table: OutcomeTable, features: Features) -> Contexts:
 
 
 def _check(table: OutcomeTable, wanted: Features) -> None:
+    check_features(wanted)
     if wanted.text is not None:
         if table.prompts is None:
             raise InvalidField("features.text", f"{table.name} has no prompts")

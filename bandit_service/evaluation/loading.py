@@ -7,10 +7,10 @@ models     model, price_in_usd_per_mtok, price_out_usd_per_mtok, j_per_output_to
 contexts   query_id and d columns of numbers, one vector a query                        optional
 pairs      query_id, model_a, model_b, winner          verdicts on two answers              optional
 
-Other columns are ignored. An empty cell or a row that is not there is unknown. Queries keep the
-order of their file; arms that of `models`, else the order in which outcomes name them. A folder
-with verdicts and no outcomes makes a table, too: quality is then
-the share of its comparisons that an answer won.
+Other columns are ignored. An empty cell or a row that is not there is unknown; a word such as "nan"
+in place of a number is refused. Queries keep the order of their file; arms that of `models`, else
+the order in which outcomes name them. A folder with verdicts and no outcomes makes a table, too:
+quality is then the share of its comparisons that an answer won.
 """
 
 from collections.abc import Iterable
@@ -25,8 +25,11 @@ from numpy.typing import NDArray
 from bandit_service.errors import BadTable
 from bandit_service.evaluation import files
 from bandit_service.evaluation.columns import Columns
+from bandit_service.evaluation.frames import queries_of
+from bandit_service.evaluation.pairs import known_to, verdicts_of
 from bandit_service.evaluation.table import Array, OutcomeTable, Pair
 from bandit_service.evaluation.validation import distinct, positions, usable
+from bandit_service.evaluation.vectors import vectors_of
 from bandit_service.model import Arm
 
 if TYPE_CHECKING:
@@ -55,12 +58,12 @@ def load(folder: Path) -> OutcomeTable:
     parts = {stem: files.read(path) for stem, path in found.items() if path is not None}
     queries, models = files.read(_there(folder, "queries")), parts.get("models")
     contexts = parts.get("contexts")
-    pairs = _verdicts(parts["pairs"], queries) if "pairs" in parts else []
+    pairs = verdicts_of(parts["pairs"], queries) if "pairs" in parts else []
     if pairs and "outcomes" not in parts:
         return _judged(name, queries, pairs, models, contexts)
     outcomes = files.read(_there(folder, "outcomes"))
     table = _assembled(name, queries, outcomes, models, contexts)
-    return replace(table, pairs=_known_pairs(table, pairs))
+    return replace(table, pairs=known_to(table, pairs))
 
 
 def from_frames(
@@ -80,6 +83,13 @@ def from_frames(
     )
 
 
+def from_frame(frame: "pd.DataFrame") -> OutcomeTable:
+    """The table of one DataFrame that has a row for each query and model, `task` and `prompt`
+    among its columns. Complaints name the row's position in it. Raises BadTable."""
+    outcomes = Columns.of_frame("frame", frame)
+    return _assembled("frame", queries_of(outcomes), outcomes, None, None)
+
+
 def load_queries(folder: Path) -> OutcomeTable:
     """The queries of a folder alone, as a table without arms. Raises BadTable."""
     queries = files.read(_there(folder, "queries"))
@@ -95,36 +105,14 @@ def load_queries(folder: Path) -> OutcomeTable:
         arms=(),
         quality=nothing,
         prompts=tuple(prompts) if any(prompts) else None,
-        contexts=None if contexts is None else _vectors(files.read(contexts), ids),
+        contexts=None if contexts is None else vectors_of(files.read(contexts), ids),
         **measured,
     )
 
 
 def load_pairs(folder: Path) -> list[Pair]:
     """The verdicts of a folder, which has queries too but may lack outcomes. Raises BadTable."""
-    return _verdicts(files.read(_there(folder, "pairs")), files.read(_there(folder, "queries")))
-
-
-def _verdicts(pairs: Columns, queries: Columns) -> list[Pair]:
-    ids = distinct(queries, "query_id")
-    asked = pairs.ids("query_id")
-    positions(pairs, "query_id", ids)
-    winners = pairs.ids("winner")
-    for place, winner in enumerate(winners):
-        if winner not in ("a", "b", "tie"):
-            raise pairs.bad(place, f"winner is {winner!r}, expected a, b or tie")
-    sides = list(zip(pairs.ids("model_a"), pairs.ids("model_b"), strict=True))
-    for place, (first, second) in enumerate(sides):
-        if first == second:
-            raise pairs.bad(place, f"model {first!r} is compared with itself")
-    rows = zip(asked, sides, winners, strict=True)
-    return [Pair(query, first, second, winner) for query, (first, second), winner in rows]
-
-
-def _known_pairs(table: OutcomeTable, pairs: Iterable[Pair]) -> tuple[Pair, ...]:
-    """Those on queries and arms of the table: some may have been left out for want of outcomes."""
-    queries, arms = set(table.query_ids), set(table.arm_names)
-    return tuple(p for p in pairs if p.query_id in queries and {p.model_a, p.model_b} <= arms)
+    return verdicts_of(files.read(_there(folder, "pairs")), files.read(_there(folder, "queries")))
 
 
 def _judged(
@@ -160,7 +148,7 @@ def _judged(
         arms=arms,
         quality=np.divide(won, compared, out=unknown.copy(), where=compared > 0.0),
         prompts=tuple(prompts) if any(prompts) else None,
-        contexts=None if contexts is None else _vectors(contexts, ids),
+        contexts=None if contexts is None else vectors_of(contexts, ids),
         notes=("quality is the share of its comparisons that an answer won, a tie being half",),
         pairs=tuple(pairs),
         is_judged=True,
@@ -170,11 +158,13 @@ def _judged(
 
 
 def _there(folder: Path, stem: str) -> Path:
+    names = ", ".join(stem + suffix for suffix in files.SUFFIXES)
+    if folder.is_file():
+        raise BadTable(str(folder), f"is a file, expected a folder with one of {names}")
     if not folder.is_dir():
         raise BadTable(str(folder), "there is no such folder")
     found = files.find(folder, stem)
     if found is None:
-        names = ", ".join(stem + suffix for suffix in files.SUFFIXES)
         raise BadTable(str(folder), f"needs one of {names}")
     return found
 
@@ -208,7 +198,7 @@ def _assembled(
         arms=arms,
         quality=spread("quality", most=1.0),
         prompts=tuple(prompts) if any(prompts) else None,
-        contexts=None if contexts is None else _vectors(contexts, ids),
+        contexts=None if contexts is None else vectors_of(contexts, ids),
         expected=spread("expected", most=1.0) if "expected" in outcomes else None,
         **measured,
     )
@@ -242,23 +232,3 @@ def _check_once(outcomes: Columns, keys: NDArray[np.intp]) -> None:
     query, model = outcomes.texts("query_id")[second], outcomes.texts("model")[second]
     what = f"query {query!r} and model {model!r} stand in row {outcomes.rows[first]} already"
     raise outcomes.bad(second, what)
-
-
-def _vectors(contexts: Columns, ids: list[str]) -> Array:
-    """(n, d) in the order of the queries."""
-    distinct(contexts, "query_id")
-    rows = positions(contexts, "query_id", ids)
-    names = [name for name in contexts.cells if name != "query_id"]
-    if not names:
-        raise BadTable(contexts.source, "needs columns of numbers beside query_id")
-    vectors = np.full((len(ids), len(names)), np.nan)
-    for at, name in enumerate(names):
-        numbers = contexts.numbers(name, least=-np.inf)
-        if np.isnan(numbers).any():
-            place = int(np.flatnonzero(np.isnan(numbers))[0])
-            raise contexts.bad(place, f"{name} is unknown, expected {len(names)} numbers a query")
-        vectors[rows, at] = numbers
-    lacking = np.flatnonzero(np.isnan(vectors[:, 0]))
-    if lacking.size:
-        raise BadTable(contexts.source, f"has no vector of query {ids[lacking[0]]!r}")
-    return vectors

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from bandit_service.errors import BadTable, InvalidField
+from bandit_service.errors import InvalidField
 from bandit_service.evaluation.allowances import Allowance, allowances, check_allowances
 from bandit_service.evaluation.arrivals import Arrivals, Order
 from bandit_service.evaluation.contestants import (
@@ -26,6 +26,7 @@ from bandit_service.evaluation.contestants import (
     named,
     told_apart,
 )
+from bandit_service.evaluation.loading import from_frame
 from bandit_service.evaluation.metrics import judge, skipped_steps, slot_of
 from bandit_service.evaluation.optimal import known_mean
 from bandit_service.evaluation.parallel import Job, Progress, run_all
@@ -120,7 +121,7 @@ def simulate_study(
     budgets_usd_per_query, budgets_joules_per_query
               budgets to sweep; where there are both, each of one with each of the other
     """
-    table = data if isinstance(data, OutcomeTable) else _table(data)
+    table = data if isinstance(data, OutcomeTable) else from_frame(data)
     return study(
         table,
         [_contestant(each) for each in policies],
@@ -194,16 +195,6 @@ def _contestant(policy: str | PolicyConfig | Contestant) -> Contestant:
     if isinstance(policy, str):
         return named(policy)
     return configured(policy) if isinstance(policy, PolicyConfig) else policy
-
-
-def _table(frame: "pd.DataFrame") -> OutcomeTable:
-    from bandit_service.evaluation.loading import from_frames
-
-    if "query_id" not in frame.columns:
-        raise BadTable("frame", "has no column query_id")
-    of_queries = [name for name in ("query_id", "task", "prompt") if name in frame.columns]
-    queries = frame[of_queries].drop_duplicates("query_id")
-    return from_frames("frame", queries, frame.drop(columns=of_queries[1:]))
 
 
 def _check(

@@ -6,10 +6,15 @@ goes into every decision.
 
 from functools import cache
 
-from bandit_service.features.schema import FeatureMap, text_features, vector_features
+from bandit_service.features.schema import (
+    LARGEST_MAGNITUDE,
+    FeatureMap,
+    text_features,
+    vector_features,
+)
 from bandit_service.model import Features
 
-__all__ = ["FeatureMap", "features_of", "text_features", "vector_features"]
+__all__ = ["LARGEST_MAGNITUDE", "FeatureMap", "features_of", "text_features", "vector_features"]
 
 
 @cache

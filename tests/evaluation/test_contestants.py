@@ -94,6 +94,18 @@ def test_a_setting_out_of_range_names_its_policy(text):
         entered([named(text)], TABLE)
 
 
+@pytest.mark.parametrize("dimensions", [0, 7, 257, 100_000])
+def test_dimensions_that_no_policy_has_name_their_policy(dimensions):
+    text = f"default:dimensions={dimensions}"
+    table = replace(TABLE, prompts=("why?",) * len(TABLE))
+
+    with pytest.raises(InvalidField) as refused:
+        entered([named("default"), named(text)], table)
+
+    said = f"features.text.dimensions: must be from 8 to 256, not {dimensions}"
+    assert str(refused.value) == f"policy {text!r}: {said}"
+
+
 def test_no_two_have_one_label():
     made = told_apart([named("uniform"), named("uniform"), named("default"), named("uniform")])
 

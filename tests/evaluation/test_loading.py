@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from bandit_service.errors import BadTable
+from bandit_service.evaluation.contexts import contexts_of
 from bandit_service.evaluation.loading import from_frames, load, load_pairs
 from bandit_service.evaluation.table import Pair
 from bandit_service.model import Arm
@@ -178,6 +179,14 @@ GOOD = {"queries": QUERIES, "outcomes": OUTCOMES, "models": MODELS, "contexts": 
             "outcomes.csv, row 6: quality is 'good', expected a number, or nothing where unknown",
         ),
         (
+            {"outcomes": OUTCOMES + "NA,small,nan,,,,,\n"},
+            "outcomes.csv, row 6: quality is 'nan', expected a number, or nothing where unknown",
+        ),
+        (
+            {"outcomes": OUTCOMES + "NA,small,1,NaN,,,,\n"},
+            "outcomes.csv, row 6: cost_usd is 'NaN', expected a number, or nothing where unknown",
+        ),
+        (
             {"outcomes": OUTCOMES + "NA,small,1,-1,,,,\n"},
             "outcomes.csv, row 6: cost_usd is -1, expected a number of at least 0",
         ),
@@ -240,7 +249,15 @@ GOOD = {"queries": QUERIES, "outcomes": OUTCOMES, "models": MODELS, "contexts": 
         ),
         (
             {"contexts": "query_id,x0,x1\n007,5,-inf\nq1,1,2\nNA,1,2\n"},
-            "contexts.csv, row 2: x1 is -inf, expected a finite number",
+            "contexts.csv, row 2: x1 is -inf, expected a number from -1e+06 to 1e+06",
+        ),
+        (
+            {"contexts": "query_id,x0,x1\n007,5,6\nq1,-1000001,2\nNA,1,2\n"},
+            "contexts.csv, row 3: x0 is -1000001, expected a number from -1e+06 to 1e+06",
+        ),
+        (
+            {"contexts": "query_id,x0,x1\n007,5,nan\nq1,1,2\nNA,1,2\n"},
+            "contexts.csv, row 2: x1 is 'nan', expected a number, or nothing where unknown",
         ),
         (
             {"contexts": "query_id,x0\n007,5\nNA,1\n"},
@@ -279,6 +296,24 @@ def test_what_is_not_there_is_named(tmp_path, folder):
         load(folder())
     with pytest.raises(BadTable, match=r"chat: needs one of outcomes\.csv, outcomes\.csv\.gz, "):
         load(folder(queries=QUERIES))
+
+
+def test_a_file_is_no_folder(folder):
+    made = folder(queries=QUERIES, outcomes=OUTCOMES) / "queries.csv"
+
+    with pytest.raises(BadTable) as refused:
+        load(made)
+
+    said = "is a file, expected a folder with one of queries.csv, queries.csv.gz, queries.parquet"
+    assert str(refused.value) == f"{made}: {said}"
+
+
+def test_vectors_may_be_as_large_as_policies_take_them(folder):
+    vectors = CONTEXTS.replace("-2", "-1000000").replace("4.5", "1e6")
+    table = load(folder(queries=QUERIES, outcomes=OUTCOMES, contexts=vectors))
+
+    made = contexts_of(table)
+    np.testing.assert_array_equal(made.matrix[:, :-1], [[1, -1e6], [3, 1e6], [5, 6]])
 
 
 def test_two_files_for_one_table_are_one_too_many(folder):

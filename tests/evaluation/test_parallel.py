@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bandit_service.errors import BadTable, Exhausted, InvalidField
+from bandit_service.errors import Exhausted, InvalidField
 from bandit_service.evaluation import simulate_study
 from bandit_service.evaluation.arrivals import Arrivals
 from bandit_service.evaluation.contestants import entered, named
@@ -187,8 +187,3 @@ def test_a_frame_is_as_good_as_a_table():
     by_table = simulate_study(table, [named("default").config], seeds=2, dials=1)
     assert by_frame.policies[0].whole == by_table.policies[0].whole
     assert by_frame.policies[0].dials == by_table.policies[0].dials
-
-
-def test_a_frame_without_queries_is_refused():
-    with pytest.raises(BadTable, match="query_id"):
-        simulate_study(as_frame(TABLE).drop(columns="query_id"))
