@@ -388,7 +388,7 @@ def test_what_ended_before_is_kept_for_who_starts_anew(monkeypatch, workshop, st
     def refused(*_, **__):
         raise AssertionError("what had ended was run again")
 
-    monkeypatch.setattr(running.subprocess, "run", refused)
+    monkeypatch.setattr(subprocess, "run", refused)
     again = kept.run(a_job(stand_in, {"first": 1}, stream))
     assert np.array_equal(again.quality, first.quality)
     with pytest.raises(AssertionError, match="run again"):

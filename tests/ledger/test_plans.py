@@ -78,6 +78,7 @@ class Replica:
 
     def planned(self):
         """What was made for a query just now, and is kept for others."""
+        before, _ = self.restraint()
         for _ in range(300):  # until prices last as long as they ever do
             before, _ = self.restraint()
         while (now := self.restraint()[0]) is before:
@@ -161,7 +162,8 @@ def test_while_it_holds_every_arm_could_be_paid(seed):
     )
     rng, replica = np.random.default_rng(seed), Replica(*budgets)
     account, kept, bound = replica.account, 0, 0
-    last, calls = None, []
+    last = None
+    calls: list[int] = []
     for at in range(250):
         if at % 25 == 0:  # bills are paid, and the ledger is asked for more
             granted(account, calls, elapsed=at * 0.01)
@@ -269,7 +271,7 @@ def test_arms_that_are_shut_stay_shut_and_what_was_kept_is_kept_no_longer():
     restraint = turn.restraint(replica.scores(1), shut)
 
     assert restraint is not before
-    assert restraint.eligible.tolist() == shut.tolist()
+    assert np.array_equal(restraint.eligible, shut)
     assert restraint.chances(evenly, None, 0.1)[0, 1] == 0.0
     assert replica.restraint()[0] is not before
 
