@@ -271,7 +271,8 @@ def test_arms_that_are_shut_stay_shut_and_what_was_kept_is_kept_no_longer():
     restraint = turn.restraint(replica.scores(1), shut)
 
     assert restraint is not before
-    assert np.array_equal(restraint.eligible, shut)
+    assert restraint.eligible is not None
+    assert restraint.eligible.tolist() == shut.tolist()
     assert restraint.chances(evenly, None, 0.1)[0, 1] == 0.0
     assert replica.restraint()[0] is not before
 
