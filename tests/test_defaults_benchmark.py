@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bandit_service import configuration
 from bandit_service.evaluation import simulate_study, synthetic
 from bandit_service.evaluation.contestants import entered, named
 from bandit_service.evaluation.writing import write
@@ -165,7 +166,7 @@ def test_the_policy_alone_is_the_one_that_is_simulated(name, monkeypatch):
     """As configured, over each query once, each learned before the next."""
     table = synthetic.linear(queries=40, arms=3, dim=4)
     (entry,) = entered([named(name)], table)
-    built = simulation.configuration.build
+    built = configuration.build
     made = []
 
     def watched(config, dim):
@@ -173,7 +174,7 @@ def test_the_policy_alone_is_the_one_that_is_simulated(name, monkeypatch):
         made.append(Watched(policy))
         return made[-1]
 
-    monkeypatch.setattr(simulation.configuration, "build", watched)
+    monkeypatch.setattr(configuration, "build", watched)
     start = thread_time()
     rate = simulation.alone(table, entry, seed=0)
     seconds = thread_time() - start
