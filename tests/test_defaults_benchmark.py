@@ -91,6 +91,7 @@ def test_regret_is_that_of_a_world_a_seed(monkeypatch):
     assert np.isnan(unfed).all()
     for seed, regret in enumerate(even):
         world = small(seed=seed)
+        assert world.expected is not None
         lost = world.expected.max(axis=1, keepdims=True) - world.expected
         luck = np.sqrt(lost.var(axis=1).sum())
         assert abs(regret - lost.mean(axis=1).sum()) < 4.0 * luck
@@ -180,8 +181,8 @@ def test_the_policy_alone_is_the_one_that_is_simulated(name, monkeypatch):
     seconds = thread_time() - start
 
     (seen,) = made
-    assert type(seen.policy) is type(built(entry.config, dim=4))
     assert seen.policy.half_life == (300.0 if "half_life" in name else None)
+    assert type(seen.policy) is type(built(entry.config, dim=4))
     assert seen.calls == ["probabilities", "update"] * 40
     assert seen.clocks == [step for step in range(1, 41) for _ in ("probabilities", "update")]
     contexts = {context.tobytes(): row for row, context in enumerate(entry.contexts.matrix)}
