@@ -181,8 +181,8 @@ def test_the_policy_alone_is_the_one_that_is_simulated(name, monkeypatch):
     seconds = thread_time() - start
 
     (seen,) = made
-    assert type(seen.policy) is type(built(entry.config, dim=4))
     assert seen.policy.half_life == (300.0 if "half_life" in name else None)
+    assert type(seen.policy) is type(built(entry.config, dim=4))
     assert seen.calls == ["probabilities", "update"] * 40
     assert seen.clocks == [step for step in range(1, 41) for _ in ("probabilities", "update")]
     contexts = {context.tobytes(): row for row, context in enumerate(entry.contexts.matrix)}
