@@ -66,6 +66,23 @@ def check(config: PolicyConfig) -> None:
     _check_controllers(budgets)
 
 
+def check_one_span(where: str, budget: Budget) -> None:
+    """Raises InvalidField."""
+    spans = {
+        "window": budget.window is not None,
+        "requests": budget.requests is not None,
+        "rate": budget.rate,
+    }
+    given = [name for name, is_given in spans.items() if is_given]
+    if len(given) != 1:
+        found = f"{' and '.join(given)} are set" if given else "none is set"
+        raise InvalidField(
+            where,
+            "exactly one of window (seconds), requests and rate says over what the amount is "
+            f"meant; {found}",
+        )
+
+
 def is_priced(arm: Arm, resource: Resource) -> bool:
     """Whether what is declared of an arm says anything of what a call takes."""
     if resource is Resource.JOULES:
@@ -101,13 +118,7 @@ def _check_amount(where: str, budget: Budget) -> None:
 
 
 def _check_span(where: str, budget: Budget) -> None:
-    given = [budget.window is not None, budget.requests is not None, budget.rate]
-    if sum(given) != 1:
-        raise InvalidField(
-            where,
-            "exactly one of window (seconds), requests and rate says over what the amount is "
-            f"meant; {sum(given) or 'none'} is set",
-        )
+    check_one_span(where, budget)
     if budget.window is not None and not SHORTEST_WINDOW <= budget.window <= LONGEST_WINDOW:
         raise InvalidField(
             f"{where}.window",
