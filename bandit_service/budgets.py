@@ -25,6 +25,11 @@ MOST_AMOUNT = 1e9  # dollars or joules: what the ledger's whole numbers hold
 # shared out: a window has to hold a few commits of each.
 SHORTEST_WINDOW, LONGEST_WINDOW = 1.0, 366 * 86_400.0
 MOST_REQUESTS = 10**12
+# What is to be declared of an arm, so that something is known of what its calls take.
+PRICE = {
+    Resource.USD: "both list prices",
+    Resource.JOULES: "declared_joules_per_output_token",
+}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 
 
@@ -49,7 +54,7 @@ def check(config: PolicyConfig) -> None:
         if not any(is_priced(arm, budget.resource) for arm in config.arms if _serves(arm)):
             raise InvalidField(
                 f"{where}.resource",
-                f"no active arm has {_PRICE[budget.resource]}, and what is not known cannot be "
+                f"no active arm has {PRICE[budget.resource]}, and what is not known cannot be "
                 "kept within a budget: give it to at least one",
             )
     names = Counter(budget.name for budget in budgets)
@@ -99,12 +104,6 @@ def units_of(budget: Budget) -> int:
 def requests_of(budget: Budget) -> int | None:
     """Decisions that one window of it lasts; None where it lasts a time."""
     return RATE_REQUESTS if budget.rate else budget.requests
-
-
-_PRICE = {
-    Resource.USD: "both list prices",
-    Resource.JOULES: "declared_joules_per_output_token",
-}
 
 
 def _check_amount(where: str, budget: Budget) -> None:
