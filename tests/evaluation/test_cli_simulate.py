@@ -176,3 +176,12 @@ def test_help_loads_nothing_heavy():
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")
+
+
+def test_a_controller_without_a_budget_is_refused_before_anything_is_run(folder):
+    done = simulate(folder, *QUICK, "--controller", "pacing")
+
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    assert "--controller: 'pacing' has no budget to keep; give --budget-usd" in done.stderr
+    kept = simulate(folder, *QUICK, "--controller", "pacing", "--budget-usd-per-query", "0.02")
+    assert kept.exit_code == 0, kept.output
