@@ -109,8 +109,10 @@ def played(
         left = float(len(values) - step) if with_end else None
         purse = Purse(rate, spent, step, left)
         prices = controller.prices(state, purse, amounts, row[None])
-        is_first = prices.second is None or rng.random() < prices.weight
-        scores = row - amounts @ (prices.first if is_first else prices.second)
+        price = prices.first
+        if prices.second is not None and rng.random() >= prices.weight:
+            price = prices.second
+        scores = row - amounts @ price
         if prices.open is not None:
             scores = np.where(prices.open[0], scores, -np.inf)
         arm = int(scores.argmax()) if np.isfinite(scores).any() else cheapest
@@ -158,9 +160,8 @@ def alike(seed: int, steps: int = STEPS) -> list[Played]:
             if name == KnapsackThreshold.name and len(rate) > 1:
                 continue  # it keeps one
             earned, spent = played(make(), values, amounts, rate, seed)
-            most = within
-            if (spent > rate * steps).any():
-                most = relaxed(values, amounts, np.maximum(spent, rate * steps))
+            over = bool((spent > rate * steps).any())
+            most = relaxed(values, amounts, np.maximum(spent, rate * steps)) if over else within
             gain = (earned - least) / (most - least)
             fullest = float((spent / (rate * steps)).max())
             found.append(Played(name, each, earned / most, gain, fullest))
