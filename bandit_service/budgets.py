@@ -25,6 +25,11 @@ MOST_AMOUNT = 1e9  # dollars or joules: what the ledger's whole numbers hold
 # shared out: a window has to hold a few commits of each.
 SHORTEST_WINDOW, LONGEST_WINDOW = 1.0, 366 * 86_400.0
 MOST_REQUESTS = 10**12
+# What is to be declared of an arm, so that something is known of what its calls take.
+PRICE = {
+    Resource.USD: "both list prices",
+    Resource.JOULES: "declared_joules_per_output_token",
+}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
 
 
@@ -49,7 +54,7 @@ def check(config: PolicyConfig) -> None:
         if not any(is_priced(arm, budget.resource) for arm in config.arms if _serves(arm)):
             raise InvalidField(
                 f"{where}.resource",
-                f"no active arm has {_PRICE[budget.resource]}, and what is not known cannot be "
+                f"no active arm has {PRICE[budget.resource]}, and what is not known cannot be "
                 "kept within a budget: give it to at least one",
             )
     names = Counter(budget.name for budget in budgets)
@@ -64,6 +69,23 @@ def check(config: PolicyConfig) -> None:
                 f"budgets[{place}].name", f"{budget.name!r} is there twice: give each its own"
             )
     _check_controllers(budgets)
+
+
+def check_one_span(where: str, budget: Budget) -> None:
+    """Raises InvalidField."""
+    spans = {
+        "window": budget.window is not None,
+        "requests": budget.requests is not None,
+        "rate": budget.rate,
+    }
+    given = [name for name, is_given in spans.items() if is_given]
+    if len(given) != 1:
+        found = f"{' and '.join(given)} are set" if given else "none is set"
+        raise InvalidField(
+            where,
+            "exactly one of window (seconds), requests and rate says over what the amount is "
+            f"meant; {found}",
+        )
 
 
 def is_priced(arm: Arm, resource: Resource) -> bool:
@@ -84,12 +106,6 @@ def requests_of(budget: Budget) -> int | None:
     return RATE_REQUESTS if budget.rate else budget.requests
 
 
-_PRICE = {
-    Resource.USD: "both list prices",
-    Resource.JOULES: "declared_joules_per_output_token",
-}
-
-
 def _check_amount(where: str, budget: Budget) -> None:
     unit = 1.0 / UNITS[budget.resource]
     most = MOST_AMOUNT / (RATE_REQUESTS if budget.rate else 1)
@@ -101,13 +117,7 @@ def _check_amount(where: str, budget: Budget) -> None:
 
 
 def _check_span(where: str, budget: Budget) -> None:
-    given = [budget.window is not None, budget.requests is not None, budget.rate]
-    if sum(given) != 1:
-        raise InvalidField(
-            where,
-            "exactly one of window (seconds), requests and rate says over what the amount is "
-            f"meant; {sum(given) or 'none'} is set",
-        )
+    check_one_span(where, budget)
     if budget.window is not None and not SHORTEST_WINDOW <= budget.window <= LONGEST_WINDOW:
         raise InvalidField(
             f"{where}.window",

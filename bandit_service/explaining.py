@@ -54,11 +54,11 @@ def explanation(
             ineligible_reason=REASONS[Exclusion(code)],
             quality=_known(means[slot]),
             quality_deviation=_known(deviations[slot]),
-            objective_offset=0.0 if added is None else float(added[slot]),
+            objective_offset=0.0 if added is None else _added(added[slot]),
             shadow_probability=None if shadow is None else float(shadow[slot]),
             second_probability=None if seconds is None else float(seconds[slot]),
             assumed=decision.assumed is not None and bool(decision.assumed[slot]),
-            budget_offset=None if worth is None else -float(worth[slot]),
+            budget_offset=None if worth is None else _added(-worth[slot]),
         )
         for slot, code in enumerate(decision.exclusions)
     ]
@@ -107,7 +107,7 @@ def budgets_of(
                 second_price=None if second is None else float(second[place]),
                 weight=None if priced is None else priced.weight,
                 reserved=from_units(charge.resource, charge.reserved),
-                settled=from_units(charge.resource, sum(heard)) if heard else None,
+                spent=from_units(charge.resource, sum(heard)) if heard else None,
                 is_short=spending.exhausted == charge.budget,
             )
         )
@@ -140,6 +140,11 @@ def contestants(
         )
         found.append((choice, judged.get(name)))
     return found
+
+
+def _added(value: float) -> float:
+    """Nothing is 0, not -0."""
+    return float(value) + 0.0
 
 
 def _known(value: float) -> float | None:

@@ -12,12 +12,13 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit_service.engine import PolicyEngine, Registry
-from bandit_service.errors import BanditError, BudgetExhausted, StoreUnavailable
+from bandit_service.errors import BanditError, StoreUnavailable
 from bandit_service.ledger.account import Account
 from bandit_service.ledger.holding import BudgetNumbers
 from bandit_service.ledger.turn import Turn
@@ -111,20 +112,17 @@ class Spending:
     ) -> list[Decision | BanditError]:
         """The decisions with what they reserve, and errors for those that nobody can pay for."""
         decisions = [one for one in made if not isinstance(one, BanditError)]
-        if not any(turn.refused):  # most of the time
+        if not turn.refused:  # most of the time
             turn.charge(dict(enumerate(decisions)))
             return made
-        rows = enumerate(zip(decisions, turn.refused, strict=True))
-        turn.charge({row: one for row, (one, is_refused) in rows if not is_refused})
-        names = ", ".join(budget.name for budget in engine.config.budgets)
-        refused = iter(turn.refused)
+        turn.charge({row: one for row, one in enumerate(decisions) if row not in turn.refused})
+        rows = count()
         answers: list[Decision | BanditError] = []
         for one in made:
-            if isinstance(one, Decision) and next(refused):
+            why = None if isinstance(one, BanditError) else turn.refused.get(next(rows))
+            if isinstance(one, Decision) and why is not None:
                 engine.forget_session(one.session_hash)
-                answers.append(BudgetExhausted(engine.config.name, names))
-            else:
-                answers.append(one)
+            answers.append(why or one)
         return answers
 
     # -- leases ---------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def show(made: Any) -> None:
         )
     if made.budgets:
         output.table(
-            ("budget", "price", "or", "weight", "reserved", "settled", ""),
+            ("budget", "price", "or", "weight", "reserved", "spent", ""),
             [
                 (
                     one.budget,

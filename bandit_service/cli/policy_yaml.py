@@ -24,7 +24,8 @@ _STEP = re.compile(r"\.([^.\[]+)|\[[^\]]*\]")
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML lets a key be given twice and forgets the first."""
+    """YAML lets a key be given twice and forgets the first. And YAML 1.1 takes 1e-4 for text, where
+    1.2 and everybody who writes it mean a number."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -34,6 +35,13 @@ class _StrictLoader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(problem=f"{key.value} twice, line {line}")
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
         return super().construct_mapping(node, deep=deep)
+
+
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
 
 
 def read_policy(path: Path) -> PolicyConfig:

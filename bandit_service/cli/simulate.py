@@ -14,6 +14,7 @@ from bandit_service.cli import simulate_options as options
 from bandit_service.cli.output import STDOUT
 
 if TYPE_CHECKING:
+    from bandit_service.evaluation.allowances import Allowance
     from bandit_service.evaluation.contestants import Contestant
     from bandit_service.evaluation.results import Result
     from bandit_service.evaluation.table import OutcomeTable
@@ -34,7 +35,7 @@ def simulate(
     dials: options.Dials = 0,
     budget_usd_per_query: options.BudgetUsd = None,
     budget_joules_per_query: options.BudgetJoules = None,
-    controller: options.Controller = "resolving",
+    controller: options.Controller = None,
     dial: options.Dial = None,
     compare_with: options.CompareWith = None,
     json: options.JsonFile = None,
@@ -49,7 +50,7 @@ def simulate(
     # Before numpy is loaded; see `serve`.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     check_outputs(json, html, pictures)
-    from bandit_service.evaluation.allowances import allowances
+    budgets = _allowances(budget_usd_per_query or [], budget_joules_per_query or [], controller)
     from bandit_service.evaluation.dial import dialled
     from bandit_service.evaluation.study import dials_for, study
 
@@ -57,7 +58,6 @@ def simulate(
     table = _table(data)
     contestants = list(dialled(contestants, dial or (), table))
     swept = dials_for(table, dials)
-    budgets = allowances(budget_usd_per_query or (), budget_joules_per_query or (), controller)
     with _interruptible(), _progress() as progress:
         result = study(
             table,
@@ -94,6 +94,22 @@ def _tell(result: "Result", json: str | None, html: Path | None, pictures: Path 
 
         pictures.mkdir(exist_ok=True)
         write_pictures(result, pictures)
+
+
+def _allowances(
+    usd: list[float], joules: list[float], controller: str | None
+) -> "tuple[Allowance, ...]":
+    from bandit_service.errors import InvalidField
+    from bandit_service.evaluation.allowances import allowances
+    from policies.budget import DEFAULT
+
+    if controller is not None and not (usd or joules):
+        raise InvalidField(
+            "--controller",
+            f"{controller!r} has no budget to keep; give --budget-usd-per-query or "
+            "--budget-joules-per-query, too",
+        )
+    return allowances(usd, joules, controller or DEFAULT)
 
 
 def _contestants(policies: list[str], arms: Path | None) -> "list[Contestant]":

@@ -49,10 +49,10 @@ BudgetJoules = Annotated[
     typer.Option(metavar="J", help="Keep to this much energy a query. Repeatable: a sweep."),
 ]
 Controller = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="What keeps the budgets: resolving, pacing, pacing_multiplicative, "
-        "knapsack_threshold or virtual_queue."
+        "knapsack_threshold or virtual_queue. [default: resolving]"
     ),
 ]
 Dial = Annotated[

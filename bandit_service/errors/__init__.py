@@ -10,7 +10,7 @@ BanditError
 │                       ChallengerStopped
 ├── Stale               StaleEtag, LeaseLost
 ├── Denied              TokenRefused, TokenRequired
-├── Exhausted           Overloaded, TooManyCalls, BudgetExhausted
+├── Exhausted           Overloaded, TooManyCalls, BudgetExhausted, Unpriced
 ├── Unavailable         StoreUnavailable, SilentDatabase, HeadLocked, NotCaughtUp, NotUnderstood,
 │                       NotLogged, BufferFull, Draining
 └── BadStore            NewerSchema, OlderSchema, ForeignDatabase, DamagedDatabase,
@@ -33,6 +33,7 @@ from bandit_service.errors.availability import (
     SilentDatabase,
     StoreUnavailable,
     TooManyCalls,
+    Unpriced,
 )
 from bandit_service.errors.databases import (
     BadCheckpoint,
@@ -148,5 +149,6 @@ __all__ = [
     "TokenRequired",
     "TooManyCalls",
     "Unavailable",
+    "Unpriced",
     "WrongContext",
 ]

@@ -1,5 +1,7 @@
 """What may pass by itself: there is too much of something, or something is away."""
 
+from collections.abc import Sequence
+
 from bandit_service.errors.families import BanditError, Exhausted, Unavailable
 
 
@@ -14,12 +16,36 @@ class TooManyCalls(Exhausted):
 
 
 class BudgetExhausted(Exhausted):
-    def __init__(self, policy: str, budgets: str) -> None:
+    """budgets: those that are short, and say so; fallback: the arm they fall back on, which this
+    query may not go to."""
+
+    def __init__(self, policy: str, budgets: Sequence[str], fallback: str = "") -> None:
+        names = ", ".join(budgets)
+        otherwise = "let them fall back on an arm"
+        if fallback:
+            otherwise = f"let the query go to {fallback!r}, on which they fall back"
         super().__init__(
-            f"what is left of the budgets of policy {policy!r} ({budgets}) can pay for no arm; "
-            "wait for the next window, raise them, or let them fall back on an arm",
+            f"what is left of the budgets of policy {policy!r} ({names}) can pay for no arm; "
+            f"wait for the next window, raise them, or {otherwise}",
             policy=policy,
-            budgets=budgets,
+            budgets=names,
+        )
+
+
+class Unpriced(Exhausted):
+    """More of a budget would not help. missing: what is to be declared of the arms."""
+
+    def __init__(
+        self, policy: str, budgets: Sequence[str], arms: Sequence[str], missing: Sequence[str]
+    ) -> None:
+        names, able = ", ".join(budgets), ", ".join(arms)
+        super().__init__(
+            f"what calls of the arms that this query may go to ({able}) take is not known, so the "
+            f"budgets of policy {policy!r} ({names}) cannot be kept with them; give them "
+            f"{' and '.join(missing)}, or let the query go to an arm that has them",
+            policy=policy,
+            budgets=names,
+            arms=able,
         )
 
 

@@ -68,9 +68,13 @@ class Appetite:
 
     def known(self) -> NDArray[np.bool_]:
         """Arms (K,) of which something is known for every budget."""
+        return np.asarray(self.known_by_budget().all(axis=1), dtype=np.bool_)
+
+    def known_by_budget(self) -> NDArray[np.bool_]:
+        """Whether something is known of what a call takes, (K, R)."""
         is_known: NDArray[np.bool_] = self.consumption.weights > 0.0
         is_known |= np.logical_not(np.isnan(self._listed))
-        return np.asarray(is_known.all(axis=1), dtype=np.bool_)
+        return is_known
 
     def needs(self, queries: Sequence[Query]) -> Array:
         """What one call for any of the queries has to reserve, (K, R); NaN: nothing is known.

@@ -8,14 +8,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit_service.budgets import PRICE
+from bandit_service.errors import BudgetExhausted, Exhausted, Unpriced
 from bandit_service.model import (
+    Budget,
     Decision,
     Priced,
     Spending,
     WhenExhausted,
     pack,
 )
-from policies.budget import Exhaustion, Restraint, restrain
+from policies.budget import Exhaustion, Purse, Restraint, restrain
 
 if TYPE_CHECKING:
     from bandit_service.ledger.account import Account
@@ -33,7 +36,7 @@ class Turn:
     needs    (K, R) what a call of each arm is to reserve, in true units
     weight   calls at most, of all queries: a duel has two
     calls    that each query makes at least: prices are for so many
-    refused  a flag a query, once the turn was decided: it is to be refused
+    refused  by row, once the turn was decided: why a query is to be refused
     short    by row, which budget could pay for no arm of a query that is served all the same
     """
 
@@ -44,7 +47,7 @@ class Turn:
         self._priced: Priced | None = None
         self._units: dict[int, list[tuple[int, float]]] = {}
         self._packed: dict[tuple[tuple[int, ...], tuple[_Units, ...], str], bytes] = {}
-        self.refused: list[bool] = []
+        self.refused: dict[int, Exhausted] = {}
         self.short: dict[int, str] = {}
 
     @property
@@ -92,10 +95,12 @@ class Turn:
         )
         if found.eligible is not None:
             every = np.ones(scores.shape, dtype=np.bool_)
-            self.refused = self._serve_the_broke(
+            self._serve_the_broke(
                 found.eligible,
                 every if eligible is None else eligible,
                 every if open_arms is None else open_arms,
+                purse,
+                means,
             )
         self._priced = Priced(
             first,
@@ -166,40 +171,64 @@ class Turn:
         """What each call of the turn may take for sure, (R,)."""
         return np.array([one.rest // self._weight / one.scale for one in self._account.holdings])
 
-    def _serve_the_broke(self, kept: Mask, eligible: Mask, open_arms: Mask) -> list[bool]:
+    def _serve_the_broke(
+        self, kept: Mask, eligible: Mask, open_arms: Mask, purse: Purse, means: Array
+    ) -> None:
         """Gives rows in which nothing can be paid what the harshest of the budgets that are
-        short says; `kept` is changed in place. Returns which rows are to be refused."""
-        refused = [False] * len(kept)
-        for row in np.flatnonzero(~kept.any(axis=1)):
-            slot, budget = self._last_resort(eligible[row], open_arms[row])
+        short says; `kept` is changed in place."""
+        config = self._account.config
+        for row in map(int, np.flatnonzero(~kept.any(axis=1))):
+            kept[row] = eligible[row]
+            if not open_arms[row].any():
+                self.refused[row] = self._unpriced(eligible[row])
+                continue
+            cheapest, short = self._short(open_arms[row], purse, means)
+            harshest = max(short, key=lambda one: _HARSHNESS.index(one.when_exhausted))
+            slot = self._last_resort(harshest, cheapest, eligible[row])
             if slot is None:
-                refused[row] = True
-                kept[row] = eligible[row]
+                rule = _rule(harshest)
+                names = [one.name for one in short if _rule(one) == rule]
+                self.refused[row] = BudgetExhausted(config.name, names, harshest.fallback_arm)
             else:
+                kept[row] = False
                 kept[row, slot] = True
-                self.short[int(row)] = budget
-        return refused
+                self.short[row] = harshest.name
 
-    def _last_resort(self, eligible: Mask, open_arms: Mask) -> tuple[int | None, str]:
-        """Who serves, None: nobody; and by which budget's rule."""
-        account = self._account
-        if not open_arms.any():  # nothing is known of any arm
-            return None, ""
-        rates = np.array([one.budget.amount for one in account.holdings])
-        lowers = account.appetite.consumption.lowers()
-        weight = np.where(open_arms, (lowers / rates).max(axis=1), np.inf)
+    def _short(self, open_arms: Mask, purse: Purse, means: Array) -> tuple[int, list[Budget]]:
+        """The cheapest open arm, and the budgets that cannot pay for it: the lease has too
+        little, or too little remains in all, which is what overrun leaves."""
+        lowers = self._account.appetite.consumption.lowers()
+        weight = np.where(open_arms, (lowers / purse.rate).max(axis=1), np.inf)
         cheapest = int(weight.argmin())
-        short = self._needs[cheapest] > self._shares()
-        budgets = [one.budget for one in account.holdings]
-        blamed = [b for b, is_short in zip(budgets, short, strict=True) if is_short] or budgets
-        harshest = max(blamed, key=lambda budget: _HARSHNESS.index(budget.when_exhausted))
-        if harshest.when_exhausted is WhenExhausted.CHEAPEST:
-            return cheapest, harshest.name
-        if harshest.when_exhausted is WhenExhausted.FALLBACK:
-            names = [arm.name for arm in account.config.arms]
-            slot = names.index(harshest.fallback_arm)
-            return slot if eligible[slot] else None, harshest.name
-        return None, harshest.name
+        is_short = self._needs[cheapest] > self._shares()
+        is_short |= means[cheapest] > purse.remaining
+        return cheapest, [self._account.config.budgets[at] for at in np.flatnonzero(is_short)]
+
+    def _last_resort(self, budget: Budget, cheapest: int, eligible: Mask) -> int | None:
+        """Who serves by this budget's rule; None: nobody."""
+        if budget.when_exhausted is WhenExhausted.CHEAPEST:
+            return cheapest
+        if budget.when_exhausted is WhenExhausted.REFUSE:
+            return None
+        names = [arm.name for arm in self._account.config.arms]
+        slot = names.index(budget.fallback_arm)
+        return slot if eligible[slot] else None
+
+    def _unpriced(self, eligible: Mask) -> Unpriced:
+        """Of a query that may go to none but arms of which nothing is known."""
+        config = self._account.config
+        known = self._account.appetite.known_by_budget()[eligible].all(axis=0)
+        budgets = [config.budgets[at] for at in np.flatnonzero(~known)]
+        return Unpriced(
+            config.name,
+            [one.name for one in budgets],
+            [config.arms[at].name for at in np.flatnonzero(eligible)],
+            list(dict.fromkeys(PRICE[one.resource] for one in budgets)),
+        )
+
+
+def _rule(budget: Budget) -> tuple[WhenExhausted, str]:
+    return budget.when_exhausted, budget.fallback_arm
 
 
 def _slots(decision: Decision) -> tuple[int, ...]:

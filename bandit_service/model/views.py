@@ -127,7 +127,7 @@ class BudgetExplanation(msgspec.Struct, frozen=True):
     first_price, second_price, weight  shadow prices, and the chance of the first; None where the
                                        budget only counted
     reserved    for its calls
-    settled     of them, as far as usage told
+    spent       what they took, as far as usage told: settled, and overrun
     is_short    it could pay for no arm: its `when_exhausted` served
     """
 
@@ -137,7 +137,7 @@ class BudgetExplanation(msgspec.Struct, frozen=True):
     second_price: float | None
     weight: float | None
     reserved: float
-    settled: float | None
+    spent: float | None
     is_short: bool
 
 

@@ -95,7 +95,7 @@ def _budget(one: BudgetExplanation) -> pb.BudgetExplanation:
         second_shadow_price=one.second_price,
         weight=one.weight,
         reserved=one.reserved,
-        settled=one.settled,
+        settled=one.spent,
         exhausted=one.is_short,
     )
 

@@ -1,5 +1,8 @@
 """Budgets on the wire."""
 
+from collections.abc import Iterable
+
+from bandit_service.budgets import check_one_span
 from bandit_service.errors import InvalidField
 from bandit_service.model import Budget, Resource, WhenExhausted
 from bandit_service.rpc import form
@@ -15,7 +18,13 @@ def budgets(policy: policy_pb2.Policy) -> tuple[Budget, ...]:
     return tuple(_budget(said, f"budgets[{i}]") for i, said in enumerate(policy.budgets))
 
 
-def message(budget: Budget) -> pb.Budget:
+def messages(given: Iterable[Budget]) -> list[pb.Budget]:
+    """Raises InvalidField: the wire has room for one span a budget, and none is to be lost."""
+    return [_message(budget, f"budgets[{i}]") for i, budget in enumerate(given)]
+
+
+def _message(budget: Budget, where: str) -> pb.Budget:
+    check_one_span(where, budget)
     written = pb.Budget(
         name=budget.name,
         resource=RESOURCES.write(budget.resource),
@@ -28,7 +37,7 @@ def message(budget: Budget) -> pb.Budget:
         written.window.CopyFrom(form.duration(budget.window))
     elif budget.requests is not None:
         written.requests = budget.requests
-    elif budget.rate:
+    else:
         written.rate = True
     return written
 

@@ -46,7 +46,7 @@ def policy(view: PolicyView) -> pb.Policy:
         warm_start=warm_start.written(config.warm_start) if config.warm_start else None,
         feedback_horizon=form.duration(config.feedback_horizon),
         when_unlogged=WHEN_UNLOGGED.write(config.when_unlogged),
-        budgets=[convert_budget.message(budget) for budget in config.budgets],
+        budgets=convert_budget.messages(config.budgets),
         challengers=[convert_challengers.written(one) for one in config.challengers],
         arms=[_arm(arm) for arm in config.arms],
         revision=view.revision,

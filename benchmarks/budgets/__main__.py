@@ -6,7 +6,8 @@
 Whole streams from a cold start, shuffled, costs learned from what calls cost. Beside the default
 controller: the static hull in hindsight, a router taught offline on every outcome, the oracle, the
 paretobandit package on the same features and orders, and the other controllers. Then the other
-sets, joules, the dial, and streams on which things go wrong.
+sets, joules, the dial, and streams on which things go wrong. Without any data: controllers against
+the offline optimum, what a decision costs, and how well joules are divided among requests.
 """
 
 import argparse
@@ -28,7 +29,8 @@ from bandit_service.evaluation.contestants import DEFAULT, named
 from bandit_service.evaluation.results import BudgetResult, Result
 from bandit_service.evaluation.study import study
 from bandit_service.evaluation.table import OutcomeTable
-from benchmarks.budgets import front
+from benchmarks import energy
+from benchmarks.budgets import decision, front, optimum
 from benchmarks.budgets import package as beside
 from benchmarks.budgets.weather import CASES, under_weather
 from benchmarks.peers import environments
@@ -43,7 +45,11 @@ USD = {
 JOULES = (6.0, 10.0, 15.0, 25.0)
 UNDER_WEATHER = (1.87e-4, 6.51e-4, 4.24e-3)
 WARMUP = 1 / 3
-PARTS = "paretobandit", "controllers", "routerbench", "routellm", "joules", "dial", "weather"
+WITHOUT_DATA = "optimum", "decision", "attribution"
+PARTS = (
+    "paretobandit", "controllers", "routerbench", "routellm", "joules", "dial", "weather",
+    *WITHOUT_DATA,
+)  # fmt: skip
 HEADER = (
     "budget      spent   at most  quality  error   hull@spent hull@budget offline  oracle   counted"
     "  its hull"
@@ -145,9 +151,15 @@ def main(arguments: list[str] | None = None) -> None:
         help="where the paretobandit package is installed, to be run beside; default: .peers",
     )
     options = parser.parse_args(arguments)
-    if options.data is None:
+    if options.data is not None:
+        on_data(Path(options.data), options)
+    elif not set(options.only) <= set(WITHOUT_DATA):
         parser.error("needs --data FOLDER, or BANDIT_DATA: the folder of the data sets")
-    data, seeds, jobs = Path(options.data), options.seeds, options.jobs
+    without_data(options)
+
+
+def on_data(data: Path, options: argparse.Namespace) -> None:
+    seeds, jobs = options.seeds, options.jobs
     for name in USD:
         if name in options.only:
             print(f"\n{name}: USD a query, {seeds} seeds, whole streams; counted: last two thirds")
@@ -169,6 +181,18 @@ def main(arguments: list[str] | None = None) -> None:
     if "weather" in options.only:
         print(f"\nparetobandit: when things go wrong, {seeds} seeds")
         weather(data / "paretobandit", seeds, jobs)
+
+
+def without_data(options: argparse.Namespace) -> None:
+    if "optimum" in options.only:
+        print(f"\ncontrollers against the offline optimum, {options.seeds} seeds")
+        print(optimum.report(options.seeds, options.jobs), flush=True)
+    if "decision" in options.only:
+        print(flush=True)
+        decision.main([])
+    if "attribution" in options.only:
+        print(flush=True)
+        energy.main(["--seeds", str(options.seeds)])
 
 
 if __name__ == "__main__":

@@ -247,3 +247,52 @@ def test_a_preview_changes_nothing_and_says_what_it_rests_on(run, chat, policies
     assert policies.masks == [["objective"], ["floor"], ["objective"]]
     assert policies.policies["chat"].SerializeToString() == before
     assert run("policy", "preview", "chat").exit_code == 2
+
+
+PRICED = "{name: a, input_usd_per_million_tokens: 1, output_usd_per_million_tokens: 1}"
+
+
+@pytest.mark.parametrize(
+    ("spans", "given"),
+    [
+        ("window: 3600, rate: true", "window and rate are set"),
+        ("requests: 1000, rate: true", "requests and rate are set"),
+        ("window: 3600, requests: 1000", "window and requests are set"),
+        ("window: 3600, requests: 9, rate: true", "window and requests and rate are set"),
+        ("rate: false", "none is set"),
+    ],
+)
+def test_a_budget_has_one_span_and_none_is_dropped_on_the_way(
+    run, chat, policies, tmp_path, spans, given
+):
+    """The wire could not say two: whoever gives them is told, before anything is sent."""
+    good, bad = "{resource: usd, amount: 9, rate: true}", f"{{resource: usd, amount: 1, {spans}}}"
+    before = policies.policies["chat"].SerializeToString()
+    path = tmp_path / "two.yaml"
+    path.write_text(f"name: two\narms: [{PRICED}]\nbudgets: [{good}, {bad}]")
+
+    for done in (
+        run("policy", "update", "chat", "--set", f"budgets=[{good}, {bad}]"),
+        run("policy", "preview", "chat", "--set", f"budgets=[{good}, {bad}]"),
+        run("policy", "create", "--file", path),
+    ):
+        assert done.exit_code == 3, done.output
+        assert done.stderr.startswith("bandit-service: budgets[1]: exactly one of window (seconds)")
+        assert done.stderr.endswith(f"; {given}\n")
+    assert policies.policies["chat"].SerializeToString() == before
+    assert policies.masks == []
+    assert "two" not in policies.policies
+
+
+@pytest.mark.parametrize(
+    ("span", "field"),
+    [("window: 3600", "window"), ("requests: 1000", "requests"), ("rate: true", "rate")],
+)
+def test_the_span_that_is_given_arrives(run, chat, policies, span, field):
+    done = run(
+        "policy", "update", "chat", "--set", f"budgets=[{{resource: usd, amount: 1, {span}}}]"
+    )
+
+    assert done.exit_code == 0, done.output
+    (budget,) = policies.policies["chat"].budgets
+    assert budget.WhichOneof("span") == field

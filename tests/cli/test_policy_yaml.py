@@ -17,6 +17,31 @@ def test_a_file_is_read_as_it_is_meant(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1e-4", 1e-4), ("1e-12", 1e-12), ("2E3", 2e3), ("1.5e3", 1.5e3), ("+3e+2", 3e2),
+        (".5e-1", 0.05), ("1.e2", 1e2), ("1.0e-4", 1e-4), ("0.25", 0.25), ("7", 7.0),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_as_people_write_them(tmp_path, written, meant):
+    path = tmp_path / "chat.yaml"
+    budget = f"{{resource: usd, amount: {written}, rate: true}}"
+    path.write_text(f"{{name: chat, arms: [{{name: a}}], budgets: [{budget}]}}")
+
+    config = read_policy(path)
+
+    assert config.budgets[0].amount == meant
+
+
+def test_what_only_looks_like_a_number_stays_text(tmp_path):
+    path = tmp_path / "chat.yaml"
+    arms = "[{name: e5}, {name: 1e5-mini}, {name: v1e}, {name: '1e5'}, {name: 3e4e5}]"
+    path.write_text(f"{{name: chat, arms: {arms}}}")
+
+    assert [arm.name for arm in read_policy(path).arms] == ["e5", "1e5-mini", "v1e", "1e5", "3e4e5"]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("arms: [{name: a}]", "object missing required field name; there are name, arms, alg"),

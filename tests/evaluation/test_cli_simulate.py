@@ -199,3 +199,12 @@ def test_a_best_arm_without_a_cost_is_told_of_without_one(tmp_path):
     (found,) = msgspec.json.decode(file.read_bytes(), type=Result).policies
     assert found.arm_shares["secret"].mean > 0.5
     assert found.whole.cost_usd is None
+
+
+def test_a_controller_without_a_budget_is_refused_before_anything_is_run(folder):
+    done = simulate(folder, *QUICK, "--controller", "pacing")
+
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    assert "--controller: 'pacing' has no budget to keep; give --budget-usd" in done.stderr
+    kept = simulate(folder, *QUICK, "--controller", "pacing", "--budget-usd-per-query", "0.02")
+    assert kept.exit_code == 0, kept.output

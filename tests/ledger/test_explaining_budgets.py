@@ -1,9 +1,13 @@
 """What is told of a decision that was made under budgets."""
 
+import math
+
 import numpy as np
 import pytest
 
+from bandit_service.cli.decision_output import show
 from bandit_service.model import Algorithm, Mode, Resource, WhenExhausted, unpack
+from bandit_service.rpc import answers
 from tests.ledger.budgeted import LARGE, LARGE_UPPER, SMALL, SMALL_UPPER, a_budget
 
 
@@ -42,12 +46,12 @@ async def test_what_was_reserved_and_what_it_took(service):
     (budget,) = (await explained(service, decision)).budgets
     upper = (SMALL_UPPER, LARGE_UPPER)[decision.arm]
     assert (budget.budget, budget.reserved) == ("usd", pytest.approx(upper))
-    assert budget.settled is None
+    assert budget.spent is None
 
     await service.tell(decision, 0.004)
 
     (budget,) = (await explained(service, decision)).budgets
-    assert budget.settled == 0.004
+    assert budget.spent == 0.004
     assert not budget.is_short
 
 
@@ -87,7 +91,7 @@ async def test_an_observing_policys_budget_has_no_price(service):
     found = await explained(service, decision)
 
     (budget,) = found.budgets
-    assert (budget.first_price, budget.weight, budget.settled) == (None, None, 0.03)
+    assert (budget.first_price, budget.weight, budget.spent) == (None, None, 0.03)
     assert all(one.budget_offset is None for one in found.arms)
 
 
@@ -95,3 +99,21 @@ async def test_without_budgets_there_is_nothing_to_tell(service):
     await service.create()
     found = await explained(service, await service.decide())
     assert found.budgets == ()
+
+
+async def test_what_a_call_took_is_shown_as_spent_and_nothing_off_as_nothing(service, capsys):
+    """Settled is a word for what stayed within the reservation."""
+    await service.create(a_budget(1e6), arms=(SMALL,))  # ample, so its price is 0
+    decision = await service.decide()
+    await service.tell(decision, 5.0)
+    found = await explained(service, decision)
+
+    show(answers.explanation(found).decision)
+
+    shown = capsys.readouterr().out
+    assert [math.copysign(1.0, one.budget_offset) for one in found.arms] == [1.0]
+    assert "-0" not in shown.replace(decision.id, "")
+    (head,) = (line.split() for line in shown.splitlines() if line.split()[:1] == ["budget"])
+    (row,) = (line.split() for line in shown.splitlines() if line.split()[:1] == ["usd"])
+    assert dict(zip(head, row, strict=False))["spent"] == "5"
+    assert "settled" not in head

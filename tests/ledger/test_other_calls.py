@@ -153,7 +153,7 @@ async def test_they_are_stored_with_their_names_and_told_by_kind(tmp_path):
     assert outcome.usage is not None
     kinds = [(one.kind, one.id, one.cost_usd) for one in outcome.usage.other_calls]
     assert kinds == [(RETRY, "a.0", 0.001), (JUDGE, "a.1", 0.0005)]
-    assert found.budgets[0].settled == pytest.approx(0.0035)
+    assert found.budgets[0].spent == pytest.approx(0.0035)
     assert usages == [(0, pytest.approx(0.0035), None)]  # what a replica knows when it starts
     database = f"sqlite:///{path}"
     result = CliRunner().invoke(app, ["budget", "--database", database, "--json"])

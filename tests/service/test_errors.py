@@ -15,6 +15,8 @@ MADE = [
     errors.AheadOfJournal("chat", 7, 3),
     errors.NotUnderstood("chat", 7, "an unknown field"),
     errors.BufferFull(50),
+    errors.BudgetExhausted("chat", ["few"], "small"),
+    errors.Unpriced("chat", ["few"], ["bare"], ["both list prices"]),
     errors.HeadLocked(1),
     errors.BrokenJournal(1, 2),
 ]

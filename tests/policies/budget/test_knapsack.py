@@ -5,9 +5,9 @@ from math import e, log
 import numpy as np
 import pytest
 
+from benchmarks.budgets.optimum import best, collected
 from policies.budget import KnapsackThreshold, Purse
 from policies.budget.knapsack import threshold
-from tests.policies.budget.streams import relaxed
 
 BOUNDS = [(1.0, 2.0), (1.0, 100.0), (63.0, 27000.0)]
 
@@ -18,30 +18,6 @@ def test_known_points(lower, upper):
     selective_from = 1.0 / (1.0 + log(upper / lower))  # of the capacity; below, all is taken
     assert threshold(selective_from, lower, upper) == pytest.approx(lower)
     assert threshold(1.0, lower, upper) == pytest.approx(upper)
-
-
-def collected(values, amounts, capacity, controller):
-    """Plays the open arm of most value that fits, or none at all."""
-    state, spent, earned = controller.start(1), 0.0, 0.0
-    count = len(values)
-    for step in range(count):
-        purse = Purse(np.array([capacity / count]), np.array([spent]), step, float(count - step))
-        is_open = controller.prices(state, purse, amounts, values[step : step + 1]).open[0]
-        fits = is_open & (spent + amounts[:, 0] <= capacity)
-        if fits.any():
-            arm = int(np.where(fits, values[step], -np.inf).argmax())
-            spent += amounts[arm, 0]
-            earned += values[step, arm]
-    assert spent <= capacity
-    return earned
-
-
-def best(values, amounts, capacity):
-    """In hindsight, where a query may also be left out."""
-    nothing = np.zeros((len(values), 1))
-    return relaxed(
-        np.hstack([values, nothing]), np.vstack([amounts, [[0.0]]]), np.array([capacity])
-    )
 
 
 def worst_first(rng, lower, upper, count, arms):
