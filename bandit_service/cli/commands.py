@@ -13,6 +13,7 @@ from bandit_service.cli import (
     energy,
     policy,
     policy_arms,
+    policy_front,
     policy_past,
     serving,
 )
@@ -66,6 +67,7 @@ app.command()(serving.serve)
 app.command()(serving.demo)
 app.command()(serving.migrate)
 app.command()(prune)
+policy.app.command()(policy_front.front)
 policy.app.command()(policy_past.state)
 policy.app.command()(policy_past.history)
 policy.app.command()(policy_arms.add_arm)
