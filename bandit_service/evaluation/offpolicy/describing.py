@@ -77,6 +77,10 @@ def calibration(shared: Shared) -> tuple[Bin, ...]:
 
 def cautions(one: Gathered, shared: Shared, full: bool, logged: bool) -> Iterator[str]:
     """Of one candidate."""
+    told = shared.measures(one)
+    for measure in shared.measures():
+        if measure not in told:
+            yield unheard(one, shared, measure)
     if not logged:
         yield "no propensities: the direct method alone, and its interval ignores its bias"
         return
@@ -98,6 +102,15 @@ def cautions(one: Gathered, shared: Shared, full: bool, logged: bool) -> Iterato
         )
     if weights.most > HEAVY * weights.sum:
         yield f"one decision carries {weights.most / weights.sum:.0%} of all weight"
+
+
+def unheard(one: Gathered, shared: Shared, measure: str) -> str:
+    """Why a measure is not estimated."""
+    share = shared.unheard(one, measure)
+    return (
+        f"{measure} cannot be told: {share:.1%} of what it would choose goes to arms of which the "
+        "log never has it"
+    )
 
 
 def notes(traffic: Traffic, shared: Shared, training: int) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ from bandit_service.evaluation.offpolicy.propensity import LogLoss, PropensityMo
 from bandit_service.evaluation.offpolicy.spooling import Column
 from bandit_service.evaluation.offpolicy.targets import Logged, Target
 
+STRANGE = 0.01  # of a candidate's choices, that may go to arms whose cost was never told
+
 Array = NDArray[np.float64]
 Slots = NDArray[np.intp]
 
@@ -52,12 +54,24 @@ class Shared:
 
     segment_rows: Counter[str] = field(default_factory=Counter)
     known: dict[str, int] = field(default_factory=dict)  # rows of each measure
+    heard: dict[str, Array] = field(default_factory=dict)  # (K,) the same by arm
     estimated: LogLoss = field(default_factory=LogLoss)  # propensities, if they are
     taught_rows: dict[str, int] = field(default_factory=dict)  # those whose model knew something
 
-    def measures(self) -> list[str]:
-        """Those that are known of any row."""
-        return [name for name in MEASURES if self.known.get(name)]
+    def measures(self, one: "Gathered | None" = None) -> list[str]:
+        """Those that are known of any row; and, for a candidate, of the arms that it chooses."""
+        known = [name for name in MEASURES if self.known.get(name)]
+        if one is None:
+            return known
+        return [name for name in known if name == "quality" or self.unheard(one, name) <= STRANGE]
+
+    def unheard(self, one: "Gathered", measure: str) -> float:
+        """Share of what a candidate would choose that goes to arms of which it was never told.
+
+        Rows of which it was told are then no sample of what the candidate would do: its few calls
+        of other arms would stand for all of them.
+        """
+        return float(one.chosen[self.heard[measure] == 0.0].sum()) / self.rows
 
 
 @dataclass(slots=True)
@@ -148,7 +162,10 @@ class Gathering:
                 else means_so_far(block.chosen, block.outcomes[name], len(block.arms))
             )
             shared.outcomes[name].add(block.outcomes[name])
-            heard = int((~np.isnan(block.outcomes[name])).sum())
+            told = ~np.isnan(block.outcomes[name])
+            heard = int(told.sum())
+            by_arm = np.bincount(block.chosen[told], minlength=len(block.arms)).astype(np.float64)
+            shared.heard[name] = shared.heard.get(name, 0.0) + by_arm
             shared.known[name] = shared.known.get(name, 0) + heard
             if model.is_taught:
                 shared.taught_rows[name] = shared.taught_rows.get(name, 0) + heard

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit_service.errors import NoOverlap
 from bandit_service.evaluation.logs.traffic import Traffic
 from bandit_service.evaluation.offpolicy import describing, estimators, gating, parts
 from bandit_service.evaluation.offpolicy.bounds import QualityBounds
@@ -82,13 +83,15 @@ class Judge:
         return tuple(parts.quantiles(self._shared, None, self._settings.level))
 
     def candidate(self, one: Gathered) -> Candidate:
-        """Raises NoOverlap where the log says nothing of it."""
+        """Raises NoOverlap where the log says nothing of it, or nothing of what its gate asks."""
+        measures = self._shared.measures(one)
+        self._check_gate(one, measures)
         judged = self._logged and "quality" in self._measures
         if self._logged:
-            for measure in self._measures:
+            for measure in measures:
                 rows = self._shared.known[measure]
                 check_overlap(one.target.label, rows, one.largest[measure])
-        parameters = self._tuned(one)
+        parameters = self._tuned(one, measures)
         segments = parts.SegmentsSoFar(self._shared) if judged else None
         level = self._settings.level
         bounds = None
@@ -96,13 +99,21 @@ class Judge:
             bounds = QualityBounds(one, self._shared, self._full, level)
         sums = Resampling(self._resampler)
         for view in views(self._shared, one):
-            terms = self._own(view) | self._terms(view, parameters, one.robust is not None)
+            terms = self._own(view) | self._terms(
+                view, measures, parameters, one.robust is not None
+            )
             if bounds is not None:
                 bounds.add(view.evidence("quality"), view.block)
             if segments is not None:
                 terms |= segments.add(view)
             sums.add(view.start, view.clusters, terms)
         return self._said(one, sums.found(level), parameters, bounds, segments)
+
+    def _check_gate(self, one: Gathered, measures: Sequence[str]) -> None:
+        asked = {name for each in self._gate for _, name in each.margin.weights}
+        for measure in self._measures:
+            if measure in asked and measure not in measures:
+                raise NoOverlap(one.target.label, describing.unheard(one, self._shared, measure))
 
     # -- terms ---------------------------------------------------------------------------
 
@@ -112,26 +123,32 @@ class Judge:
             for measure, known in view.known.items()
         }
 
-    def _tuned(self, one: Gathered) -> dict[Key, float]:
+    def _tuned(self, one: Gathered, measures: Sequence[str]) -> dict[Key, float]:
         """The parameter of every estimator that has one."""
         if not self._logged:
             return {}
         tuners = {
             (measure, name): Tuner(family, family.grid(one.largest[measure]))
-            for measure in self._measures
+            for measure in measures
             for name, family in FAMILIES.items()
         }
         for view in views(self._shared, one):
-            for measure in self._measures:
+            for measure in measures:
                 found = view.evidence(measure)
                 for name in FAMILIES:
                     tuners[measure, name].add(found)
         return {key: tuner.best() for key, tuner in tuners.items()}
 
-    def _terms(self, view: View, parameters: Mapping[Key, float], robust: bool) -> Found:
+    def _terms(
+        self,
+        view: View,
+        measures: Sequence[str],
+        parameters: Mapping[Key, float],
+        robust: bool,
+    ) -> Found:
         """Every estimator of every measure, of the rows where it is known."""
         made: Found = {}
-        for measure in self._measures:
+        for measure in measures:
             found, known = view.evidence(measure), view.known[measure]
             if self._shared.taught_rows.get(measure):
                 made[measure, "dm"] = estimators.dm(found), known

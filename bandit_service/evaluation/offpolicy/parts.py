@@ -27,7 +27,7 @@ def quantiles(shared: Shared, one: Gathered | None, level: float) -> Iterator[Qu
     """Medians and 95th percentiles of everything but quality, as logged without a candidate. They
     need the rows in order, so two columns at a time come whole into memory."""
     for measure in MEASURES[1:]:
-        if measure not in shared.measures():
+        if measure not in shared.measures(one):
             continue
         outcomes = shared.outcomes[measure].whole()
         weights = np.ones(len(outcomes)) if one is None else one.weights.whole()
