@@ -212,6 +212,8 @@ class Jobs:
                 log.info("let go: %d rows of %s %s", one.rows, one.table, one.partition)
         except (StoreUnavailable, RefusedByDatabase) as error:
             log.warning("nothing was tidied up: %s", error)
+        except asyncio.CancelledError:
+            log.info("stopped while it was tidying up: the next start goes on")
 
     async def keep_budgets(self) -> None:
         """Each replica keeps its own leases on budgets."""

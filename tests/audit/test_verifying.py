@@ -102,7 +102,7 @@ def moved(chances):
         ("probabilities", moved, "probabilities"),
         ("arm", lambda arm: (arm + 1) % 3, "arm"),
         ("propensity", lambda chance: chance * 0.999, "propensity"),
-        ("context", lambda old: (np.frombuffer(old) + 0.01).tobytes(), "probabilities"),
+        ("context", lambda old: (np.frombuffer(old) + 0.01).tobytes(), "means"),
         ("means", lambda old: (np.frombuffer(old) + 1e-6).tobytes(), "means"),
         ("offsets", lambda old: (np.frombuffer(old) * 1.001).tobytes(), "offsets"),
         ("revision", lambda revision: revision + 1, "revision"),

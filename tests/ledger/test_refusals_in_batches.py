@@ -2,7 +2,7 @@
 
 import pytest
 
-from bandit_service.errors import BudgetExhausted
+from bandit_service.errors import Unpriced
 from bandit_service.model import Arm, Routed, WhenExhausted
 from tests.builders import a_query
 from tests.ledger.budgeted import SMALL, a_budget, charges, told_of
@@ -24,7 +24,7 @@ async def test_who_is_refused_is_not_charged_and_loses_the_session(service, firs
     queries = [refused, served] if first_is_refused else [served, refused]
     answers = await service.service.router.route_many(queries)
 
-    kinds = [Routed, BudgetExhausted]
+    kinds = [Routed, Unpriced]
     assert [type(one) for one in answers] == (kinds[::-1] if first_is_refused else kinds)
     (answer,) = [one for one in answers if isinstance(one, Routed)]
     (charge,) = charges(told_of(answer))
