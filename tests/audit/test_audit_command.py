@@ -16,13 +16,13 @@ from tests.service.test_feedback import some_traffic
 
 def test_a_sample_is_as_large_as_asked_and_the_same_again(copied):
     doctored = rewritten(copied, "means", lambda old: (np.frombuffer(old) + 1.0).tobytes())
-    seeds = range(12)
+    seeds = range(45)  # none of them would have it once in a million times
     samples = [audited(copied, sample=60, seed=seed) for seed in seeds]
 
     assert {one.sampled for one in samples} == {60}
     assert {one.decisions for one in samples} == {229}
-    assert [one.findings for one in samples] == [
-        audited(copied, sample=60, seed=seed).findings for seed in seeds
+    assert [one.findings for one in samples[:12]] == [
+        audited(copied, sample=60, seed=seed).findings for seed in seeds[:12]
     ]
     hits = [bool(one.findings) for one in samples]
     assert {f.decision_id for one in samples for f in one.findings} <= {doctored}
