@@ -47,8 +47,9 @@ def plan_of(
 ) -> Plan | None:
     """None where the next decision may have to be restrained otherwise.
 
-    What the lease is drawn down by counts against what a call may take: no decision by the plan
-    could have found an arm too dear.
+    What the lease is drawn down by counts against what a call may take: by what was known of calls
+    when it was made, no decision by the plan could have found an arm too dear. Bills that are
+    heard meanwhile count from the next plan on; what the lease can pay, at once.
     """
     if restraint.call is None:
         return None
